@@ -1,0 +1,107 @@
+"""When something is there: and, or, not over 'this hole takes that alternative'.
+
+Formulas say under which decisions a node lives, a term of a sum is present, a node of a
+family is a leaf. They are evaluated when an architecture is resolved, and printed as Python
+on the choice in a generated supernet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeAlias, assert_never
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The hole of that name (in the same module) takes this alternative, by its index."""
+
+    hole: str
+    alternative: int
+
+
+@dataclass(frozen=True, slots=True)
+class All:
+    """Every term holds; without terms, always."""
+
+    terms: tuple[Formula, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Any:
+    """Some term holds; without terms, never."""
+
+    terms: tuple[Formula, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    term: Formula
+
+
+Formula: TypeAlias = Taken | All | Any | Not
+
+ALWAYS = All()
+NEVER = Any()
+
+
+def all_of(terms: Iterable[Formula]) -> Formula:
+    """The conjunction, flattened, without repeats and trivial terms."""
+    kept: dict[Formula, None] = {}
+    for term in terms:
+        for part in term.terms if isinstance(term, All) else (term,):
+            if part == NEVER:
+                return NEVER
+            kept[part] = None
+    return next(iter(kept)) if len(kept) == 1 else All(tuple(kept))
+
+
+def any_of(terms: Iterable[Formula]) -> Formula:
+    """The disjunction, flattened, without repeats and trivial terms."""
+    kept: dict[Formula, None] = {}
+    for term in terms:
+        for part in term.terms if isinstance(term, Any) else (term,):
+            if part == ALWAYS:
+                return ALWAYS
+            kept[part] = None
+    return next(iter(kept)) if len(kept) == 1 else Any(tuple(kept))
+
+
+def negate(term: Formula) -> Formula:
+    match term:
+        case Not(inner):
+            return inner
+        case All() if term == ALWAYS:
+            return NEVER
+        case Any() if term == NEVER:
+            return ALWAYS
+        case _:
+            return Not(term)
+
+
+def holds(formula: Formula, taken: Callable[[Taken], bool]) -> bool:
+    """The truth of a formula, given the truth of its atoms."""
+    match formula:
+        case Taken():
+            return taken(formula)
+        case All(terms):
+            return all(holds(term, taken) for term in terms)
+        case Any(terms):
+            return any(holds(term, taken) for term in terms)
+        case Not(term):
+            return not holds(term, taken)
+        case _:
+            assert_never(formula)
+
+
+def atoms(formula: Formula) -> frozenset[Taken]:
+    """Every `Taken` that occurs in a formula."""
+    match formula:
+        case Taken():
+            return frozenset({formula})
+        case All(terms) | Any(terms):
+            return frozenset().union(*(atoms(term) for term in terms))
+        case Not(term):
+            return atoms(term)
+        case _:
+            assert_never(formula)

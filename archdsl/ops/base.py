@@ -1,0 +1,129 @@
+"""What an operation is: one class that holds everything the compiler knows of it.
+
+A subclass is a frozen dataclass whose fields are the arguments in the language, in the order
+in which they may be given by position; their annotations (`int`, `float`, `bool`, `str`,
+`Literal[...]`, each also `| None`) are checked when an architecture is read. From it the
+compiler takes names, shapes, weights, costs, algebra and the PyTorch code.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar
+
+from archdsl.ir.types import TensorType, Weight
+
+Types = tuple[TensorType, ...]
+
+
+class OperationError(Exception):
+    """An operation cannot be applied; the elaborator adds the place.
+
+    `found` and `expected` are for the reader ("3 axes", "an even kernel"), `hint` the remedy.
+    """
+
+    def __init__(self, message: str, found: str = "", expected: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.found = found
+        self.expected = expected
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """The algebra of one applied operation, on which passes rely.
+
+    linear: f(a x + b y) = a f(x) + b f(y). affine: linear but for a constant (a bias).
+    zero: f(0) = 0. per_channel: output channel i depends on input channel i alone.
+    per_position: no mixing of positions. batch_statistics: mixes the batch while training.
+    random: draws numbers while training.
+    """
+
+    linear: bool = False
+    affine: bool = False
+    zero: bool = False
+    per_channel: bool = False
+    per_position: bool = False
+    batch_statistics: bool = False
+    random: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Argument:
+    """One argument of a constructor in generated code.
+
+    `role` is the name it gets when it becomes a parameter of the enclosing class ("dim",
+    "size", "channels"); `keyword` is None where the argument is positional.
+    """
+
+    value: int | float | bool | str | tuple[int, ...] | None
+    role: str
+    keyword: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """How an applied operation is written in PyTorch.
+
+    `constructor` and `arguments`: what `__init__` stores (`nn.Conv2d`, ...); empty for an
+    operation without a module form. `expression`: the call in `forward` with `{0}`, `{1}` or
+    `{all}` (comma separated) for its inputs and `{self}` for the stored module; where it is
+    empty, `{self}({all})`. An operation without weights gives both: the expression for
+    `forward`, the module for `nn.Sequential`. `helpers`: keys of `HELPERS` it needs, before
+    those that need them. `tight`: the expression needs no parentheses inside another.
+    """
+
+    constructor: str = ""
+    arguments: tuple[Argument, ...] = ()
+    expression: str = ""
+    helpers: tuple[str, ...] = ()
+    tight: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Helper:
+    """A class or function of generated files, as source text.
+
+    `imports` are modules besides `torch`, `nn`, `F` and `Tensor` that it uses ("math").
+    """
+
+    name: str
+    source: str
+    imports: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation(ABC):
+    """One application of an operation, with its arguments."""
+
+    keyword: ClassVar[str]
+    """Its name in the language."""
+    attribute: ClassVar[str]
+    """The stem of the attribute that holds it in generated code: `conv`, `norm`."""
+    helpers: ClassVar[tuple[Helper, ...]] = ()
+    arity: ClassVar[int | None] = 1
+    """How many inputs it takes; None for any number (joins)."""
+
+    @abstractmethod
+    def infer(self, inputs: Types) -> TensorType | Types:
+        """The type of the result (a tuple where there are several), or an OperationError."""
+
+    @abstractmethod
+    def code(self, inputs: Types) -> Code:
+        """The PyTorch form for inputs of these types."""
+
+    def weights(self, inputs: Types) -> tuple[Weight, ...]:
+        """Parameters and buffers under their `state_dict` names, as in `code`'s module."""
+        return ()
+
+    def macs(self, inputs: Types) -> int:
+        """Multiply-accumulates for one input, as torch's flop counter / 2."""
+        return 0
+
+    def traits(self, inputs: Types) -> Traits:
+        return Traits()
+
+    def describe(self) -> str:
+        """A short name for pictures and diffs: `conv 3x3`, `max pool 3x3`."""
+        return self.keyword.replace("_", " ")
