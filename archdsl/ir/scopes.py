@@ -1,0 +1,190 @@
+"""Which decisions a program has: every hole of every scope, in the order of strings.
+
+A hole in a cell or net is decided once for all its uses; a hole in a block anew at each use.
+A scope is one such place of decision. Its key names the innermost cell or net and the path of
+block uses inside it: `("mixer",)`, `("network", "layer.3")`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from archdsl.ir.formula import (
+    ALWAYS,
+    NEVER,
+    All,
+    Any,
+    Formula,
+    Not,
+    Taken,
+    all_of,
+    any_of,
+    negate,
+)
+from archdsl.ir.graph import Graph, Hole, Invoke, Program
+from archdsl.syntax.errors import fault
+from archdsl.syntax.tree import ModuleKind, Span
+
+ScopeKey = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """One place of decision.
+
+    `group` and `family` name its definition in architecture strings; `under` says when it is
+    reached, over qualified holes.
+    """
+
+    key: ScopeKey
+    group: str
+    family: tuple[int, ...]
+    kind: ModuleKind
+    module: str
+    under: Formula
+    span: Span | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One hole of one scope.
+
+    `key` is unique in the program and what `Taken.hole` holds in `under`; `parent` is the
+    decision inside whose alternatives it stands, with their indices.
+    """
+
+    key: str
+    scope: Scope
+    hole: Hole
+    under: Formula
+    parent: tuple[str, tuple[int, ...]] | None
+
+
+def qualify(scope: ScopeKey, hole: str) -> str:
+    """The program-wide key of a hole."""
+    return f"{'/'.join(scope)}:{hole}"
+
+
+def qualified(formula: Formula, scope: ScopeKey) -> Formula:
+    """A module's formula with its holes' names made program-wide."""
+    match formula:
+        case Taken(hole, alternative):
+            return Taken(qualify(scope, hole), alternative)
+        case All(terms):
+            return all_of(qualified(term, scope) for term in terms)
+        case Any(terms):
+            return any_of(qualified(term, scope) for term in terms)
+        case Not(term):
+            return negate(qualified(term, scope))
+
+
+def group_name(graph: Graph) -> str:
+    """The definition's name with its family index: `motif[2]`."""
+    index = ", ".join(str(i) for i in graph.family)
+    return f"{graph.definition}[{index}]" if graph.family else graph.definition
+
+
+def inner_scope(graph: Graph, outer: ScopeKey, path: tuple[str, ...]) -> ScopeKey:
+    """The scope that a use of `graph` at `path`, within the scope `outer`, decides in."""
+    if graph.kind is ModuleKind.BLOCK:
+        return (*outer, ".".join(path))
+    return (group_name(graph),)
+
+
+def scopes(program: Program) -> tuple[Scope, ...]:
+    """All scopes, grouped by definition in the order of first use, the net first."""
+    found: dict[ScopeKey, Scope] = {}
+    for scope in _walk(program, program.root, (program.net.definition,), ALWAYS):
+        known = found.get(scope.key)
+        if known is None:
+            found[scope.key] = scope
+            continue
+        _check_same_holes(program, known, scope)
+        found[scope.key] = replace(known, under=any_of((known.under, scope.under)))
+    order: dict[str, int] = {}
+    for scope in found.values():
+        order.setdefault(scope.group, len(order))
+    return tuple(sorted(found.values(), key=lambda scope: order[scope.group]))
+
+
+def decisions(program: Program) -> tuple[Decision, ...]:
+    """Every decision of the program, in the order of architecture strings."""
+    result: list[Decision] = []
+    for scope in scopes(program):
+        for hole in program.modules[scope.module].holes:
+            under = all_of((scope.under, qualified(hole.under, scope.key)))
+            if under == NEVER:
+                continue
+            result.append(
+                Decision(
+                    key=qualify(scope.key, hole.name),
+                    scope=scope,
+                    hole=hole,
+                    under=under,
+                    parent=_parent(scope, hole),
+                )
+            )
+    return tuple(result)
+
+
+def _parent(scope: Scope, hole: Hole) -> tuple[str, tuple[int, ...]] | None:
+    if hole.parent is not None:
+        name, alternatives = hole.parent
+        return qualify(scope.key, name), alternatives
+    match scope.under:
+        case Taken(key, alternative):
+            return key, (alternative,)
+        case All(()):
+            return None
+        case Any(terms) if terms and all(isinstance(term, Taken) for term in terms):
+            taken = [term for term in terms if isinstance(term, Taken)]
+            if len({term.hole for term in taken}) == 1:
+                return taken[0].hole, tuple(sorted(term.alternative for term in taken))
+        case All(terms) if isinstance(terms[-1], Taken):
+            return terms[-1].hole, (terms[-1].alternative,)
+    raise fault(
+        "E0507",
+        f"whether {scope.group} is used depends on several holes at once",
+        scope.span,
+        expected="uses inside the alternatives of one hole",
+        hint="use a block, which is decided anew at every use",
+    )
+
+
+def _walk(program: Program, module: str, key: ScopeKey, under: Formula) -> Iterator[Scope]:
+    """Scopes below one use, outer before inner; a graph without decisions below is skipped."""
+    graph = program.modules[module]
+    yield Scope(
+        key=key,
+        group=graph.definition,
+        family=graph.family,
+        kind=graph.kind,
+        module=module,
+        under=under,
+        span=graph.span,
+    )
+    seen: set[tuple[str, ScopeKey, Formula]] = set()
+    for node in graph.nodes:
+        if not isinstance(node.kind, Invoke):
+            continue
+        used = program.modules[node.kind.module]
+        inner = inner_scope(used, key, node.path)
+        reached = all_of((under, qualified(node.under, key)))
+        if (node.kind.module, inner, reached) not in seen:  # a cell used a thousand times is one
+            seen.add((node.kind.module, inner, reached))
+            yield from _walk(program, node.kind.module, inner, reached)
+
+
+def _check_same_holes(program: Program, first: Scope, second: Scope) -> None:
+    if program.modules[first.module].holes == program.modules[second.module].holes:
+        return
+    raise fault(
+        "E0506",
+        f"two uses of {first.group} end with different holes",
+        second.span or first.span,
+        found=f"{len(program.modules[second.module].holes)} holes in one use, "
+        f"{len(program.modules[first.module].holes)} in another",
+        expected="the same holes in every use of a cell",
+        hint="make it a block, or give it an index in brackets so that each index decides alone",
+    )
