@@ -1,0 +1,3 @@
+"""archdsl: a compiler for neural architectures."""
+
+__version__ = "0.1.0"
