@@ -1,0 +1,35 @@
+"""Where the grammar and the templates are, however the package was installed.
+
+In a wheel they lie inside the package (`archdsl/_grammar`, `archdsl/_templates`); in a checkout,
+an editable install or an sdist they are the top-level folders `grammar/` and `templates/`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+
+
+@cache
+def folder(name: str) -> Path:
+    """The folder of package data called `name`: `grammar` or `templates`.
+
+    Raises FileNotFoundError where an installation lacks it. The package is never run from a zip
+    archive (templates are read as files), so plain paths do.
+    """
+    for place in (PACKAGE / f"_{name}", PACKAGE.parent / name):
+        if place.is_dir():
+            return place
+    raise FileNotFoundError(f"this installation of archdsl has no {name}: install it again")
+
+
+def grammar(name: str) -> str:
+    """The text of `grammar/NAME.lark`."""
+    return (folder("grammar") / f"{name}.lark").read_text(encoding="utf-8")
+
+
+def templates() -> Path:
+    """The folder of the Jinja templates."""
+    return folder("templates")
