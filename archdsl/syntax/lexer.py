@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from archdsl.syntax.errors import ArchError, Diagnostic, fault
+from archdsl.syntax.numbers import MAX_DIGITS, MAX_SIGNIFICANT, too_many_digits
 from archdsl.syntax.tables import END, Tables
 from archdsl.syntax.tree import Source, Span
 
 MAX_BYTES = 256 * 1024
 MAX_NESTING = 64
-MAX_DIGITS = 9
 MAX_FINDINGS = 20
 """Diagnostics in one run: after so many, the text is something else."""
 
@@ -267,12 +267,9 @@ def _check_numbers(result: Scan) -> None:
 
 
 def _check_number(result: Scan, token: Token) -> None:
-    whole = token.text.lstrip("-")
-    digits = sum(len(run.group()) for run in RUN.finditer(whole.lower().split("e")[0]))
-    fraction = not whole.isdigit()
-    if digits > (2 * MAX_DIGITS if fraction else MAX_DIGITS):
+    if too_many_digits(token.text):
         _too_many_digits(result, token)
-    elif "e" in whole.lower() and not 1e-30 < abs(float(token.text) or 1.0) < 1e30:
+    elif "e" in token.text.lower() and not 1e-30 < abs(float(token.text) or 1.0) < 1e30:
         result.report(
             "E0106", "a number is out of range", token, found=_short(token.text),
             expected="zero, or a size between 1e-30 and 1e30",
@@ -282,7 +279,7 @@ def _check_number(result: Scan, token: Token) -> None:
 def _too_many_digits(result: Scan, token: Token) -> None:
     result.report(
         "E0106", "a number has too many digits", token, found=_short(token.text),
-        expected=f"at most {MAX_DIGITS} digits, {2 * MAX_DIGITS} with a fraction",
+        expected=f"at most {MAX_DIGITS} digits, {MAX_SIGNIFICANT} with those behind the point",
         hint="for large values write 12M or 1.5G",
     )
 
