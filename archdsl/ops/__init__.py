@@ -1,0 +1,105 @@
+"""Operations: one file for each family, one class for each operation.
+
+`OPERATIONS` is every built-in one. An installed package can add its own under the entry point
+group `archdsl.operations` (see docs/operations.md).
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from archdsl.ops.activation import GELU, ReLU, Sigmoid, SiLU, Tanh
+from archdsl.ops.attention import Attention
+from archdsl.ops.base import Operation, OperationError
+from archdsl.ops.constants import Identity, Zero
+from archdsl.ops.convolution import Conv, DepthwiseConv
+from archdsl.ops.joins import Concat, Mean, Product, Sum
+from archdsl.ops.linear import Linear
+from archdsl.ops.mlp import MLP, TokensLinear, TokensMLP
+from archdsl.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
+from archdsl.ops.pooling import AvgPool, GlobalPool, MaxPool, Pool
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+ENTRY_POINTS = "archdsl.operations"
+
+OPERATIONS: tuple[type[Operation], ...] = (
+    Sum,
+    Mean,
+    Concat,
+    Product,
+    Identity,
+    Zero,
+    Conv,
+    DepthwiseConv,
+    Linear,
+    BatchNorm,
+    GroupNorm,
+    LayerNorm,
+    Scale,
+    ReLU,
+    GELU,
+    SiLU,
+    Sigmoid,
+    Tanh,
+    Pool,
+    AvgPool,
+    MaxPool,
+    GlobalPool,
+    Attention,
+    MLP,
+    TokensMLP,
+    TokensLinear,
+)
+
+_BUILT_IN = {operation.keyword: operation for operation in OPERATIONS}
+
+
+def lookup(keyword: str) -> type[Operation] | None:
+    """The operation of that name, or None.
+
+    Built-in names come first, so no package can change their meaning. Raises OperationError
+    where an installed package offers the name but cannot deliver the operation.
+    """
+    if built_in := _BUILT_IN.get(keyword):
+        return built_in
+    entry = _installed(tuple(sys.path)).get(keyword)
+    return None if entry is None else _load(entry)
+
+
+@lru_cache(maxsize=8)
+def _installed(path: tuple[str, ...]) -> dict[str, EntryPoint]:
+    """What installed packages offer; the search path is the key of the cache."""
+    from importlib.metadata import entry_points  # slow to import, and seldom needed
+
+    return {entry.name: entry for entry in sorted(entry_points(group=ENTRY_POINTS), reverse=True)}
+
+
+def _load(entry: EntryPoint) -> type[Operation]:
+    try:
+        operation = entry.load()
+    except Exception as error:  # whatever a stranger's module raises on import
+        raise OperationError(
+            f"the installed operation {entry.name} does not load",
+            found=f"{type(error).__name__}: {error}",
+            hint=f"repair or remove the package that provides {entry.value}",
+        ) from error
+    if not (isinstance(operation, type) and issubclass(operation, Operation)):
+        raise OperationError(
+            f"the installed operation {entry.name} is no operation",
+            found=entry.value,
+            expected="a class that derives from archdsl.ops.base.Operation",
+        )
+    if operation.keyword != entry.name:
+        raise OperationError(
+            f"the installed operation {entry.name} has another keyword",
+            found=operation.keyword,
+            expected=entry.name,
+        )
+    return operation
+
+
+__all__ = ["ENTRY_POINTS", "OPERATIONS", "Operation", "OperationError", "lookup"]

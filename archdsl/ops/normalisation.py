@@ -1,0 +1,173 @@
+"""Normalisations and the learned factor of a channel."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archdsl.ir.types import TensorType, Weight
+from archdsl.ops.base import Argument, Code, Helper, Operation, OperationError, Traits, Types
+from archdsl.ops.shapes import at_least, axes, divides, map_axes, only, option, positive
+
+SCALE = '''\
+class Scale(nn.Module):
+    """One learned factor a channel."""
+
+    def __init__(self, dim: int, initial: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((dim, 1, 1), initial))
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
+        return self.weight * x
+'''
+
+TOKEN_SCALE = '''\
+class TokenScale(nn.Module):
+    """One learned factor a channel, on the last axis."""
+
+    def __init__(self, dim: int, initial: float = 1e-5) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((dim,), initial))
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, ..., C)
+        return self.weight * x
+'''
+
+
+def _affine(dim: int) -> tuple[Weight, Weight]:
+    return Weight(name="weight", shape=(dim,)), Weight(name="bias", shape=(dim,))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchNorm(Operation):
+    """Batch normalisation of maps and vectors (Ioffe and Szegedy, 2015)."""
+
+    keyword = "bn"
+    attribute = "norm"
+
+    affine: bool = True
+    eps: float = 1e-5
+    momentum: float = 0.1
+
+    def __post_init__(self) -> None:
+        positive("bn", "eps", self.eps)
+        if not 0 <= self.momentum <= 1:
+            raise OperationError(
+                "momentum of bn is out of range", f"momentum={self.momentum}", "0 to 1"
+            )
+
+    def infer(self, inputs: Types) -> TensorType:
+        axes("bn", inputs, 1, 3, hint="for tokens, use layer_norm")
+        return inputs[0]
+
+    def weights(self, inputs: Types) -> tuple[Weight, ...]:
+        dim = inputs[0].channels
+        return (
+            *(_affine(dim) if self.affine else ()),
+            Weight(name="running_mean", shape=(dim,), buffer=True),
+            Weight(name="running_var", shape=(dim,), buffer=True),
+            Weight(name="num_batches_tracked", shape=(), buffer=True),
+        )
+
+    def code(self, inputs: Types) -> Code:
+        return Code(
+            constructor="nn.BatchNorm2d" if len(inputs[0].shape) == 3 else "nn.BatchNorm1d",
+            arguments=(
+                Argument(inputs[0].channels, "dim"),
+                *option("eps", self.eps, 1e-5),
+                *option("momentum", self.momentum, 0.1),
+                *option("affine", self.affine, True),
+            ),
+        )
+
+    def traits(self, inputs: Types) -> Traits:
+        return Traits(per_channel=True, batch_statistics=True)
+
+    def describe(self) -> str:
+        return "batch norm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupNorm(Operation):
+    """Normalisation over groups of channels and all positions (Wu and He, 2018)."""
+
+    keyword = "group_norm"
+    attribute = "norm"
+
+    groups: int = 1
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        at_least("group_norm", "groups", self.groups, 1)
+        positive("group_norm", "eps", self.eps)
+
+    def infer(self, inputs: Types) -> TensorType:
+        dim = map_axes("group_norm", inputs, hint="for vectors and tokens, use layer_norm")[0]
+        divides("group_norm", "groups", self.groups, dim)
+        return inputs[0]
+
+    def weights(self, inputs: Types) -> tuple[Weight, ...]:
+        return _affine(inputs[0].channels)
+
+    def code(self, inputs: Types) -> Code:
+        dim = Argument(inputs[0].channels, "dim")
+        groups = Argument(self.groups, "groups")
+        return Code(
+            constructor="nn.GroupNorm", arguments=(groups, dim, *option("eps", self.eps, 1e-5))
+        )
+
+    def traits(self, inputs: Types) -> Traits:
+        return Traits(per_channel=self.groups == inputs[0].channels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerNorm(Operation):
+    """Normalisation over the channels of each token, or of a vector (Ba et al., 2016)."""
+
+    keyword = "layer_norm"
+    attribute = "norm"
+
+    eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        positive("layer_norm", "eps", self.eps)
+
+    def infer(self, inputs: Types) -> TensorType:
+        axes("layer_norm", inputs, 1, 2, hint="for maps, use group_norm(1)")
+        return inputs[0]
+
+    def weights(self, inputs: Types) -> tuple[Weight, ...]:
+        return _affine(inputs[0].channels)
+
+    def code(self, inputs: Types) -> Code:
+        dim = Argument(inputs[0].channels, "dim")
+        return Code(constructor="nn.LayerNorm", arguments=(dim, *option("eps", self.eps, 1e-5)))
+
+    def traits(self, inputs: Types) -> Traits:
+        return Traits(per_position=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale(Operation):
+    """One learned factor a channel (CaiT's LayerScale; Touvron et al., 2021)."""
+
+    keyword = "scale"
+    attribute = "scale"
+    helpers = (Helper(name="Scale", source=SCALE), Helper(name="TokenScale", source=TOKEN_SCALE))
+
+    initial: float = 1e-5
+
+    def infer(self, inputs: Types) -> TensorType:
+        return only("scale", inputs)
+
+    def weights(self, inputs: Types) -> tuple[Weight, ...]:
+        ones = (1, 1) if len(inputs[0].shape) == 3 else ()
+        return (Weight(name="weight", shape=(inputs[0].channels, *ones)),)
+
+    def code(self, inputs: Types) -> Code:
+        name = "Scale" if len(inputs[0].shape) == 3 else "TokenScale"
+        dim = Argument(inputs[0].channels, "dim")
+        initial = option("initial", self.initial, 1e-5)
+        return Code(constructor=name, arguments=(dim, *initial), helpers=(name,))
+
+    def traits(self, inputs: Types) -> Traits:
+        return Traits(linear=True, affine=True, zero=True, per_channel=True, per_position=True)

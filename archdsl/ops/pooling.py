@@ -1,0 +1,169 @@
+"""Pooling: over windows (`avg_pool`, `max_pool`, PoolFormer's `pool`) and over all positions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archdsl.ir.types import TensorType
+from archdsl.ops.base import Argument, Code, Helper, Operation, OperationError, Traits, Types
+from archdsl.ops.shapes import at_least, axes, map_axes, option, same_padding, window
+
+POOL = '''\
+def pool(x: Tensor) -> Tensor:
+    """What the 3 x 3 neighbourhood adds to each position."""
+    return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False) - x
+'''
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool(Operation):
+    """PoolFormer's token mixer: the mean of the 3 x 3 neighbourhood, less the input.
+
+    Yu et al., "MetaFormer Is Actually What You Need for Vision", algorithm 1; padding is not
+    counted.
+    """
+
+    keyword = "pool"
+    attribute = "pool"
+    helpers = (Helper(name="pool", source=POOL),)
+
+    def infer(self, inputs: Types) -> TensorType:
+        map_axes("pool", inputs)
+        return inputs[0]
+
+    def code(self, inputs: Types) -> Code:
+        return Code(expression="pool({0})", helpers=("pool",))
+
+    def traits(self, inputs: Types) -> Traits:
+        return Traits(linear=True, affine=True, zero=True, per_channel=True)
+
+
+def _check(keyword: str, k: int, s: int, p: int | None) -> None:
+    at_least(keyword, "k", k, 1)
+    at_least(keyword, "s", s, 1)
+    at_least(keyword, "p", p, 0)
+    if p is not None and p > k // 2:
+        raise OperationError(
+            f"{keyword} pads by at most half its kernel", f"p={p} for k={k}", f"at most {k // 2}"
+        )
+
+
+def _slide(keyword: str, inputs: Types, k: int, s: int, p: int) -> TensorType:
+    channels, *size = map_axes(keyword, inputs)
+    return TensorType((channels, *window(keyword, (size[0], size[1]), k=k, s=s, p=p)))
+
+
+def _window_code(module: str, function: str, k: int, rest: tuple[Argument, ...]) -> Code:
+    """A pooling window as a module, and as the call that does the same."""
+    text = "".join(f", {option.keyword}={option.value}" for option in rest)
+    return Code(
+        constructor=module,
+        arguments=(Argument(k, "kernel"), *rest),
+        expression=f"{function}({{0}}, {k}{text})",
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AvgPool(Operation):
+    """The mean of a window. `count_pad`: whether padding counts as zeros in the mean."""
+
+    keyword = "avg_pool"
+    attribute = "pool"
+
+    k: int
+    s: int = 1
+    p: int | None = None
+    count_pad: bool = False
+
+    def __post_init__(self) -> None:
+        _check("avg_pool", self.k, self.s, self.p)
+
+    @property
+    def padding(self) -> int:
+        return same_padding("avg_pool", self.k, self.p)
+
+    def infer(self, inputs: Types) -> TensorType:
+        return _slide("avg_pool", inputs, self.k, self.s, self.padding)
+
+    def code(self, inputs: Types) -> Code:
+        counted = self.count_pad or self.padding == 0
+        return _window_code(
+            "nn.AvgPool2d",
+            "F.avg_pool2d",
+            self.k,
+            (
+                *option("stride", self.s, self.k),
+                *option("padding", self.padding, 0),
+                *option("count_include_pad", counted, True),
+            ),
+        )
+
+    def traits(self, inputs: Types) -> Traits:
+        return Traits(
+            linear=True, affine=True, zero=True, per_channel=True, per_position=_pointwise(self)
+        )
+
+    def describe(self) -> str:
+        return f"avg pool {self.k}x{self.k}" + (f" stride {self.s}" if self.s > 1 else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaxPool(Operation):
+    """The maximum of a window; padding never wins."""
+
+    keyword = "max_pool"
+    attribute = "pool"
+
+    k: int
+    s: int = 1
+    p: int | None = None
+
+    def __post_init__(self) -> None:
+        _check("max_pool", self.k, self.s, self.p)
+
+    @property
+    def padding(self) -> int:
+        return same_padding("max_pool", self.k, self.p)
+
+    def infer(self, inputs: Types) -> TensorType:
+        return _slide("max_pool", inputs, self.k, self.s, self.padding)
+
+    def code(self, inputs: Types) -> Code:
+        rest = (*option("stride", self.s, self.k), *option("padding", self.padding, 0))
+        return _window_code("nn.MaxPool2d", "F.max_pool2d", self.k, rest)
+
+    def traits(self, inputs: Types) -> Traits:
+        # A window of one element only selects.
+        single = self.k == 1
+        return Traits(
+            linear=single,
+            affine=single,
+            zero=True,
+            per_channel=True,
+            per_position=_pointwise(self),
+        )
+
+    def describe(self) -> str:
+        return f"max pool {self.k}x{self.k}" + (f" stride {self.s}" if self.s > 1 else "")
+
+
+def _pointwise(pool: AvgPool | MaxPool) -> bool:
+    return pool.k == 1 and pool.s == 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GlobalPool(Operation):
+    """The mean over all positions of a map, or over all tokens: a vector."""
+
+    keyword = "global_pool"
+    attribute = "pool"
+
+    def infer(self, inputs: Types) -> TensorType:
+        axes("global_pool", inputs, 2, 3)
+        return TensorType((inputs[0].channels,))
+
+    def code(self, inputs: Types) -> Code:
+        return Code(expression="{0}.mean((2, 3))" if len(inputs[0].shape) == 3 else "{0}.mean(1)")
+
+    def traits(self, inputs: Types) -> Traits:
+        return Traits(linear=True, affine=True, zero=True, per_channel=True)
