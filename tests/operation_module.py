@@ -1,7 +1,7 @@
 """Operations as running modules, for tests: their code written to a file and imported."""
 
 import importlib.util
-import random
+import itertools
 from pathlib import Path
 from types import ModuleType
 
@@ -21,6 +21,8 @@ from torch.nn import functional as F
 
 
 """
+
+NUMBERS = itertools.count()  # no file is written twice, so no compiled file is stale
 
 
 def import_file(path: Path) -> ModuleType:
@@ -76,7 +78,7 @@ def build(
 
     Weights at their initial values would hide what biases and running statistics do.
     """
-    path = folder / f"net_{random.Random().getrandbits(64):x}.py"
+    path = folder / f"net_{next(NUMBERS)}.py"
     path.write_text(module_source(operation, inputs, stored=stored), encoding="utf-8")
     net: nn.Module = import_file(path).Net().double().eval()
     generator = torch.Generator().manual_seed(seed)

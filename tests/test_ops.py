@@ -1,8 +1,11 @@
 """Every operation: what it says of itself against what its PyTorch code does."""
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import black
 import pytest
 import torch
 from torch import Tensor, nn
@@ -20,6 +23,8 @@ from archdsl.ops.mlp import MLP, TokensLinear, TokensMLP
 from archdsl.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
 from archdsl.ops.pooling import AvgPool, GlobalPool, MaxPool, Pool
 from tests.operation_module import build, forms, import_file, module_source, values
+
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,7 @@ def changed(net: nn.Module, case: Case, axis: int, index: int) -> Tensor:
     x = values(case.inputs, 4)
     other = tuple(value.clone() for value in x)
     for value in other:
-        value.select(axis, min(index, value.shape[axis] - 1)).add_(1.0 + torch.rand(1).double())
+        value.select(axis, min(index, value.shape[axis] - 1)).add_(1.25)
     return (net(*x) - net(*other)).abs() > 1e-12
 
 
@@ -230,7 +235,7 @@ def test_gradients_reach_every_parameter(case: Case, tmp_path: Path) -> None:
     net = build(case.operation, case.inputs, tmp_path)
     x = tuple(value.requires_grad_() for value in values(case.inputs, 6))
     output = net(*x)
-    (output * torch.randn(output.shape, dtype=output.dtype)).sum().backward()
+    (output * torch.linspace(-1, 2, output.numel()).view_as(output)).sum().backward()
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None and parameter.grad.any(), name
 
@@ -246,7 +251,7 @@ def test_learned_positions_start_small(tmp_path: Path) -> None:
     inputs = (TensorType((256, 16, 16)),)
     path.write_text(module_source(Attention(pos="learned"), inputs, stored=False))
     torch.manual_seed(0)
-    rows = import_file(path).Net().op.rows
+    rows = import_file(path).Net().op.rows.detach()
     assert rows.shape == (16, 64)
     assert float(rows.std()) == pytest.approx(64**-0.5, rel=0.1)
 
@@ -329,7 +334,69 @@ def test_wrong_shapes_are_refused(
     assert error.value.found
 
 
+def test_helpers_are_laid_out_as_generated_files_are() -> None:
+    for operation in OPERATIONS:
+        for helper in operation.helpers:
+            assert black.format_str(helper.source, mode=black.Mode(line_length=100)) == (
+                helper.source
+            )
+            assert f" {helper.name}(" in helper.source.splitlines()[0]
+
+
+def test_operations_do_not_import_torch() -> None:
+    program = "import sys, archdsl.ops, archdsl.ops.binding; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
+
+
 def test_lookup() -> None:
     for operation in OPERATIONS:
         assert lookup(operation.keyword) is operation
     assert lookup("no_such_operation") is None
+
+
+EDGE = TokensMLP()
+LINEAR_EDGE = TokensLinear(bias=True)
+
+# Published counts of one backbone with different token mixers: parameters and MACs, at 224
+# pixels and 102 classes (Zhang and Liu, "Efficient NAS Based on MetaFormer", and its code).
+MIXERS = [
+    ((Pool(),), 11_847_430, 291_654_656),
+    ((EDGE,), 11_989_378, 301_599_744),
+    ((Attention(pos="learned"),), 15_393_286, 369_855_488),
+    ((Attention(pos="sincos"),), 15_386_374, None),
+    ((EDGE,) * 4, 12_415_222, 331_435_008),
+    ((Attention(pos="sincos"), *(EDGE,) * 6), 16_238_062, 419_580_928),
+    ((Attention(pos="sincos"), *(LINEAR_EDGE,) * 6), 16_235_830, None),
+    ((Attention(pos="sincos"), *(EDGE,) * 9), 16_663_906, 449_416_192),
+    ((Attention(pos="sincos"), *(LINEAR_EDGE,) * 9), 16_660_558, None),
+]
+
+
+@pytest.mark.parametrize(("mixer", "parameters", "macs"), MIXERS)
+def test_published_counts(mixer: tuple[Operation, ...], parameters: int, macs: int | None) -> None:
+    block = (GroupNorm(), *mixer, Scale(), GroupNorm(), MLP(), Scale())
+    layers: list[Operation] = [Conv(channels=32, k=3, bias=False), BatchNorm()]
+    layers += [Conv(channels=64, k=14, s=14, p=0), *block * 2]
+    for width, depth in ((128, 2), (320, 6), (512, 2)):
+        layers += [Conv(channels=width, k=3, s=2), *block * depth]
+    layers += [GroupNorm(), GlobalPool(), Linear(features=102)]
+    value, counted, multiplied = TensorType((3, 224, 224)), 0, 0
+    for operation in layers:
+        counted += sum(w.elements for w in operation.weights((value,)) if not w.buffer)
+        multiplied += operation.macs((value,))
+        result = operation.infer((value,))
+        assert isinstance(result, TensorType)
+        value = result
+    assert value == TensorType((102,))
+    assert counted == parameters
+    assert macs is None or multiplied == macs
+
+
+@case
+def test_memory_format_does_not_matter(case: Case, tmp_path: Path) -> None:
+    """Maps stored channels last, as fast convolutions like them, give the same result."""
+    if any(len(shape) != 3 for shape in case.shapes):
+        return
+    net = build(case.operation, case.inputs, tmp_path)
+    x = values(case.inputs, 8)
+    assert close(net(*(v.to(memory_format=torch.channels_last) for v in x)), net(*x))

@@ -104,7 +104,11 @@ def _parameter(field: Field[Any], hint: Any) -> ParameterInfo:
     choices = get_args(hint) if get_origin(hint) is Literal else ()
     kind = str if choices else hint
     if kind not in _NAMES:
-        raise TypeError(f"{field.name}: operations take int, float, bool, str or Literal")
+        raise OperationError(
+            f"the operation declares {field.name} with a type that the language has not",
+            found=str(hint),
+            expected="int, float, bool, str or a Literal of texts",
+        )
     default: Any = field.default
     return ParameterInfo(
         name=field.name,
