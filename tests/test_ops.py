@@ -143,7 +143,7 @@ def test_both_forms_compute_the_same(case: Case, tmp_path: Path) -> None:
 
 
 def close(a: Tensor, b: Tensor) -> bool:
-    return bool((a - b).abs().max() <= 1e-12 * max(1.0, float(b.abs().max())))
+    return bool((a - b).abs().max() <= 1e-12 * max(1.0, b.detach().abs().max().item()))
 
 
 def is_affine(net: nn.Module, case: Case) -> bool:
