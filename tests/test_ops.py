@@ -162,7 +162,8 @@ def changed(net: nn.Module, case: Case, axis: int, index: int) -> Tensor:
     other = tuple(value.clone() for value in x)
     for value in other:
         value.select(axis, min(index, value.shape[axis] - 1)).add_(1.25)
-    return (net(*x) - net(*other)).abs() > 1e-12
+    difference: Tensor = net(*x) - net(*other)
+    return difference.abs() > 1e-12
 
 
 def is_per_channel(net: nn.Module, case: Case) -> bool:
@@ -260,7 +261,7 @@ def test_attention_is_the_textbook_formula(tmp_path: Path) -> None:
     inputs = (TensorType((8, 2, 3)),)
     (x,) = values(inputs, 7)
     for pos in ("none", "learned"):
-        net = build(Attention(heads=2, pos=pos), inputs, tmp_path)  # type: ignore[arg-type]
+        net = build(Attention(heads=2, pos=pos), inputs, tmp_path)
         state = {name.removeprefix("op."): value for name, value in net.state_dict().items()}
         q, k, v = (x.flatten(2).mT @ state["qkv.weight"].T).split(8, dim=2)
         heads = []
