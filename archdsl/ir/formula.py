@@ -7,7 +7,7 @@ on the choice in a generated supernet.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, assert_never
 
@@ -105,3 +105,38 @@ def atoms(formula: Formula) -> frozenset[Taken]:
             return atoms(term)
         case _:
             assert_never(formula)
+
+
+def exhaust(formula: Formula, sizes: Mapping[str, int]) -> Formula:
+    """The formula without case distinctions that make no difference.
+
+    `sizes` gives the number of alternatives of every hole that takes exactly one: where a
+    disjunction runs through all of them, otherwise alike, one of them always holds.
+    """
+    match formula:
+        case Any(terms):
+            return _merge_cases([exhaust(term, sizes) for term in terms], sizes)
+        case All(terms):
+            return all_of(exhaust(term, sizes) for term in terms)
+        case Not(term):
+            return negate(exhaust(term, sizes))
+        case Taken():
+            return formula
+
+
+def _merge_cases(terms: list[Formula], sizes: Mapping[str, int]) -> Formula:
+    while True:
+        cases: dict[tuple[str, frozenset[Formula]], dict[int, Formula]] = {}
+        for term in terms:
+            parts = frozenset(term.terms if isinstance(term, All) else (term,))
+            for part in parts:
+                if isinstance(part, Taken) and part.hole in sizes:
+                    cases.setdefault((part.hole, parts - {part}), {})[part.alternative] = term
+        for (hole, rest), found in cases.items():
+            if len(found) == sizes[hole]:
+                merged = set(found.values())
+                kept = [part for part in next(iter(merged)).terms if part in rest] if rest else []  # type: ignore[union-attr]
+                terms = [term for term in terms if term not in merged] + [all_of(kept)]
+                break
+        else:
+            return any_of(terms)

@@ -155,6 +155,28 @@ class Graph:
         return tuple(self.nodes[i].type for i in self.outputs)
 
 
+METRICS = (
+    "params",
+    "macs",
+    "flops",
+    "live_params",
+    "live_macs",
+    "activation_bytes",
+    "peak_bytes",
+)
+"""What `where` may bound: the figures of `archdsl cost`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constraint:
+    """`where params <= 12M`: a bound on one of METRICS; `operator` as the text spells it."""
+
+    metric: str
+    operator: str
+    bound: int | float
+    span: Span | None = field(default=None, compare=False, repr=False)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """A space with its holes (`supernet` form) or one architecture (no graph has holes).
@@ -172,6 +194,7 @@ class Program:
     changed: Mapping[str, Static]
     modules: Mapping[str, Graph]
     root: str
+    constraints: tuple[Constraint, ...] = ()
     text: str
     hash: str
     genotype: str

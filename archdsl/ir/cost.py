@@ -1,0 +1,78 @@
+"""What an architecture costs, exactly, from its text alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from archdsl.ir.graph import Apply, Graph, Invoke, Item, Node, Path, Program
+from archdsl.ir.types import Cost
+
+FLOAT_BYTES = 4
+
+
+def cost(program: Program) -> Cost:
+    """Parameters, MACs and activation memory for one input.
+
+    Tied weights count once. Every operation of the text counts, dead branches included, as
+    published tables count; price a pruned program for what really runs. For a supernet only
+    `params` has a meaning: the other figures sum all alternatives.
+    """
+    return _Pricer(program.modules).price(program.root)
+
+
+@dataclass(slots=True)
+class _Pricer:
+    modules: Mapping[str, Graph]
+    known: dict[str, Cost] = field(default_factory=dict)
+
+    def price(self, key: str) -> Cost:
+        """The cost of one use of a graph, its inputs' memory not counted."""
+        if key not in self.known:
+            self.known[key] = self._graph(self.modules[key])
+        return self.known[key]
+
+    def _graph(self, graph: Graph) -> Cost:
+        weights: dict[Path, int] = {}  # by path: what is tied counts once
+        macs = activations = 0
+        for node in graph.nodes:
+            match node.kind:
+                case Apply(operation):
+                    types = tuple(graph.nodes[arg].type for arg in node.args)
+                    owned = operation.weights(types)
+                    weights[node.path] = sum(w.elements for w in owned if not w.buffer)
+                    macs += operation.macs(types)
+                    activations += _bytes(node)
+                case Invoke(module):
+                    inner = self.price(module)
+                    weights[node.path] = inner.params
+                    macs += inner.macs
+                    activations += inner.activation_bytes
+                case _:
+                    pass
+        return Cost(
+            params=sum(weights.values()),
+            macs=macs,
+            activation_bytes=activations,
+            peak_bytes=self._peak(graph),
+        )
+
+    def _peak(self, graph: Graph) -> int:
+        """The most bytes alive at once when nodes run in order and die after their last use."""
+        last = {arg: position for position, node in enumerate(graph.nodes) for arg in node.args}
+        last |= dict.fromkeys(graph.outputs, len(graph.nodes))
+        alive = peak = 0
+        dying: dict[int, int] = {}
+        for position, node in enumerate(graph.nodes):
+            size = 0 if isinstance(node.kind, Item) else _bytes(node)
+            inner = self.price(node.kind.module).peak_bytes if isinstance(node.kind, Invoke) else 0
+            alive += size
+            peak = max(peak, alive + inner)
+            end = last.get(position, position)
+            dying[end] = dying.get(end, 0) + size
+            alive -= dying.pop(position, 0)
+        return peak
+
+
+def _bytes(node: Node) -> int:
+    return FLOAT_BYTES * sum(type_.elements for type_ in node.types)

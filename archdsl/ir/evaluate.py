@@ -1,0 +1,412 @@
+"""Expressions where they stand for values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from archdsl.ir import arithmetic, functions
+from archdsl.ir.builder import Builder
+from archdsl.ir.formula import ALWAYS, Formula
+from archdsl.ir.graph import Static
+from archdsl.ir.values import Closure, Family, Names, Series, Tensor, Terms, Value, Varying, kind_of
+from archdsl.ops import OPERATIONS, lookup
+from archdsl.ops.base import Operation
+from archdsl.ops.binding import bind
+from archdsl.ops.joins import Concat, Mean, Product, Sum
+from archdsl.syntax import tree
+from archdsl.syntax.errors import ArchError, fault
+from archdsl.syntax.tree import Operator
+
+if TYPE_CHECKING:
+    from archdsl.ir.apply import Applier
+    from archdsl.ir.elaborate import Elaborator
+
+MAX_RANGE = 20_000
+JOINS: dict[str, type[Operation]] = {
+    "sum": Sum,
+    "mean": Mean,
+    "concat": Concat,
+    "product": Product,
+}
+OPERATORS = {Operator.ADD: Sum, Operator.MULTIPLY: Product}
+
+
+@dataclass(slots=True)
+class Evaluator:
+    """Evaluates the expressions of one module into its builder."""
+
+    elaborator: Elaborator
+    builder: Builder
+    applier: Applier
+
+    def value(self, expression: tree.Expression, names: Names) -> Value:
+        """What an expression stands for; an unapplied function becomes a closure."""
+        match expression:
+            case tree.Number() | tree.Flag():
+                return expression.value
+            case tree.Text():
+                return expression.value
+            case _ if self.is_function(expression, names):
+                return Closure(expression, names)
+            case tree.Ref():
+                return self.settle(self._reference(expression, names))
+            case tree.Call():
+                return self._call(expression, names)
+            case tree.Hole():
+                return self.applier.hole_of_values(expression, names)
+            case tree.Negate():
+                return self.static_lift(
+                    lambda v: -self._number(v, expression.span),
+                    [self.value(expression.value, names)],
+                )
+            case tree.Select():
+                return self._select(expression, names)
+            case tree.Binary():
+                return self._binary(expression, names)
+            case tree.Tied():
+                raise fault(
+                    "E0303",
+                    "@ ties the weights of an operation",
+                    expression.span,
+                    found="a value",
+                    hint="write it behind the operation: x -> conv(8)@w",
+                )
+
+    # --- names -----------------------------------------------------------------------------
+
+    def _reference(self, expression: tree.Ref, names: Names) -> Value:
+        value = names.find(expression.name)
+        if value is None:
+            raise self.unknown(expression.name, names, expression.span)
+        if not expression.index:
+            return value
+        if isinstance(value, Series) and len(expression.index) == 1:
+            value = Family({(int(k),): v for k, v in zip(value.labels, value.values, strict=True)})
+        if not isinstance(value, Family):
+            raise fault(
+                "E0302", f"{expression.name} has no index", expression.span, found=kind_of(value)
+            )
+        index = [self.value(part, names) for part in expression.index]
+        if len(index) == 1 and isinstance(index[0], Series):
+            members = [self._member(expression, value, (i,)) for i in index[0].values]
+            return Series(tuple(members), index[0].labels)
+        return self._member(expression, value, tuple(index))
+
+    def _member(self, expression: tree.Ref, family: Family, index: tuple[Value, ...]) -> Value:
+        key = tuple(part for part in index if isinstance(part, int))
+        if len(key) == len(index) and key in family.members:
+            return family.members[key]
+        spelled = ", ".join(str(part) for part in index)
+        known = [", ".join(map(str, k)) for k in family.members]
+        shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
+        raise fault(
+            "E0302",
+            f"{expression.name}[{spelled}] is not bound here",
+            expression.span,
+            found=f"[{spelled}]",
+            expected=f"one of [{shown}]",
+        )
+
+    def unknown(self, name: str, names: Names, span: tree.Span) -> ArchError:
+        known = {*names.all_names(), *self.elaborator.definitions, *JOINS, *functions.FUNCTIONS}
+        known |= {operation.keyword for operation in OPERATIONS}
+        near = get_close_matches(name, sorted(known), n=1)
+        return fault(
+            "E0301",
+            f"unknown name {name}",
+            span,
+            found=name,
+            hint=f"did you mean {near[0]}?" if near else "",
+        )
+
+    # --- functions -------------------------------------------------------------------------
+
+    def is_function(self, expression: tree.Expression, names: Names) -> bool:
+        """Whether an expression has to be applied to something before it is a value."""
+        match expression:
+            case tree.Ref(name=name, index=index):
+                value = names.find(name)
+                if value is not None:
+                    return isinstance(value, Closure)
+                return name in self.elaborator.definitions or (
+                    not index and lookup(name) is not None
+                )
+            case tree.Call(name=name):
+                return self._is_function_call(expression, names)
+            case tree.Hole():
+                return self.is_function(expression.alternatives[0].value, names)
+            case tree.Binary(operator=Operator.ARROW | Operator.REPEAT):
+                return self.is_function(expression.left, names)
+            case tree.Binary(operator=Operator.ADD | Operator.MULTIPLY):
+                return any(self.is_function(e, names) for e in (expression.left, expression.right))
+            case tree.Select():
+                return any(self.is_function(e, names) for e in (expression.yes, expression.no))
+            case tree.Tied():
+                return self.is_function(expression.value, names)
+            case _:
+                return False
+
+    def _is_function_call(self, call: tree.Call, names: Names) -> bool:
+        if isinstance(names.find(call.name), Closure):
+            return True
+        if call.name in JOINS:
+            return any(self.is_function(argument.value, names) for argument in call.arguments)
+        definition = self.elaborator.definitions.get(call.name)
+        if isinstance(definition, tree.Module):
+            return not any(argument.name is None for argument in call.arguments)
+        return definition is not None or (
+            call.name not in functions.FUNCTIONS and lookup(call.name) is not None
+        )
+
+    # --- calls -----------------------------------------------------------------------------
+
+    def _call(self, call: tree.Call, names: Names) -> Value:
+        definition = self.elaborator.definitions.get(call.name)
+        if call.name in JOINS:
+            return self.join(JOINS[call.name], self.arguments(call, names), call.span)
+        if call.name in functions.FUNCTIONS:
+            arguments = [value for value, _ in self.arguments(call, names)]
+            return self.static_lift(
+                lambda *values: functions.call(call.name, values, self.builder, call.span),
+                arguments,
+            )
+        if isinstance(definition, tree.Module):
+            return self.applier.module_call(call, definition, names)
+        raise self.unknown(call.name, names, call.span)
+
+    def arguments(self, call: tree.Call, names: Names) -> list[tuple[Value, tree.Span]]:
+        """The values of a join's or function's arguments, comprehensions unrolled."""
+        result: list[tuple[Value, tree.Span]] = []
+        for argument in call.arguments:
+            if argument.name is not None:
+                raise fault(
+                    "E0304",
+                    f"{call.name} takes no named arguments",
+                    argument.span,
+                    found=f"{argument.name}=",
+                )
+            for inner, indices in self.unroll(call.comprehensions, names):
+                with self.indexed(indices):
+                    result.append((self.value(argument.value, inner), argument.span))
+        return result
+
+    def unroll(
+        self, comprehensions: Sequence[tree.Comprehension], names: Names
+    ) -> Iterator[tuple[Names, tuple[str, ...]]]:
+        """The names and indices of every turn of nested comprehensions."""
+        if not comprehensions:
+            yield names, ()
+            return
+        first, *rest = comprehensions
+        series = self.series(first.values, names)
+        for value, label in zip(series.values, series.labels, strict=True):
+            for inner, indices in self.unroll(rest, names.inside({first.name: value})):
+                yield inner, (label, *indices)
+
+    def series(self, expression: tree.Expression, names: Names) -> Series:
+        """The values that a loop or comprehension runs over."""
+        value = self.value(expression, names)
+        if isinstance(value, Series):
+            return value
+        raise fault(
+            "E0306",
+            "for needs a range",
+            expression.span,
+            found=kind_of(value),
+            expected="a range such as 1..4",
+        )
+
+    @contextmanager
+    def indexed(self, indices: tuple[str, ...]) -> Iterator[None]:
+        """Work with further indices behind the present ones."""
+        at = self.builder.at
+        with self.builder.moved(replace(at, indices=at.indices + indices)):
+            yield
+
+    def join(
+        self,
+        operation: type[Operation],
+        values: Sequence[tuple[Value, tree.Span]],
+        span: tree.Span,
+    ) -> Value:
+        """A sum, mean, product or concatenation of tensors, some perhaps optional."""
+
+        def joined(*arguments: Value) -> Value:
+            terms: list[tuple[Tensor, Formula]] = []
+            for argument, (_, place) in zip(arguments, values, strict=True):
+                terms += self._terms(argument, operation.keyword, place)
+            if not terms:
+                raise fault("E0303", f"{operation.keyword} of nothing", span)
+            tensors = [tensor for tensor, _ in terms]
+            return self.builder.apply(
+                operation(), tensors, span, when=tuple(when for _, when in terms)
+            )
+
+        return self.lift(joined, [value for value, _ in values])
+
+    def _terms(self, value: Value, keyword: str, span: tree.Span) -> list[tuple[Tensor, Formula]]:
+        match value:
+            case Tensor():
+                return [(value, ALWAYS)]
+            case Terms(terms):
+                return list(terms)
+            case Series(values):
+                return [term for inner in values for term in self._terms(inner, keyword, span)]
+            case Family(members):
+                return [
+                    term for inner in members.values() for term in self._terms(inner, keyword, span)
+                ]
+            case _:
+                raise fault(
+                    "E0303", f"{keyword} joins values of the network", span, found=kind_of(value)
+                )
+
+    # --- operators -------------------------------------------------------------------------
+
+    def _select(self, expression: tree.Select, names: Names) -> Value:
+        def selected(condition: Value) -> Value:
+            if not isinstance(condition, bool):
+                raise fault(
+                    "E0303",
+                    "a condition is yes or no",
+                    expression.condition.span,
+                    found=kind_of(condition),
+                )
+            return self.value(expression.yes if condition else expression.no, names)
+
+        return self.lift(selected, [self.value(expression.condition, names)])
+
+    def _binary(self, expression: tree.Binary, names: Names) -> Value:
+        match expression.operator:
+            case Operator.ARROW:
+                return self.applier.arrow(expression, names)
+            case Operator.RANGE:
+                return self._range(expression, names)
+            case Operator.AND | Operator.OR:
+                return self._logic(expression, names)
+            case Operator.ADD | Operator.MULTIPLY:
+                return self._sum_or_product(expression, names)
+            case _:
+                operands = [self.value(e, names) for e in (expression.left, expression.right)]
+                return self.static_lift(
+                    lambda a, b: arithmetic.binary(
+                        expression.operator,
+                        self._static(a, expression.left.span),
+                        self._static(b, expression.right.span),
+                        expression.span,
+                    ),
+                    operands,
+                )
+
+    def _sum_or_product(self, expression: tree.Binary, names: Names) -> Value:
+        """`a + b + c` is one sum of three; the same sign between numbers is arithmetic."""
+        parts = flatten(expression, expression.operator)
+        values = [(self.value(part, names), part.span) for part in parts]
+        if any(isinstance(self._sample(value), (Tensor, Terms, Series)) for value, _ in values):
+            return self.join(OPERATORS[expression.operator], values, expression.span)
+
+        def folded(*operands: Value) -> Value:
+            total = self._static(operands[0], values[0][1])
+            for operand, (_, place) in zip(operands[1:], values[1:], strict=True):
+                total = arithmetic.binary(
+                    expression.operator, total, self._static(operand, place), expression.span
+                )
+            return total
+
+        return self.static_lift(folded, [value for value, _ in values])
+
+    def _logic(self, expression: tree.Binary, names: Names) -> Value:
+        def combined(left: Value) -> Value:
+            first = self._flag(left, expression.left.span)
+            if first is (expression.operator is Operator.OR):
+                return first  # the right side is not looked at, so `i > 0 and 6 / i > 1` is fine
+            return self.static_lift(
+                lambda right: self._flag(right, expression.right.span),
+                [self.value(expression.right, names)],
+            )
+
+        return self.lift(combined, [self.value(expression.left, names)])
+
+    def _range(self, expression: tree.Binary, names: Names) -> Value:
+        ends = [self.value(e, names) for e in (expression.left, expression.right)]
+        first, last = ends
+        if type(first) is not int or type(last) is not int:
+            wrong = first if type(first) is not int else last
+            raise fault(
+                "E0306",
+                "a range runs between whole numbers",
+                expression.span,
+                found=kind_of(wrong),
+                hint="a hole's number cannot decide a range; use f^{1..4} for a depth"
+                if isinstance(wrong, Varying)
+                else "",
+            )
+        if last - first >= MAX_RANGE:
+            raise fault("E0113", f"a range of more than {MAX_RANGE:,} numbers", expression.span)
+        numbers = tuple(range(first, last + 1))
+        return Series(numbers, tuple(str(number) for number in numbers))
+
+    def _static(self, value: Value, span: tree.Span) -> Static:
+        if isinstance(value, (int, float, str)):
+            return value
+        raise fault("E0303", "a number is needed here", span, found=kind_of(value))
+
+    def _number(self, value: Value, span: tree.Span) -> int | float:
+        if arithmetic.is_number(value):
+            return value
+        raise fault("E0303", "a number is needed here", span, found=kind_of(value))
+
+    def _flag(self, value: Value, span: tree.Span) -> bool:
+        if isinstance(value, bool):
+            return value
+        raise fault("E0303", "yes or no is needed here", span, found=kind_of(value))
+
+    # --- values that a hole decides --------------------------------------------------------
+
+    def _sample(self, value: Value) -> Value:
+        return self._sample(value.cases[0][1]) if isinstance(value, Varying) else value
+
+    def settle(self, value: Value) -> Value:
+        """A varying value, as far as the enclosing alternatives leave it open."""
+        if not isinstance(value, Varying):
+            return value
+        for hole, taken in self.builder.at.under:
+            if hole == value.hole:
+                cases = tuple(case for case in value.cases if case[0] in taken)
+                if len(cases) == 1:
+                    return self.settle(cases[0][1])
+                value = Varying(hole, cases)
+        return value
+
+    def static_lift(self, function: Callable[..., Value], arguments: Sequence[Value]) -> Value:
+        """`lift` for functions that make no nodes: results are never joined by a choice."""
+        return self.lift(function, arguments)
+
+    def lift(self, function: Callable[..., Value], arguments: Sequence[Value]) -> Value:
+        """Apply a function to arguments of which some vary: once for every case."""
+        settled = [self.settle(argument) for argument in arguments]
+        for position, argument in enumerate(settled):
+            if isinstance(argument, Varying):
+                break
+        else:
+            return function(*settled)
+        cases = []
+        for alternative, case in argument.cases:
+            given = [*settled[:position], case, *settled[position + 1 :]]
+            with self.builder.inside(argument.hole, (alternative,)):
+                with self.indexed((self.applier.label(argument.hole, alternative),)):
+                    cases.append((alternative, self.lift(function, given)))
+        return self.applier.collapse(argument.hole, cases)
+
+
+def flatten(expression: tree.Expression, operator: Operator) -> list[tree.Expression]:
+    """The operands of a chain of one operator, in order, without recursion."""
+    parts: list[tree.Expression] = []
+    while isinstance(expression, tree.Binary) and expression.operator is operator:
+        parts.append(expression.right)
+        expression = expression.left
+    return [expression, *reversed(parts)]

@@ -1,0 +1,145 @@
+"""What the compile-time functions of the language give: numbers, sets of nodes, refusals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+from archdsl.ir.arithmetic import Number, bounded, is_number
+from archdsl.ir.builder import Builder
+from archdsl.ir.formula import ALWAYS, NEVER, Formula, Taken, all_of, any_of, exhaust, negate
+from archdsl.ir.graph import Apply, Choose, Static
+from archdsl.ir.values import Family, Series, Tensor, Terms, Value, kind_of
+from archdsl.syntax.errors import fault
+from archdsl.syntax.tree import Span
+
+
+def round_to(value: Number, multiple: Number) -> Number:
+    """The nearest multiple, halves up, at least one multiple (channels of MobileNets)."""
+    return max(multiple, int(value + multiple / 2) // multiple * multiple)
+
+
+NUMERIC: Mapping[str, tuple[int, Callable[..., Number]]] = {
+    "floor": (1, math.floor),
+    "ceil": (1, math.ceil),
+    "round_to": (2, round_to),
+    "abs": (1, abs),
+}
+"""Functions of a fixed number of numbers."""
+
+EXTREMES: Mapping[str, Callable[[Sequence[Number]], Number]] = {"min": min, "max": max}
+
+FUNCTIONS = frozenset((*NUMERIC, *EXTREMES, "leaves", "count", "fail"))
+
+
+def call(name: str, arguments: Sequence[Value], builder: Builder, span: Span) -> Value:
+    """The value of a compile-time function."""
+    match name:
+        case "leaves":
+            return _leaves(arguments, builder, span)
+        case "count":
+            return _count(arguments, span)
+        case "fail":
+            raise fault("E0308", _text(arguments, span), span)
+        case _:
+            return _numeric(name, arguments, span)
+
+
+def _numeric(name: str, arguments: Sequence[Value], span: Span) -> Static:
+    numbers = [argument for argument in arguments if is_number(argument)]
+    if len(numbers) != len(arguments):
+        wrong = next(a for a in arguments if not is_number(a))
+        raise fault("E0304", f"{name} takes numbers", span, found=kind_of(wrong))
+    if name in EXTREMES:
+        if not numbers:
+            raise fault("E0304", f"{name} takes at least one number", span, found="none")
+        return EXTREMES[name](numbers)
+    count, function = NUMERIC[name]
+    if len(numbers) != count:
+        raise fault(
+            "E0304", f"{name} takes {count} numbers", span, found=f"{len(numbers)} arguments"
+        )
+    try:
+        return bounded(function(*numbers), span)
+    except ZeroDivisionError:
+        raise fault("E0305", "division by zero", span) from None
+
+
+def _text(arguments: Sequence[Value], span: Span) -> str:
+    if len(arguments) == 1 and isinstance(arguments[0], str):
+        return arguments[0]
+    raise fault("E0304", "fail takes one text", span, hint='fail("what is wrong")')
+
+
+def _count(arguments: Sequence[Value], span: Span) -> int:
+    """How many values there are; sets that a hole decides have no number while compiling."""
+    total = 0
+    for argument in arguments:
+        match argument:
+            case Series(values):
+                total += len(values)
+            case Terms(terms) if all(when == ALWAYS for _, when in terms):
+                total += len(terms)
+            case Tensor():
+                total += 1
+            case Family(members):
+                total += len(members)
+            case _:
+                raise fault(
+                    "E0304",
+                    "count takes values that no hole decides",
+                    span,
+                    found=kind_of(argument),
+                )
+    return total
+
+
+def _leaves(arguments: Sequence[Value], builder: Builder, span: Span) -> Terms:
+    """The members of a family that no other member takes, under the decisions made."""
+    if len(arguments) != 1:
+        raise fault("E0304", "leaves takes one family", span, hint="leaves(n)")
+    match arguments[0]:
+        case Family(members):
+            values = list(members.values())
+        case Series(given):
+            values = list(given)
+        case other:
+            raise fault("E0304", "leaves takes a family", span, found=kind_of(other))
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    if len(tensors) != len(values) or not tensors:
+        raise fault("E0304", "leaves takes a family of values", span)
+    nodes = {tensor.node for tensor in tensors}
+    used: dict[int, Formula] = dict.fromkeys(nodes, NEVER)
+    for node in sorted(nodes):
+        for taken, when in takes(builder, node, frozenset(nodes)).items():
+            used[taken] = any_of((used[taken], when))
+    return Terms(
+        tuple(
+            (tensor, negate(used[tensor.node]))
+            for tensor in dict.fromkeys(tensors)
+            if used[tensor.node] != ALWAYS
+        )
+    )
+
+
+def takes(builder: Builder, node: int, stop: frozenset[int]) -> dict[int, Formula]:
+    """Which of `stop` the computation of `node` takes directly, and under which decisions."""
+    sizes = builder.hole_sizes()
+    needed: dict[int, Formula] = {node: ALWAYS}
+    found: dict[int, Formula] = {}
+    for current in range(node, -1, -1):
+        when = exhaust(needed.pop(current, NEVER), sizes)
+        if when == NEVER:
+            continue
+        if current in stop and current != node:
+            found[current] = when
+            continue
+        kind = builder.drafts[current].node.kind
+        for position, argument in enumerate(builder.drafts[current].node.args):
+            edge = when
+            if isinstance(kind, Choose):
+                edge = all_of((when, Taken(kind.hole, position)))
+            elif isinstance(kind, Apply) and kind.when:
+                edge = all_of((when, kind.when[position]))
+            needed[argument] = any_of((needed.get(argument, NEVER), edge))
+    return found

@@ -1,0 +1,139 @@
+"""Names for weights and holes: from places in the text to the attributes of generated code.
+
+While a module is elaborated, every application leaves the steps that lead to it. When the
+module is whole, steps become names: the text's own words, with a number where one word stands
+at several places, and the indices of loops and comprehensions behind it (`norm1`, `edge_3_1`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from archdsl.ir.graph import Frame, FrameKind, Path
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of the way from a module to an operation.
+
+    `place` tells apart what the text writes at different places; ties have none, so that all
+    applications tied under one name meet. `frame` is set where more steps follow below.
+    """
+
+    base: str
+    place: tuple[int, ...] = ()
+    indices: tuple[str, ...] = ()
+    frame: FrameKind | None = None
+    doc: tuple[str, ...] = field(default=(), compare=False)
+
+
+Steps = tuple[Step, ...]
+
+
+def name_paths(
+    leaves: Iterable[Steps], holed: frozenset[Steps]
+) -> tuple[dict[Steps, Path], dict[Path, Frame]]:
+    """The path of every application, and what the paths' prefixes stand for.
+
+    `leaves` are the steps of all applications, `holed` the frames with a hole inside: these
+    dissolve, since their parts are chosen one by one, and their indices pass to the parts.
+    """
+    ways = tuple(dict.fromkeys(leaves))
+    below: dict[Steps, set[Steps]] = {}
+    for way in ways:
+        for depth in range(1, len(way)):
+            below.setdefault(way[:depth], set()).add(way)
+    simple = {way: _simplify(way, below, holed) for way in ways}
+    names = _name_children(simple.values())
+    paths = {way: _path(steps, names) for way, steps in simple.items()}
+    frames: dict[Path, Frame] = {}
+    for steps in simple.values():
+        for depth in range(1, len(steps)):
+            step = steps[depth - 1]
+            if step.frame is not None:
+                frames[_path(steps[:depth], names)] = Frame(
+                    kind=step.frame, name=step.base, doc=step.doc
+                )
+    return paths, frames
+
+
+def _simplify(way: Steps, below: Mapping[Steps, set[Steps]], holed: frozenset[Steps]) -> Steps:
+    """Without frames that dissolve, and without the inside of frames that hold one part."""
+    result: list[Step] = []
+    place: tuple[int, ...] = ()
+    indices: tuple[str, ...] = ()
+    for depth, step in enumerate(way, start=1):
+        prefix = way[:depth]
+        if prefix in holed:
+            place += step.place
+            indices += (step.base,) * step.base.isdigit() + step.indices
+            continue
+        merged = replace(step, place=place + step.place, indices=indices + step.indices)
+        place, indices = (), ()
+        operation = step.frame is FrameKind.OPERATION
+        if operation and len(below.get(prefix, ())) == 1 and depth == len(way) - 1:
+            result.append(replace(merged, frame=None))
+            break
+        result.append(merged)
+    return tuple(result)
+
+
+def _name_children(ways: Iterable[Steps]) -> dict[Steps, str]:
+    """A name for every step, unique among those under the same parent."""
+    children: dict[Steps, dict[Step, None]] = {}
+    for way in ways:
+        for depth, step in enumerate(way):
+            children.setdefault(way[:depth], {})[step] = None
+    names: dict[Steps, str] = {}
+    for parent, steps in children.items():
+        named = name_all([(step.base, step.place, step.indices) for step in steps])
+        for step, name in zip(steps, named, strict=True):
+            names[(*parent, step)] = name
+    return names
+
+
+def name_all(items: list[tuple[str, tuple[int, ...], tuple[str, ...]]]) -> list[str]:
+    """Unique names for (word, place in the text, indices), numbered where words repeat."""
+    places: dict[tuple[str, tuple[str, ...]], list[tuple[int, ...]]] = {}
+    for base, place, indices in items:
+        known = places.setdefault((base, indices), [])
+        if place not in known:
+            known.append(place)
+    for known in places.values():
+        known.sort()
+    used: set[str] = set()
+    result = []
+    for base, place, indices in items:
+        known = places[base, indices]
+        number = str(known.index(place) + 1) if len(known) > 1 else ""
+        name = join_name(base, number, indices)
+        while name in used:
+            name += "_"
+        used.add(name)
+        result.append(name)
+    return result
+
+
+def join_name(base: str, number: str, indices: Iterable[str]) -> str:
+    """`edge`, `2`, `(3, 1)` -> `edge2_3_1`; a word that ends in a digit is kept apart."""
+    separated = number and base[-1:].isdigit()
+    stem = f"{base}_{number}" if separated else base + number
+    return "_".join((stem, *(_identifier(index) for index in indices)))
+
+
+def binding_name(base: str, indices: tuple[str, ...]) -> str:
+    """`stage`, `(1,)` -> `stage1`: how code calls an indexed name of the text."""
+    if not indices:
+        return base
+    first = _identifier(indices[0])
+    glue = "_" if base[-1:].isdigit() or not first[:1].isdigit() else ""
+    return "_".join((f"{base}{glue}{first}", *(_identifier(index) for index in indices[1:])))
+
+
+def _identifier(index: str) -> str:
+    return index.replace("-", "m").replace(".", "_").replace("+", "")
+
+
+def _path(steps: Steps, names: Mapping[Steps, str]) -> Path:
+    return tuple(names[steps[: depth + 1]] for depth in range(len(steps)))

@@ -1,0 +1,179 @@
+"""The statements of one module, run in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from archdsl.ir.apply import Applier
+from archdsl.ir.builder import Builder, Position
+from archdsl.ir.evaluate import Evaluator, flatten
+from archdsl.ir.graph import FrameKind
+from archdsl.ir.paths import Step, binding_name
+from archdsl.ir.values import Family, Names, Tensor, Value, Varying, kind_of
+from archdsl.syntax import tree
+from archdsl.syntax.errors import fault
+from archdsl.syntax.tree import Operator
+
+
+@dataclass(slots=True)
+class Statements:
+    """Runs a module's body into its builder."""
+
+    builder: Builder
+    applier: Applier
+    module: Names
+    """The module's own names: inputs, parameters and what is bound outside loops."""
+
+    @property
+    def evaluator(self) -> Evaluator:
+        return self.applier.evaluator
+
+    def run(self, body: Sequence[tree.Statement], names: Names) -> tuple[Tensor, ...] | None:
+        """The outputs, where the statements return; loops do not."""
+        for position, statement in enumerate(body):
+            outputs = self._statement(statement, names)
+            if outputs is None:
+                continue
+            if position + 1 < len(body) and isinstance(statement, tree.Return):
+                raise fault("E0309", "nothing behind a return is reached", body[position + 1].span)
+            return outputs
+        return None
+
+    def _statement(self, statement: tree.Statement, names: Names) -> tuple[Tensor, ...] | None:
+        self.builder.entry_open = False
+        match statement:
+            case tree.Bind():
+                self._bind(statement, names)
+                return None
+            case tree.Return():
+                with self.builder.moved(replace(self.builder.at, indices=(), hint="")):
+                    return tuple(self._output(value, names) for value in statement.values)
+            case tree.For():
+                self._loop(statement, names)
+                return None
+            case tree.If():
+                return self._branch(statement, names)
+
+    def _output(self, expression: tree.Expression, names: Names) -> Tensor:
+        value = self.evaluator.value(expression, names)
+        if isinstance(value, Tensor):
+            return value
+        if isinstance(value, Varying):
+            raise fault(
+                "E0504",
+                "the shape of what is returned depends on a hole",
+                expression.span,
+                hint="bring all alternatives to one shape before the return",
+            )
+        raise fault(
+            "E0303", "return gives values of the network", expression.span, found=kind_of(value)
+        )
+
+    def _loop(self, loop: tree.For, names: Names) -> None:
+        series = self.evaluator.series(loop.values, names)
+        at = self.builder.at
+        for value, label in zip(series.values, series.labels, strict=True):
+            inner = names.inside({loop.name: value})
+            with self.builder.moved(replace(at, loops=(*at.loops, label))):
+                if self.run(loop.body, inner) is not None:
+                    raise fault("E0309", "a loop does not return", loop.span)
+
+    def _branch(self, branch: tree.If, names: Names) -> tuple[Tensor, ...] | None:
+        condition = self.evaluator.value(branch.condition, names)
+        if isinstance(condition, Varying):
+            raise fault(
+                "E0505",
+                "a hole cannot decide between statements",
+                branch.condition.span,
+                hint="let it decide between values: y = if a then b else c",
+            )
+        if not isinstance(condition, bool):
+            raise fault(
+                "E0303",
+                "a condition is yes or no",
+                branch.condition.span,
+                found=kind_of(condition),
+            )
+        return self.run(branch.yes if condition else branch.no, names)
+
+    # --- bindings --------------------------------------------------------------------------
+
+    def _bind(self, bind: tree.Bind, names: Names) -> None:
+        first = bind.targets[0]
+        indices = self._indices(first, names)
+        spelled = tuple(str(index) for index in indices)
+        at = self.builder.at
+        where = Position(
+            indices=spelled if first.index else at.loops,
+            loops=at.loops,
+            under=at.under,
+            hint=first.name,
+        )
+        label = binding_name(first.name, where.indices)
+        with self.builder.moved(where):
+            value = self._value(bind.value, names, label)
+        if isinstance(value, Tensor):
+            self.builder.label(value, label)
+        for target in bind.targets:
+            self._set(target, self._indices(target, names), value, names)
+
+    def _value(self, expression: tree.Expression, names: Names, label: str) -> Value:
+        """A plain chain of several parts becomes a sequence under the binding's name."""
+        head, *stages = flatten(expression, Operator.ARROW)
+        several = len(stages) > 1 or (
+            len(stages) == 1
+            and isinstance(stages[0], tree.Binary)
+            and stages[0].operator is Operator.REPEAT
+        )
+        if (
+            several
+            and not self.evaluator.is_function(head, names)
+            and self.applier.is_sequence(stages, names)
+        ):
+            step = Step(label, (expression.span.start,), frame=FrameKind.SEQUENCE)
+            return self.applier.sequence(head, stages, names, step)
+        return self.evaluator.value(expression, names)
+
+    def _indices(self, target: tree.Ref, names: Names) -> tuple[int, ...]:
+        indices = []
+        for index in target.index:
+            value = self.evaluator.value(index, names)
+            if type(value) is not int:
+                raise fault("E0302", "an index is a whole number", index.span, found=kind_of(value))
+            indices.append(value)
+        return tuple(indices)
+
+    def _set(self, target: tree.Ref, indices: tuple[int, ...], value: Value, names: Names) -> None:
+        if not indices:
+            if self._visible(target.name, names) is not None:
+                raise self._twice(target, target.name)
+            names.bound[target.name] = value
+            return
+        family = self._visible(target.name, names)
+        if family is None:
+            family = self.module.bound[target.name] = Family()
+        if not isinstance(family, Family):
+            raise self._twice(target, target.name)
+        if indices in family.members:
+            raise self._twice(target, f"{target.name}[{', '.join(map(str, indices))}]")
+        family.members[indices] = value
+
+    def _visible(self, name: str, names: Names) -> Value | None:
+        """What a name stands for within this module; names of the space may be reused."""
+        scope: Names | None = names
+        while scope is not None:
+            if name in scope.bound:
+                return scope.bound[name]
+            if scope is self.module:
+                return None
+            scope = scope.outer
+        return None
+
+    def _twice(self, target: tree.Ref, spelled: str) -> Exception:
+        return fault(
+            "E0307",
+            f"{spelled} is bound twice",
+            target.span,
+            hint="every name is bound once; give the second one another name or an index",
+        )

@@ -1,0 +1,161 @@
+"""What must hold of every program, whoever made it: checked after elaboration and each pass.
+
+A finding here is an error of the compiler, never of the text; it names the stage that broke
+the program, the graph and the node.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archdsl.ir.formula import Formula, atoms
+from archdsl.ir.graph import Apply, Choose, FrameKind, Graph, Input, Invoke, Item, Node, Program
+from archdsl.ir.types import TensorType
+from archdsl.ops.base import OperationError
+from archdsl.syntax.errors import fault
+
+Types = tuple[TensorType, ...]
+
+
+def verify_program(program: Program, stage: str = "elaborate") -> Program:
+    """The program itself, or E0901 with everything that is wrong with it.
+
+    `stage` is who made the program: `elaborate`, `resolve` or the name of a pass.
+    """
+    findings = list(_findings(program))
+    if findings:
+        shown = "; ".join(findings[:5])
+        raise fault(
+            "E0901",
+            f"{stage} left a broken program: {shown}",
+            found=f"{len(findings)} findings",
+            hint="this is a mistake in the compiler, not in the text",
+        )
+    return program
+
+
+def _findings(program: Program) -> Iterator[str]:
+    if program.root not in program.modules:
+        yield f"no graph for the net {program.root!r}"
+        return
+    seen: set[str] = set()
+    for key, graph in program.modules.items():
+        for finding in _graph(graph, program, seen):
+            yield f"{key}: {finding}"
+        seen.add(key)
+
+
+def _graph(graph: Graph, program: Program, earlier: set[str]) -> Iterator[str]:
+    holes = {hole.name for hole in graph.holes}
+    if len(holes) != len(graph.holes):
+        yield "two holes share a name"
+    for position, node in enumerate(graph.nodes):
+        if any(not 0 <= argument < position for argument in node.args):
+            yield f"%{position} takes a value that is not before it"
+            continue
+        for finding in _node(node, graph, program, earlier, holes):
+            yield f"%{position}: {finding}"
+    if not graph.outputs or any(not 0 <= output < len(graph.nodes) for output in graph.outputs):
+        yield "an output is no node"
+    elif any(len(graph.nodes[output].types) != 1 for output in graph.outputs):
+        yield "an output has several values"
+    yield from _paths(graph)
+
+
+def _node(
+    node: Node, graph: Graph, program: Program, earlier: set[str], holes: set[str]
+) -> Iterator[str]:
+    for formula in _formulas(node):
+        if any(atom.hole not in holes for atom in atoms(formula)):
+            yield "a formula names a hole that the module has not"
+    if isinstance(node.kind, Item):
+        yield from _item(node, graph, node.kind.index)
+        return
+    arguments = [graph.nodes[argument] for argument in node.args]
+    if any(len(argument.types) != 1 for argument in arguments):
+        yield "takes several values as one"
+        return
+    inputs = tuple(argument.type for argument in arguments)
+    match node.kind:
+        case Input():
+            if node.args or len(node.types) != 1:
+                yield "an input takes nothing and is one value"
+        case Apply():
+            yield from _apply(node, node.kind, inputs)
+        case Invoke(module):
+            if module not in earlier:
+                yield f"uses {module!r}, which is not before it"
+            else:
+                yield from _invoke(node, program.modules[module], inputs)
+        case Choose(hole):
+            if hole not in holes:
+                yield f"chooses by {hole!r}, which the module has not"
+            if not inputs or any(type_ != node.types[0] for type_ in inputs):
+                yield "alternatives differ in type"
+
+
+def _formulas(node: Node) -> tuple[Formula, ...]:
+    when = node.kind.when if isinstance(node.kind, Apply) else ()
+    return (node.under, *when)
+
+
+def _item(node: Node, graph: Graph, index: int) -> Iterator[str]:
+    if len(node.args) != 1:
+        yield "an item is of one value"
+        return
+    types = graph.nodes[node.args[0]].types
+    if not 0 <= index < len(types):
+        yield f"item {index} of {len(types)}"
+    elif node.types != (types[index],):
+        yield "an item has another type than its value"
+
+
+def _apply(node: Node, kind: Apply, inputs: Types) -> Iterator[str]:
+    operation = kind.operation
+    if not node.path:
+        yield f"{operation.keyword} has no path"
+    if operation.arity is not None and operation.arity != len(inputs):
+        yield f"{operation.keyword} takes {operation.arity} values, not {len(inputs)}"
+        return
+    if kind.when and len(kind.when) != len(inputs):
+        yield "as many formulas as arguments are needed"
+    try:
+        result = operation.infer(inputs)
+    except OperationError as problem:
+        yield f"{operation.keyword}: {problem}"
+        return
+    types = (result,) if isinstance(result, TensorType) else result
+    if types != node.types:
+        yield f"{operation.keyword} gives {_show(types)}, the node says {_show(node.types)}"
+
+
+def _invoke(node: Node, used: Graph, inputs: Types) -> Iterator[str]:
+    if not node.path:
+        yield f"{used.definition} has no path"
+    expected = tuple(used.nodes[i].type for i in used.inputs)
+    if inputs != expected:
+        yield f"{used.definition} takes {_show(expected)}, given {_show(inputs)}"
+    if used.result_types != node.types:
+        yield f"{used.definition} gives {_show(used.result_types)}, not {_show(node.types)}"
+
+
+def _paths(graph: Graph) -> Iterator[str]:
+    """No path leads through another, and frames hold something."""
+    paths = {node.path for node in graph.nodes if node.path}
+    for path in sorted(paths):
+        if any(path[:depth] in paths for depth in range(1, len(path))):
+            yield f"the path {'.'.join(path)} leads through an operation"
+    for prefix, frame in graph.frames.items():
+        inside = {path[len(prefix)] for path in paths if _leads(prefix, path)}
+        if not inside:
+            yield f"nothing is in the frame {'.'.join(prefix)}"
+        elif frame.kind is FrameKind.SEQUENCE and not all(name.isdigit() for name in inside):
+            yield f"the sequence {'.'.join(prefix)} has a member without a number"
+
+
+def _leads(prefix: tuple[str, ...], path: tuple[str, ...]) -> bool:
+    return len(path) > len(prefix) and path[: len(prefix)] == prefix
+
+
+def _show(types: Types) -> str:
+    return ", ".join(map(str, types)) or "nothing"
