@@ -1,0 +1,266 @@
+"""A search space as controllers see it: decisions, strings, numbers. No torch, no graphs.
+
+space = SearchSpace(program)
+space.size                        # exact
+a = space.sample(random.Random(0))
+a.text                            # the canonical string
+space.parse(a.text) == space.unrank(space.rank(a)) == a
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from random import Random
+from typing import TypeAlias
+
+from archdsl.ir.graph import Program
+from archdsl.ir.resolve import resolve
+from archdsl.ir.scopes import Decision
+from archdsl.space import legal as prefixes
+from archdsl.space.architecture import Architecture
+from archdsl.space.forest import Choices, Partial
+from archdsl.space.layout import Layout
+from archdsl.space.quick import QuickReader
+from archdsl.space.reader import read
+from archdsl.space.subsets import Taken
+from archdsl.syntax.errors import fault
+from archdsl.syntax.parse import parse_genotype
+from archdsl.syntax.tree import Genotype
+
+MAX_TRIES = 10_000
+
+Accept: TypeAlias = Callable[[Architecture], bool]
+
+
+class SearchSpace:
+    """Every architecture of a program with holes, for one set of parameters.
+
+    `accept` says which architectures a constraint lets through; drawing tries again until it
+    does. `size`, `rank` and `unrank` know nothing of it: they number the whole space.
+    """
+
+    def __init__(self, program: Program, accept: Accept | None = None) -> None:
+        """Raises ArchError (E0508) where sets of alternatives cannot be counted."""
+        self.program = program
+        self.accept = accept
+        self._layout = Layout(program)
+        self._forest = self._layout.forest
+        self._quick = QuickReader(self._layout)
+        self._keys = tuple(decision.key for decision in self.decisions)
+
+    # --- what there is to decide ---------------------------------------------------------------
+
+    @property
+    def decisions(self) -> tuple[Decision, ...]:
+        """All decisions in the order of strings, each behind the one that it depends on.
+
+        Those that leave no choice (a single alternative) are among them: strings have them.
+        """
+        return self._layout.decisions
+
+    @cached_property
+    def free(self) -> tuple[int, ...]:
+        """The indices of the decisions with more than one way to take them."""
+        return tuple(i for i, place in enumerate(self._forest.places) if place.free)
+
+    @property
+    def size(self) -> int:
+        """The number of architectures, exact."""
+        return self._forest.size
+
+    def exists(self, index: int, choices: Partial) -> bool:
+        """Whether a decision exists, given what the decisions before it take."""
+        return self._forest.exists(index, choices)
+
+    # --- architectures -------------------------------------------------------------------------
+
+    def build(self, choices: Partial) -> Architecture:
+        """The architecture with these choices: one for each decision, None where none exists.
+
+        Raises ArchError (E0623).
+        """
+        given = tuple(None if taken is None else tuple(taken) for taken in choices)
+        if len(given) != len(self.decisions):
+            raise fault(
+                "E0623",
+                "a wrong number of choices",
+                found=str(len(given)),
+                expected=f"{len(self.decisions)}, with None for what does not exist",
+            )
+        for i, taken in enumerate(given):
+            self._check(i, taken, given)
+        return self._made(given)
+
+    def assign(self, assignment: Mapping[str, Sequence[int]]) -> Architecture:
+        """The architecture with this assignment, as `Architecture.assignment` gives it.
+
+        Raises ArchError (E0623).
+        """
+        for key in assignment:
+            if key not in self._keys:
+                raise fault("E0623", f"{self.program.space} has no decision {key}", found=key)
+        given = assignment.get
+        return self.build([None if given(k) is None else tuple(assignment[k]) for k in self._keys])
+
+    def _check(self, i: int, taken: Taken | None, choices: Choices) -> None:
+        key, exists = self._keys[i], self._forest.exists(i, choices)
+        if exists and taken is None:
+            raise fault("E0623", f"{key} needs a choice", found="None", expected="indices")
+        if taken is not None and not exists:
+            raise fault(
+                "E0623", f"{key} does not exist under the others", found=str(taken), expected="None"
+            )
+        if taken is not None and not self._forest.places[i].allows(taken):
+            place = self._forest.places[i]
+            kind = place.quantity.value.replace("k", str(place.count))
+            raise fault(
+                "E0623",
+                f"{key} cannot take {taken}",
+                found=str(taken),
+                expected=f"{kind} 0 to {place.alternatives - 1}, ascending",
+            )
+
+    def _made(self, choices: Choices) -> Architecture:
+        return Architecture(self._layout.text(choices), choices, self._keys)
+
+    def parse(self, text: str | Genotype, name: str = "<string>") -> Architecture:
+        """The architecture that a string names.
+
+        Sets may be written in any order, and groups too: `text` is the canonical spelling.
+        Raises ArchError with every finding (E01xx, E02xx, E06xx).
+        """
+        if isinstance(text, Genotype):
+            return self._made(read(self._layout, text))
+        choices = self._quick.read(text)
+        if choices is not None:
+            return Architecture(text, choices, self._keys)
+        return self._made(read(self._layout, parse_genotype(text, name)))
+
+    def resolve(self, architecture: Architecture) -> Program:
+        """The program of one architecture: every hole filled."""
+        return resolve(self.program, architecture.assignment, architecture.text)
+
+    def rank(self, architecture: Architecture) -> int:
+        """The number of an architecture, from 0 to `size - 1`."""
+        return self._forest.rank(architecture.choices)
+
+    def unrank(self, number: int) -> Architecture:
+        """The architecture with a number. Raises ArchError (E0624)."""
+        if not 0 <= number < self.size:
+            raise fault(
+                "E0624",
+                "no architecture has this number",
+                found=str(number),
+                expected=f"0 to {self.size - 1}",
+            )
+        return self._made(self._forest.unrank(number))
+
+    # --- at random -----------------------------------------------------------------------------
+
+    def sample(self, rng: Random) -> Architecture:
+        """An architecture; every one is as likely."""
+        draw = self._forest.uniform(rng)
+        return self._accepted(lambda: self._forest.fill(self._forest.empty(), draw))
+
+    def sample_tokens(self, rng: Random) -> Architecture:
+        """An architecture; at every decision each way to take it is as likely.
+
+        Where alternatives open different numbers of decisions this is not uniform.
+        """
+        draw = self._forest.level(rng)
+        return self._accepted(lambda: self._forest.fill(self._forest.empty(), draw))
+
+    def mutate(self, architecture: Architecture, rng: Random, n: int = 1) -> Architecture:
+        """The architecture after n changes.
+
+        Each: a decision that has another way to be taken, uniformly; one of its other ways,
+        uniformly; decisions that come to exist are drawn as `sample` draws them.
+        """
+        draw = self._forest.uniform(rng)
+
+        def changed() -> Choices:
+            choices = architecture.choices
+            for _ in range(n):
+                choices = self._mutated(choices, rng, draw)
+            return choices
+
+        return self._accepted(changed)
+
+    def _mutated(self, choices: Choices, rng: Random, draw: Callable[[int], Taken]) -> Choices:
+        movable = [i for i in self.free if choices[i] is not None]
+        if not movable:
+            return choices
+        i = rng.choice(movable)
+        values = self._forest.values(i)
+        other = rng.randrange(values.total - 1)
+        other += other >= values.start(choices[i] or ())
+        return self._with(choices, i, values.find(other)[0], draw)
+
+    def crossover(self, first: Architecture, second: Architecture, rng: Random) -> Architecture:
+        """A child: every decision as in one of the parents, or drawn where neither has it."""
+        draw = self._forest.uniform(rng)
+
+        def inherited(i: int) -> Taken:
+            parents = [c for c in (first.choices[i], second.choices[i]) if c is not None]
+            return rng.choice(parents) if parents else draw(i)
+
+        return self._accepted(lambda: self._forest.fill(self._forest.empty(), inherited))
+
+    def _accepted(self, draw: Callable[[], Choices]) -> Architecture:
+        if self.accept is None:
+            return self._made(draw())
+        for _ in range(MAX_TRIES):
+            made = self._made(draw())
+            if self.accept(made):
+                return made
+        raise fault(
+            "E0509",
+            f"the constraints leave too little of {self.program.space}",
+            found=f"none accepted in {MAX_TRIES:,} draws",
+            expected="constraints that some architectures satisfy",
+            hint="widen them, or narrow the space itself",
+        )
+
+    # --- around an architecture ----------------------------------------------------------------
+
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        """All architectures that differ in one decision, decision by decision.
+
+        Decisions that come to exist take their first alternatives (their first k; none of any).
+        An iterator, since a decision that takes any of n alternatives has 2^n - 1 others.
+        """
+        for i in self.free:
+            taken = architecture.choices[i]
+            if taken is None:
+                continue
+            values = self._forest.values(i)
+            for number in range(values.total):
+                other = values.find(number)[0]
+                if other != taken:
+                    made = self._made(
+                        self._with(architecture.choices, i, other, self._forest.least)
+                    )
+                    if self.accept is None or self.accept(made):
+                        yield made
+
+    def _with(
+        self, choices: Choices, i: int, taken: Taken, missing: Callable[[int], Taken]
+    ) -> Choices:
+        return self._forest.fill((*choices[:i], taken, *choices[i + 1 :]), missing)
+
+    # --- one token at a time -------------------------------------------------------------------
+
+    def legal(self, prefix: str) -> tuple[str, ...]:
+        """The tokens that may follow a prefix of whole tokens; `""` stands for the end.
+
+        Labels, `+`, `-`, `(`, `)`, `;`, `]` and `/group[`; at the start, the space with its
+        parameters. `extend` appends one. Following them never leads into a dead end, and every
+        canonical string can be reached. Raises ArchError (E0622).
+        """
+        return prefixes.legal(self._layout, prefix)
+
+    @staticmethod
+    def extend(prefix: str, token: str) -> str:
+        """A prefix and a next token in the canonical spelling, with a blank where one is due."""
+        return prefixes.extend(prefix, token)

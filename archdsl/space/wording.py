@@ -1,0 +1,35 @@
+"""Words for messages: lists, counts, near misses, places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from archdsl.syntax.tree import Span
+
+MAX_LISTED = 8
+
+
+def listed(items: Iterable[str], last: str = "or") -> str:
+    """`1, 2 or 3`; a long list is cut."""
+    names = list(items)
+    if len(names) > MAX_LISTED:
+        return f"{', '.join(names[: MAX_LISTED - 1])} {last} {len(names) - MAX_LISTED + 1} more"
+    return f" {last} ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
+
+
+def count(number: int, noun: str) -> str:
+    """`1 entry`, `2 entries`."""
+    plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
+    return f"{number} {noun if number == 1 else plural}"
+
+
+def similar(name: str, known: Iterable[str]) -> str:
+    """A hint at what may have been meant."""
+    close = get_close_matches(name, list(known), n=1)
+    return f"did you mean {close[0]}?" if close else ""
+
+
+def first_part(span: Span, length: int) -> Span:
+    """The first characters of a place."""
+    return Span(source=span.source, start=span.start, end=min(span.end, span.start + length))
