@@ -84,7 +84,7 @@ def binary(operator: Operator, left: Static, right: Static, span: Span) -> Stati
 
 def same(left: Static, right: Static, span: Span) -> bool:
     """Equality of two values of one kind; comparing different kinds is a slip."""
-    if is_number(left) and is_number(right) or type(left) is type(right):
+    if (is_number(left) and is_number(right)) or type(left) is type(right):
         return left == right
     raise _refuse("values of different kinds are never equal", span, f"{left!r} and {right!r}")
 

@@ -87,6 +87,27 @@ class Builder:
         with self.moved(replace(self.at, under=(*self.at.under, (hole, alternatives)))):
             yield
 
+    @contextmanager
+    def indexed(self, indices: tuple[str, ...]) -> Iterator[None]:
+        """Work with further indices behind the present ones."""
+        with self.moved(replace(self.at, indices=self.at.indices + indices)):
+            yield
+
+    @contextmanager
+    def framed(self, step: Step | None) -> Iterator[None]:
+        """Work below a step; None stays where it is."""
+        if step is None:
+            yield
+            return
+        with self.moved(replace(self.at, prefix=(*self.at.prefix, step), indices=())):
+            yield
+
+    @contextmanager
+    def hinted(self, hint: str) -> Iterator[None]:
+        """Work on what an argument of that name stands for: a hole in it is called so."""
+        with self.moved(replace(self.at, hint=hint)):
+            yield
+
     def type_of(self, value: Tensor) -> TensorType:
         return self.drafts[value.node].node.type
 

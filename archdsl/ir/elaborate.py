@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from archdsl.ir.apply import Applier
 from archdsl.ir.arithmetic import bounded, is_number
 from archdsl.ir.builder import MAX_NODES, Builder
 from archdsl.ir.evaluate import Evaluator
@@ -16,8 +15,9 @@ from archdsl.ir.references import holed_definitions
 from archdsl.ir.statements import Statements
 from archdsl.ir.types import TensorType
 from archdsl.ir.values import Names, Value, kind_of
+from archdsl.ir.work import Work
 from archdsl.syntax import tree
-from archdsl.syntax.errors import ArchError, fault
+from archdsl.syntax.errors import fault
 from archdsl.syntax.printer import canonical
 from archdsl.syntax.tree import ModuleKind, Operator
 
@@ -170,6 +170,8 @@ class Elaborator:
                     return Constraint(
                         metric=metric, operator=operator.value, bound=bound, span=part.span
                     )
+            case _:
+                pass
         raise fault(
             "E0508",
             "where bounds a cost",
@@ -319,7 +321,6 @@ class Elaborator:
         types: tuple[TensorType, ...],
     ) -> Graph:
         builder = Builder(self.budget)
-        applier = Applier(self, builder)
         bound: dict[str, Value] = dict(statics)
         bound.update(zip(definition.family, family, strict=True))
         names = self.names.inside(bound)
@@ -327,7 +328,7 @@ class Elaborator:
             if given.name in names.bound:
                 raise fault("E0307", f"{given.name} is bound twice", given.span)
             names.bound[given.name] = builder.input(given.name, type_, given.span)
-        outputs = Statements(builder, applier, names).run(definition.body, names)
+        outputs = Statements(Work(self, builder), names).run(definition.body, names)
         if outputs is None:
             raise fault(
                 "E0309",
@@ -367,7 +368,7 @@ class Elaborator:
 
     def _evaluator(self) -> Evaluator:
         """For expressions outside modules, where nothing can be applied."""
-        return Applier(self, Builder([0])).evaluator
+        return Work(self, Builder([0])).evaluator
 
 
 def _spelled(value: Static) -> str:

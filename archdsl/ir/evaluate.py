@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from archdsl.ir import arithmetic, functions
-from archdsl.ir.builder import Builder
 from archdsl.ir.formula import ALWAYS, Formula
 from archdsl.ir.graph import Static
 from archdsl.ir.values import Closure, Family, Names, Series, Tensor, Terms, Value, Varying, kind_of
 from archdsl.ops import OPERATIONS, lookup
 from archdsl.ops.base import Operation
-from archdsl.ops.binding import bind
 from archdsl.ops.joins import Concat, Mean, Product, Sum
 from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, fault
 from archdsl.syntax.tree import Operator
 
 if TYPE_CHECKING:
-    from archdsl.ir.apply import Applier
-    from archdsl.ir.elaborate import Elaborator
+    from archdsl.ir.work import Work
 
 MAX_RANGE = 20_000
 JOINS: dict[str, type[Operation]] = {
@@ -32,34 +28,30 @@ JOINS: dict[str, type[Operation]] = {
     "concat": Concat,
     "product": Product,
 }
-OPERATORS = {Operator.ADD: Sum, Operator.MULTIPLY: Product}
+OPERATORS: dict[Operator, type[Operation]] = {Operator.ADD: Sum, Operator.MULTIPLY: Product}
 
 
 @dataclass(slots=True)
 class Evaluator:
     """Evaluates the expressions of one module into its builder."""
 
-    elaborator: Elaborator
-    builder: Builder
-    applier: Applier
+    work: Work
 
     def value(self, expression: tree.Expression, names: Names) -> Value:
         """What an expression stands for; an unapplied function becomes a closure."""
         match expression:
-            case tree.Number() | tree.Flag():
-                return expression.value
-            case tree.Text():
+            case tree.Number() | tree.Flag() | tree.Text():
                 return expression.value
             case _ if self.is_function(expression, names):
                 return Closure(expression, names)
             case tree.Ref():
-                return self.settle(self._reference(expression, names))
+                return self.work.lifter.settle(self._reference(expression, names))
             case tree.Call():
                 return self._call(expression, names)
             case tree.Hole():
-                return self.applier.hole_of_values(expression, names)
+                return self.work.holes.of_values(expression, names)
             case tree.Negate():
-                return self.static_lift(
+                return self.work.lifter.lift(
                     lambda v: -self._number(v, expression.span),
                     [self.value(expression.value, names)],
                 )
@@ -112,7 +104,12 @@ class Evaluator:
         )
 
     def unknown(self, name: str, names: Names, span: tree.Span) -> ArchError:
-        known = {*names.all_names(), *self.elaborator.definitions, *JOINS, *functions.FUNCTIONS}
+        known = {
+            *names.all_names(),
+            *self.work.elaborator.definitions,
+            *JOINS,
+            *functions.FUNCTIONS,
+        }
         known |= {operation.keyword for operation in OPERATIONS}
         near = get_close_matches(name, sorted(known), n=1)
         return fault(
@@ -132,7 +129,7 @@ class Evaluator:
                 value = names.find(name)
                 if value is not None:
                     return isinstance(value, Closure)
-                return name in self.elaborator.definitions or (
+                return name in self.work.elaborator.definitions or (
                     not index and lookup(name) is not None
                 )
             case tree.Call(name=name):
@@ -155,7 +152,7 @@ class Evaluator:
             return True
         if call.name in JOINS:
             return any(self.is_function(argument.value, names) for argument in call.arguments)
-        definition = self.elaborator.definitions.get(call.name)
+        definition = self.work.elaborator.definitions.get(call.name)
         if isinstance(definition, tree.Module):
             return not any(argument.name is None for argument in call.arguments)
         return definition is not None or (
@@ -165,17 +162,17 @@ class Evaluator:
     # --- calls -----------------------------------------------------------------------------
 
     def _call(self, call: tree.Call, names: Names) -> Value:
-        definition = self.elaborator.definitions.get(call.name)
+        definition = self.work.elaborator.definitions.get(call.name)
         if call.name in JOINS:
             return self.join(JOINS[call.name], self.arguments(call, names), call.span)
         if call.name in functions.FUNCTIONS:
             arguments = [value for value, _ in self.arguments(call, names)]
-            return self.static_lift(
-                lambda *values: functions.call(call.name, values, self.builder, call.span),
+            return self.work.lifter.lift(
+                lambda *values: functions.call(call.name, values, self.work.builder, call.span),
                 arguments,
             )
         if isinstance(definition, tree.Module):
-            return self.applier.module_call(call, definition, names)
+            return self.work.uses.module_call(call, definition, names)
         raise self.unknown(call.name, names, call.span)
 
     def arguments(self, call: tree.Call, names: Names) -> list[tuple[Value, tree.Span]]:
@@ -190,7 +187,7 @@ class Evaluator:
                     found=f"{argument.name}=",
                 )
             for inner, indices in self.unroll(call.comprehensions, names):
-                with self.indexed(indices):
+                with self.work.builder.indexed(indices):
                     result.append((self.value(argument.value, inner), argument.span))
         return result
 
@@ -220,13 +217,6 @@ class Evaluator:
             expected="a range such as 1..4",
         )
 
-    @contextmanager
-    def indexed(self, indices: tuple[str, ...]) -> Iterator[None]:
-        """Work with further indices behind the present ones."""
-        at = self.builder.at
-        with self.builder.moved(replace(at, indices=at.indices + indices)):
-            yield
-
     def join(
         self,
         operation: type[Operation],
@@ -242,11 +232,11 @@ class Evaluator:
             if not terms:
                 raise fault("E0303", f"{operation.keyword} of nothing", span)
             tensors = [tensor for tensor, _ in terms]
-            return self.builder.apply(
+            return self.work.builder.apply(
                 operation(), tensors, span, when=tuple(when for _, when in terms)
             )
 
-        return self.lift(joined, [value for value, _ in values])
+        return self.work.lifter.lift(joined, [value for value, _ in values])
 
     def _terms(self, value: Value, keyword: str, span: tree.Span) -> list[tuple[Tensor, Formula]]:
         match value:
@@ -278,12 +268,12 @@ class Evaluator:
                 )
             return self.value(expression.yes if condition else expression.no, names)
 
-        return self.lift(selected, [self.value(expression.condition, names)])
+        return self.work.lifter.lift(selected, [self.value(expression.condition, names)])
 
     def _binary(self, expression: tree.Binary, names: Names) -> Value:
         match expression.operator:
             case Operator.ARROW:
-                return self.applier.arrow(expression, names)
+                return self.work.applier.arrow(expression, names)
             case Operator.RANGE:
                 return self._range(expression, names)
             case Operator.AND | Operator.OR:
@@ -292,7 +282,7 @@ class Evaluator:
                 return self._sum_or_product(expression, names)
             case _:
                 operands = [self.value(e, names) for e in (expression.left, expression.right)]
-                return self.static_lift(
+                return self.work.lifter.lift(
                     lambda a, b: arithmetic.binary(
                         expression.operator,
                         self._static(a, expression.left.span),
@@ -306,7 +296,10 @@ class Evaluator:
         """`a + b + c` is one sum of three; the same sign between numbers is arithmetic."""
         parts = flatten(expression, expression.operator)
         values = [(self.value(part, names), part.span) for part in parts]
-        if any(isinstance(self._sample(value), (Tensor, Terms, Series)) for value, _ in values):
+        if any(
+            isinstance(self.work.lifter.sample(value), (Tensor, Terms, Series))
+            for value, _ in values
+        ):
             return self.join(OPERATORS[expression.operator], values, expression.span)
 
         def folded(*operands: Value) -> Value:
@@ -317,19 +310,19 @@ class Evaluator:
                 )
             return total
 
-        return self.static_lift(folded, [value for value, _ in values])
+        return self.work.lifter.lift(folded, [value for value, _ in values])
 
     def _logic(self, expression: tree.Binary, names: Names) -> Value:
         def combined(left: Value) -> Value:
             first = self._flag(left, expression.left.span)
             if first is (expression.operator is Operator.OR):
                 return first  # the right side is not looked at, so `i > 0 and 6 / i > 1` is fine
-            return self.static_lift(
+            return self.work.lifter.lift(
                 lambda right: self._flag(right, expression.right.span),
                 [self.value(expression.right, names)],
             )
 
-        return self.lift(combined, [self.value(expression.left, names)])
+        return self.work.lifter.lift(combined, [self.value(expression.left, names)])
 
     def _range(self, expression: tree.Binary, names: Names) -> Value:
         ends = [self.value(e, names) for e in (expression.left, expression.right)]
@@ -364,43 +357,6 @@ class Evaluator:
         if isinstance(value, bool):
             return value
         raise fault("E0303", "yes or no is needed here", span, found=kind_of(value))
-
-    # --- values that a hole decides --------------------------------------------------------
-
-    def _sample(self, value: Value) -> Value:
-        return self._sample(value.cases[0][1]) if isinstance(value, Varying) else value
-
-    def settle(self, value: Value) -> Value:
-        """A varying value, as far as the enclosing alternatives leave it open."""
-        if not isinstance(value, Varying):
-            return value
-        for hole, taken in self.builder.at.under:
-            if hole == value.hole:
-                cases = tuple(case for case in value.cases if case[0] in taken)
-                if len(cases) == 1:
-                    return self.settle(cases[0][1])
-                value = Varying(hole, cases)
-        return value
-
-    def static_lift(self, function: Callable[..., Value], arguments: Sequence[Value]) -> Value:
-        """`lift` for functions that make no nodes: results are never joined by a choice."""
-        return self.lift(function, arguments)
-
-    def lift(self, function: Callable[..., Value], arguments: Sequence[Value]) -> Value:
-        """Apply a function to arguments of which some vary: once for every case."""
-        settled = [self.settle(argument) for argument in arguments]
-        for position, argument in enumerate(settled):
-            if isinstance(argument, Varying):
-                break
-        else:
-            return function(*settled)
-        cases = []
-        for alternative, case in argument.cases:
-            given = [*settled[:position], case, *settled[position + 1 :]]
-            with self.builder.inside(argument.hole, (alternative,)):
-                with self.indexed((self.applier.label(argument.hole, alternative),)):
-                    cases.append((alternative, self.lift(function, given)))
-        return self.applier.collapse(argument.hole, cases)
 
 
 def flatten(expression: tree.Expression, operator: Operator) -> list[tree.Expression]:

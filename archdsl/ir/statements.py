@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from archdsl.ir.apply import Applier
-from archdsl.ir.builder import Builder, Position
+from archdsl.ir.builder import Position
 from archdsl.ir.evaluate import Evaluator, flatten
 from archdsl.ir.graph import FrameKind
 from archdsl.ir.paths import Step, binding_name
 from archdsl.ir.values import Family, Names, Tensor, Value, Varying, kind_of
+from archdsl.ir.work import Work
 from archdsl.syntax import tree
 from archdsl.syntax.errors import fault
 from archdsl.syntax.tree import Operator
@@ -20,14 +20,13 @@ from archdsl.syntax.tree import Operator
 class Statements:
     """Runs a module's body into its builder."""
 
-    builder: Builder
-    applier: Applier
+    work: Work
     module: Names
     """The module's own names: inputs, parameters and what is bound outside loops."""
 
     @property
     def evaluator(self) -> Evaluator:
-        return self.applier.evaluator
+        return self.work.evaluator
 
     def run(self, body: Sequence[tree.Statement], names: Names) -> tuple[Tensor, ...] | None:
         """The outputs, where the statements return; loops do not."""
@@ -41,13 +40,13 @@ class Statements:
         return None
 
     def _statement(self, statement: tree.Statement, names: Names) -> tuple[Tensor, ...] | None:
-        self.builder.entry_open = False
+        self.work.builder.entry_open = False
         match statement:
             case tree.Bind():
                 self._bind(statement, names)
                 return None
             case tree.Return():
-                with self.builder.moved(replace(self.builder.at, indices=(), hint="")):
+                with self.work.builder.moved(replace(self.work.builder.at, indices=(), hint="")):
                     return tuple(self._output(value, names) for value in statement.values)
             case tree.For():
                 self._loop(statement, names)
@@ -72,10 +71,10 @@ class Statements:
 
     def _loop(self, loop: tree.For, names: Names) -> None:
         series = self.evaluator.series(loop.values, names)
-        at = self.builder.at
+        at = self.work.builder.at
         for value, label in zip(series.values, series.labels, strict=True):
             inner = names.inside({loop.name: value})
-            with self.builder.moved(replace(at, loops=(*at.loops, label))):
+            with self.work.builder.moved(replace(at, loops=(*at.loops, label))):
                 if self.run(loop.body, inner) is not None:
                     raise fault("E0309", "a loop does not return", loop.span)
 
@@ -103,7 +102,7 @@ class Statements:
         first = bind.targets[0]
         indices = self._indices(first, names)
         spelled = tuple(str(index) for index in indices)
-        at = self.builder.at
+        at = self.work.builder.at
         where = Position(
             indices=spelled if first.index else at.loops,
             loops=at.loops,
@@ -111,10 +110,10 @@ class Statements:
             hint=first.name,
         )
         label = binding_name(first.name, where.indices)
-        with self.builder.moved(where):
+        with self.work.builder.moved(where):
             value = self._value(bind.value, names, label)
         if isinstance(value, Tensor):
-            self.builder.label(value, label)
+            self.work.builder.label(value, label)
         for target in bind.targets:
             self._set(target, self._indices(target, names), value, names)
 
@@ -129,10 +128,10 @@ class Statements:
         if (
             several
             and not self.evaluator.is_function(head, names)
-            and self.applier.is_sequence(stages, names)
+            and self.work.applier.is_sequence(stages, names)
         ):
             step = Step(label, (expression.span.start,), frame=FrameKind.SEQUENCE)
-            return self.applier.sequence(head, stages, names, step)
+            return self.work.applier.sequence(head, stages, names, step)
         return self.evaluator.value(expression, names)
 
     def _indices(self, target: tree.Ref, names: Names) -> tuple[int, ...]:

@@ -1,0 +1,196 @@
+"""Named things used: operations bound, compositions entered, modules invoked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from archdsl.ir.evaluate import JOINS
+from archdsl.ir.graph import FrameKind, Static
+from archdsl.ir.paths import Step
+from archdsl.ir.values import Closure, Names, Tensor, Value, kind_of
+from archdsl.ops import lookup
+from archdsl.ops.base import Operation, OperationError
+from archdsl.ops.binding import bind
+from archdsl.syntax import tree
+from archdsl.syntax.errors import fault
+
+if TYPE_CHECKING:
+    from archdsl.ir.work import Work
+
+
+@dataclass(slots=True)
+class Uses:
+    """Applies what the text calls by name, within one module."""
+
+    work: Work
+
+    def named(
+        self, function: tree.Ref | tree.Call, names: Names, value: Tensor, step: Step | None
+    ) -> Value:
+        bound = names.find(function.name)
+        definition = self.work.elaborator.definitions.get(function.name)
+        if isinstance(bound, Closure):
+            if isinstance(function, tree.Call) or function.index:
+                raise fault("E0304", f"{function.name} takes no arguments here", function.span)
+            return self.work.applier.apply(bound.expression, bound.scope, value, step)
+        if bound is not None:
+            raise fault(
+                "E0303", f"{function.name} is no operation", function.span, found=kind_of(bound)
+            )
+        if isinstance(definition, tree.Operation):
+            return self._operation(function, definition, names, value, step)
+        if isinstance(definition, tree.Module):
+            return self._module(function, definition, names, (value,), step)
+        if isinstance(function, tree.Call) and function.name in JOINS:
+            return self._joined(function, names, value)
+        operation = lookup(function.name)
+        if operation is None or function.index:
+            raise self.work.evaluator.unknown(function.name, names, function.span)
+        return self._builtin(function, operation, names, value, step)
+
+    def _joined(self, call: tree.Call, names: Names, value: Tensor) -> Value:
+        """`concat(f, g)` as a function: both applied to the same value."""
+        operands = []
+        for argument in call.arguments:
+            for inner, indices in self.work.evaluator.unroll(call.comprehensions, names):
+                with self.work.builder.indexed(indices):
+                    operands.append(
+                        (self.work.applier.operand(argument.value, inner, value), argument.span)
+                    )
+        return self.work.evaluator.join(JOINS[call.name], operands, call.span)
+
+    def _builtin(
+        self,
+        function: tree.Ref | tree.Call,
+        operation: type[Operation],
+        names: Names,
+        value: Tensor,
+        step: Step | None,
+    ) -> Value:
+        positional, keywords = self._split(function, names)
+
+        def emitted(*arguments: Value) -> Value:
+            given = [self._argument(a, function) for a in arguments]
+            try:
+                applied = bind(
+                    operation,
+                    given[: len(positional)],
+                    dict(zip(keywords, given[len(positional) :], strict=True)),
+                )
+            except OperationError as problem:
+                raise fault(
+                    "E0304",
+                    f"{function.name}: {problem}",
+                    function.span,
+                    found=problem.found,
+                    expected=problem.expected,
+                    hint=problem.hint,
+                ) from None
+            return self.work.builder.apply(applied, (value,), function.span, self._suffixed(step))
+
+        return self.work.lifter.lift(emitted, [*positional, *keywords.values()])
+
+    def _suffixed(self, step: Step | None) -> Step | None:
+        """A given name, with the numbers of holes that the application depends on."""
+        if step is None or step.place or not self.work.builder.at.indices:
+            return step
+        return replace(step, indices=self.work.builder.at.indices)
+
+    def _argument(self, value: Value, function: tree.Ref | tree.Call) -> Static:
+        if isinstance(value, (int, float, str)):
+            return value
+        raise fault(
+            "E0304",
+            f"{function.name} takes numbers, yes or no, or texts",
+            function.span,
+            found=kind_of(value),
+        )
+
+    def _split(
+        self, function: tree.Ref | tree.Call, names: Names
+    ) -> tuple[list[Value], dict[str, Value]]:
+        """A call's positional and named arguments, evaluated."""
+        positional: list[Value] = []
+        keywords: dict[str, Value] = {}
+        for argument in function.arguments if isinstance(function, tree.Call) else ():
+            with self.work.builder.hinted(argument.name or function.name):
+                value = self.work.evaluator.value(argument.value, names)
+            if argument.name is None:
+                if keywords:
+                    raise fault("E0304", "arguments without a name come first", argument.span)
+                positional.append(value)
+            elif argument.name in keywords:
+                raise fault("E0304", f"{argument.name} is given twice", argument.span)
+            else:
+                keywords[argument.name] = value
+        return positional, keywords
+
+    def _operation(
+        self,
+        function: tree.Ref | tree.Call,
+        definition: tree.Operation,
+        names: Names,
+        value: Tensor,
+        step: Step | None,
+    ) -> Value:
+        if function.index:
+            raise fault("E0302", f"{function.name} has no index", function.span)
+        positional, keywords = self._split(function, names)
+        bound = self.work.elaborator.parameters(
+            definition.parameters, positional, keywords, function, self.work.evaluator
+        )
+        own = step or self.work.builder.step(definition.name, function.span)
+        frame = replace(own, frame=FrameKind.OPERATION, doc=definition.doc)
+        scope = self.work.elaborator.names.inside(bound)
+        with (
+            self.work.elaborator.entered(definition.name, function.span),
+            self.work.builder.framed(frame),
+        ):
+            return self.work.applier.apply(definition.value, scope, value)
+
+    def module_call(self, call: tree.Call, definition: tree.Module, names: Names) -> Value:
+        """`cell(a, b, c=8)`: a module applied to several values."""
+        inputs = [a for a in call.arguments if a.name is None]
+        values = [self.work.evaluator.value(argument.value, names) for argument in inputs]
+
+        def applied(*tensors: Value) -> Value:
+            given = [tensor for tensor in tensors if isinstance(tensor, Tensor)]
+            if len(given) != len(tensors):
+                wrong = next(t for t in tensors if not isinstance(t, Tensor))
+                raise fault(
+                    "E0303",
+                    f"{definition.name} takes values of the network",
+                    call.span,
+                    found=kind_of(wrong),
+                )
+            named = replace(call, arguments=tuple(a for a in call.arguments if a.name))
+            return self._module(named, definition, names, tuple(given), None)
+
+        return self.work.lifter.lift(applied, values)
+
+    def _module(
+        self,
+        function: tree.Ref | tree.Call,
+        definition: tree.Module,
+        names: Names,
+        inputs: tuple[Tensor, ...],
+        step: Step | None,
+    ) -> Value:
+        _, keywords = self._split(function, names)
+        family = tuple(self.work.evaluator.value(index, names) for index in function.index)
+
+        def invoked(*arguments: Value) -> Value:
+            bound = self.work.elaborator.parameters(
+                definition.parameters,
+                [],
+                dict(zip(keywords, arguments, strict=True)),
+                function,
+                self.work.evaluator,
+            )
+            types = tuple(self.work.builder.type_of(tensor) for tensor in inputs)
+            key, results = self.work.elaborator.module(definition, family, bound, types, function)
+            own = self._suffixed(step) or self.work.builder.step(definition.name, function.span)
+            return self.work.builder.invoke(key, results, inputs, function.span, own)
+
+        return self.work.lifter.lift(invoked, list(keywords.values()))
