@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archdsl.ir.formula import Formula, atoms
-from archdsl.ir.graph import Apply, Choose, FrameKind, Graph, Input, Invoke, Item, Node, Program
+from archdsl.ir.graph import Apply, Choose, FrameKind, Graph, Invoke, Item, Node, Program
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import OperationError
 from archdsl.syntax.errors import fault
@@ -77,21 +77,23 @@ def _node(
         return
     inputs = tuple(argument.type for argument in arguments)
     match node.kind:
-        case Input():
-            if node.args or len(node.types) != 1:
-                yield "an input takes nothing and is one value"
         case Apply():
             yield from _apply(node, node.kind, inputs)
+        case Invoke(module) if module not in earlier:
+            yield f"uses {module!r}, which is not before it"
         case Invoke(module):
-            if module not in earlier:
-                yield f"uses {module!r}, which is not before it"
-            else:
-                yield from _invoke(node, program.modules[module], inputs)
+            yield from _invoke(node, program.modules[module], inputs)
         case Choose(hole):
-            if hole not in holes:
-                yield f"chooses by {hole!r}, which the module has not"
-            if not inputs or any(type_ != node.types[0] for type_ in inputs):
-                yield "alternatives differ in type"
+            yield from _choose(node, hole in holes, inputs)
+        case _ if node.args or len(node.types) != 1:
+            yield "an input takes nothing and is one value"
+
+
+def _choose(node: Node, known: bool, inputs: Types) -> Iterator[str]:
+    if not known:
+        yield "chooses by a hole that the module has not"
+    if not inputs or any(type_ != node.types[0] for type_ in inputs):
+        yield "alternatives differ in type"
 
 
 def _formulas(node: Node) -> tuple[Formula, ...]:

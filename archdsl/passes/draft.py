@@ -1,0 +1,181 @@
+"""A graph under rewriting: values replaced one by one, then put in order again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from heapq import heapify, heappop, heappush
+
+from archdsl.ir.graph import Apply, Graph, Item, Kind, Node, Path
+from archdsl.ir.types import TensorType
+from archdsl.ops.base import Operation, Traits
+from archdsl.passes.weights import Source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rewrite:
+    """A graph rewritten. Names are within the module: `edge_1_2.fc1.weight`.
+
+    `rows` says where the weights come from that have other names or shapes than before;
+    `uses` maps paths of invokes that were renamed to those before. What neither holds is kept.
+    """
+
+    graph: Graph
+    rows: Mapping[str, Source] = field(default_factory=dict)
+    uses: Mapping[Path, Path] = field(default_factory=dict)
+
+
+def weight_name(path: Path, weight: str) -> str:
+    """The name of a weight within its module."""
+    return ".".join((*path, weight))
+
+
+class Draft:
+    """The values of a graph, to be replaced and added to; positions of old nodes stay valid."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.nodes: list[Node] = list(graph.nodes)
+        self.places: list[float] = [float(i) for i in range(len(graph.nodes))]
+        self.instead: dict[int, int] = {}
+        self.rows: dict[str, Source] = {}
+        self.uses: dict[Path, Path] = {}
+
+    def value(self, position: int) -> int:
+        """What stands for a value now."""
+        while position in self.instead:
+            position = self.instead[position]
+        return position
+
+    def args(self, position: int) -> tuple[int, ...]:
+        return tuple(self.value(argument) for argument in self.nodes[position].args)
+
+    def inputs(self, position: int) -> tuple[TensorType, ...]:
+        """The types of a node's arguments."""
+        return tuple(self.nodes[argument].type for argument in self.args(position))
+
+    def operation(self, position: int) -> Operation | None:
+        kind = self.nodes[position].kind
+        return kind.operation if isinstance(kind, Apply) else None
+
+    def traits(self, position: int) -> Traits:
+        operation = self.operation(position)
+        return operation.traits(self.inputs(position)) if operation else Traits()
+
+    def weightless(self, position: int) -> bool:
+        """Whether a node is an operation without parameters and buffers."""
+        operation = self.operation(position)
+        return operation is not None and not operation.weights(self.inputs(position))
+
+    def replace(self, position: int, by: int) -> None:
+        """Let one value stand for another; a name the reader knows is not lost."""
+        by = self.value(by)
+        node, other = self.nodes[position], self.nodes[by]
+        if node.label and not other.label and len(other.types) == 1:
+            self.nodes[by] = replace(other, label=node.label)
+        self.instead[position] = by
+
+    def change(self, position: int, kind: Kind, args: tuple[int, ...]) -> None:
+        """Another operation in the place of a node, with a result of the same type."""
+        self.nodes[position] = replace(self.nodes[position], kind=kind, args=args)
+
+    def add(
+        self, operation: Operation, args: tuple[int, ...], path: Path, like: int, label: str = ""
+    ) -> int:
+        """A new operation, placed behind its arguments and near the node `like`."""
+        args = tuple(self.value(argument) for argument in args)
+        result = operation.infer(tuple(self.nodes[argument].type for argument in args))
+        types = (result,) if isinstance(result, TensorType) else result
+        return self._append(
+            Node(
+                kind=Apply(operation),
+                args=args,
+                types=types,
+                path=path,
+                label=label,
+                span=self.nodes[like].span,
+            ),
+            like,
+        )
+
+    def items(self, position: int, like: int) -> tuple[int, ...]:
+        """The single results of a node with several."""
+        types = self.nodes[position].types
+        return tuple(
+            self._append(Node(kind=Item(i), args=(position,), types=(type_,)), like)
+            for i, type_ in enumerate(types)
+        )
+
+    def _append(self, node: Node, like: int) -> int:
+        self.nodes.append(node)
+        self.places.append(self.places[like] + 1e-6 * len(self.nodes))
+        return len(self.nodes) - 1
+
+    def fresh(self, stem: str) -> Path:
+        """A path that nothing has, made from a stem: `mlps_n1`, `mlps_n1_2`."""
+        used = {node.path[0] for node in self.nodes if node.path}
+        name, number = stem, 1
+        while name in used:
+            number += 1
+            name = f"{stem}_{number}"
+        return (name,)
+
+    def consumers(self) -> dict[int, list[int]]:
+        """Who takes each value, once for each time; outputs count as the consumer -1."""
+        result: dict[int, list[int]] = {}
+        for position in self.live():
+            for argument in self.args(position):
+                result.setdefault(argument, []).append(position)
+        for output in self.graph.outputs:
+            result.setdefault(self.value(output), []).append(-1)
+        return result
+
+    def live(self) -> list[int]:
+        """What the outputs need, and all inputs, each after what it takes."""
+        needed: set[int] = set()
+        stack = [self.value(output) for output in self.graph.outputs]
+        while stack:
+            position = stack.pop()
+            if position not in needed:
+                needed.add(position)
+                stack.extend(self.args(position))
+        needed.update(self.graph.inputs)
+        return self._order(needed)
+
+    def _order(self, needed: set[int]) -> list[int]:
+        """A topological order, as near to the order of the text as there is."""
+        waiting = {position: len(set(self.args(position))) for position in needed}
+        takers: dict[int, list[int]] = {}
+        for position in needed:
+            for argument in set(self.args(position)):
+                takers.setdefault(argument, []).append(position)
+        ready = [(self.places[p], p) for p, count in waiting.items() if not count]
+        heapify(ready)
+        order = []
+        while ready:
+            _, position = heappop(ready)
+            order.append(position)
+            for taker in takers.get(position, ()):
+                waiting[taker] -= 1
+                if not waiting[taker]:
+                    heappush(ready, (self.places[taker], taker))
+        return order
+
+    def finish(self) -> Rewrite:
+        """The graph of what is still needed, and where its weights come from."""
+        order = self.live()
+        number = {position: i for i, position in enumerate(order)}
+        nodes = tuple(
+            replace(self.nodes[p], args=tuple(number[a] for a in self.args(p))) for p in order
+        )
+        outputs = tuple(number[self.value(output)] for output in self.graph.outputs)
+        paths = {node.path for node in nodes}
+        frames = {
+            prefix: frame
+            for prefix, frame in self.graph.frames.items()
+            if any(path[: len(prefix)] == prefix for path in paths)
+        }
+        if nodes == self.graph.nodes and not self.rows and not self.uses:
+            return Rewrite(graph=self.graph)
+        graph = replace(self.graph, nodes=nodes, outputs=outputs, frames=frames)
+        return Rewrite(graph=graph, rows=self.rows, uses=self.uses)

@@ -1,0 +1,158 @@
+"""The passes, in order, and what runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from archdsl.ir.graph import Graph, Invoke, Path, Program
+from archdsl.ir.verifier import verify_program
+from archdsl.passes.dedupe import dedupe
+from archdsl.passes.draft import Rewrite
+from archdsl.passes.fuse_siblings import fuse_siblings
+from archdsl.passes.merge_sums import merge_sums
+from archdsl.passes.names import expand, local_weights
+from archdsl.passes.prune import prune
+from archdsl.passes.tidy import tidy
+from archdsl.passes.weights import Keep, Source, WeightMap, substitute
+
+Run: TypeAlias = Callable[[Graph, Mapping[str, Graph]], Rewrite]
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """One pass: a function of a graph and of the rewritten graphs that it may use.
+
+    `level`: 1 keeps training exact, 2 is for deployment. `moves`: it lays weights out anew,
+    so a graph whose weights another graph shares is left alone. `fusion`: whether it pays is
+    up to the device.
+    """
+
+    run: Run
+    level: int = 1
+    moves: bool = False
+    fusion: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.run.__name__
+
+
+PIPELINE: tuple[Pass, ...] = (
+    Pass(prune),
+    Pass(dedupe),
+    Pass(merge_sums, moves=True),
+    Pass(fuse_siblings, moves=True, fusion=True),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Optimised:
+    """A rewritten network, and where its weights come from."""
+
+    program: Program
+    weights: WeightMap
+
+
+def optimise(
+    program: Program,
+    level: int = 1,
+    *,
+    fuse: bool = True,
+    passes: tuple[Pass, ...] = PIPELINE,
+) -> Optimised:
+    """The network that the passes up to `level` make of a network.
+
+    `fuse` off leaves out the passes that pay on some devices only. A space with open holes is
+    returned as it is. Raises E0901, naming the pass, where one breaks the program.
+    """
+    if level < 1 or any(graph.holes for graph in program.modules.values()):
+        return Optimised(program=program, weights=_Moves(program).weights(program))
+    moves = _Moves(program)
+    shared = frozenset(_sharing(program))
+    result = program
+    for step in passes:
+        if step.level <= level and (fuse or not step.fusion):
+            result = _run(step, result, shared, moves)
+    result = _tidy(program, result, shared, moves)
+    return Optimised(program=result, weights=moves.weights(result))
+
+
+def _run(step: Pass, program: Program, shared: frozenset[str], moves: _Moves) -> Program:
+    modules: dict[str, Graph] = {}
+    for key, graph in program.modules.items():
+        if step.moves and key in shared:
+            modules[key] = graph
+            continue
+        rewrite = step.run(graph, modules)
+        modules[key] = rewrite.graph
+        if rewrite.graph is not graph:
+            moves.add(key, rewrite)
+    return verify_program(_used(replace(program, modules=modules)), step.name)
+
+
+def _tidy(before: Program, program: Program, shared: frozenset[str], moves: _Moves) -> Program:
+    modules: dict[str, Graph] = {}
+    for key, graph in program.modules.items():
+        rewrite = tidy(graph, before.modules[key]) if key not in shared else Rewrite(graph=graph)
+        modules[key] = rewrite.graph
+        moves.add(key, rewrite)
+    return verify_program(replace(program, modules=modules), "tidy")
+
+
+def _used(program: Program) -> Program:
+    """Without the graphs that nothing uses any more."""
+    used = {program.root}
+    for key, graph in reversed(tuple(program.modules.items())):
+        if key in used:
+            used.update(n.kind.module for n in graph.nodes if isinstance(n.kind, Invoke))
+    modules = {key: graph for key, graph in program.modules.items() if key in used}
+    return replace(program, modules=modules)
+
+
+def _sharing(program: Program) -> Iterator[str]:
+    """Graphs that share weights with other graphs: uses of one path with different types."""
+    shared: set[str] = set()
+    for key, graph in reversed(tuple(program.modules.items())):
+        at: dict[Path, set[str]] = {}
+        for node in graph.nodes:
+            if isinstance(node.kind, Invoke):
+                at.setdefault(node.path, set()).add(node.kind.module)
+        for used in at.values():
+            if len(used) > 1 or key in shared:
+                shared.update(used)
+    yield from shared
+
+
+@dataclass(slots=True)
+class _Moves:
+    """What all passes so far did to names, for each graph."""
+
+    before: Program
+    rows: dict[str, dict[str, Source]] = field(default_factory=dict)
+    uses: dict[str, dict[Path, Path]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.rows = {key: {} for key in self.before.modules}
+        self.uses = {key: {} for key in self.before.modules}
+
+    def add(self, key: str, rewrite: Rewrite) -> None:
+        """One more rewrite of a graph, behind those before."""
+        known = self.rows[key]
+        self.rows[key] = {
+            name: substitute(
+                rewrite.rows.get(name, Keep(name)), lambda old: known.get(old, Keep(old))
+            )
+            for name, _ in local_weights(rewrite.graph)
+        }
+        paths = self.uses[key]
+        self.uses[key] = {
+            node.path: paths.get(renamed, renamed)
+            for node in rewrite.graph.nodes
+            if isinstance(node.kind, Invoke)
+            and (renamed := rewrite.uses.get(node.path, node.path)) is not None
+        }
+
+    def weights(self, after: Program) -> WeightMap:
+        return expand(self.before, after, self.rows, self.uses)

@@ -1,0 +1,71 @@
+"""What passes ask about a module that is used: is its result zero, has it effects?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item
+from archdsl.ops.base import Operation, Types
+from archdsl.ops.constants import Zero
+from archdsl.ops.fused import Zeros
+from archdsl.ops.joins import Product
+
+Modules = Mapping[str, Graph]
+
+
+def zero_results(graph: Graph, modules: Modules, empty: tuple[bool, ...]) -> tuple[bool, ...]:
+    """Which results of a module are zero, given which of its inputs are."""
+    inputs = iter(empty)
+    known: list[tuple[bool, ...]] = []
+    for node in graph.nodes:
+        given = tuple(known[argument][0] for argument in node.args)
+        match node.kind:
+            case Input():
+                known.append((next(inputs),))
+            case Item(index):
+                known.append((known[node.args[0]][index],))
+            case Invoke(module):
+                known.append(zero_results(modules[module], modules, given))
+            case Apply(operation):
+                types = tuple(graph.nodes[argument].type for argument in node.args)
+                known.append((_zero(operation, types, given),) * len(node.types))
+            case _:
+                known.append((False,) * len(node.types))
+    return tuple(known[output][0] for output in graph.outputs)
+
+
+def _zero(operation: Operation, types: Types, given: tuple[bool, ...]) -> bool:
+    if isinstance(operation, Zero | Zeros):
+        return True
+    if isinstance(operation, Product):
+        return any(given)
+    return bool(given) and all(given) and operation.traits(types).zero
+
+
+def has_effects(graph: Graph, modules: Modules) -> bool:
+    """Whether running a module twice differs from running it once: randomness, statistics."""
+    for node in graph.nodes:
+        match node.kind:
+            case Apply(operation):
+                traits = operation.traits(tuple(graph.nodes[a].type for a in node.args))
+                if traits.random or traits.batch_statistics:
+                    return True
+            case Invoke(module) if has_effects(modules[module], modules):
+                return True
+            case _:
+                pass
+    return False
+
+
+def has_weights(graph: Graph, modules: Modules) -> bool:
+    """Whether a module holds any parameter or buffer."""
+    for node in graph.nodes:
+        match node.kind:
+            case Apply(operation):
+                if operation.weights(tuple(graph.nodes[a].type for a in node.args)):
+                    return True
+            case Invoke(module) if has_weights(modules[module], modules):
+                return True
+            case _:
+                pass
+    return False

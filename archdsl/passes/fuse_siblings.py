@@ -1,0 +1,181 @@
+"""Siblings: operations of one kind on one value, as one wide operation and a split.
+
+conv_1(x), conv_2(x)                              -> split(conv(x))
+relu(bn_1(conv_1(x))), relu(bn_2(conv_2(x)))      -> split(relu(bn(conv(x))))
+linear_1(x), linear_2(x)                          -> split(linear(x))
+mlp_1(x), mlp_2(x)                                -> mlps(x)
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, replace
+
+from archdsl.ir.graph import Apply, Graph, Path
+from archdsl.ops.base import Operation
+from archdsl.ops.convolution import Conv
+from archdsl.ops.fused import PositionLinears, PositionMLPs, Split
+from archdsl.ops.linear import Linear
+from archdsl.ops.mlp import TokensLinear, TokensMLP
+from archdsl.ops.normalisation import BatchNorm
+from archdsl.passes.draft import Draft, Rewrite
+from archdsl.passes.layout import mlp_rows, stem_of, wide_rows
+
+Modules = Mapping[str, Graph]
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """An operation and what follows it channel by channel: each feeds the next alone."""
+
+    links: tuple[int, ...]
+
+    @property
+    def first(self) -> int:
+        return self.links[0]
+
+    @property
+    def last(self) -> int:
+        return self.links[-1]
+
+
+def fuse_siblings(graph: Graph, modules: Modules) -> Rewrite:
+    """Widen operations that leave one value, so that a device sees one large operation.
+
+    Exact in training: outputs of a layer do not mix, a batch norm keeps its statistics for
+    each channel, and SGD and Adam treat each element alone. Never done where a weight has
+    other uses.
+    """
+    draft = Draft(graph)
+    consumers = draft.consumers()
+    uses = Counter(node.path for node in graph.nodes if node.path)
+    groups: dict[Hashable, list[Chain]] = {}
+    for position in draft.live():
+        key, chain = _chain(draft, position, consumers, uses)
+        if key is not None:
+            groups.setdefault(key, []).append(chain)
+    for group in groups.values():
+        if len(group) > 1:
+            _fuse(draft, group)
+    return draft.finish()
+
+
+def _chain(
+    draft: Draft, position: int, consumers: Mapping[int, list[int]], uses: Counter[Path]
+) -> tuple[Hashable | None, Chain]:
+    """What siblings have in common, and the chain that starts here; None where none does."""
+    links = [position]
+    operation = draft.operation(position)
+    if operation is None or uses[draft.nodes[position].path] > 1:
+        return None, Chain((position,))
+    source = draft.args(position)
+    match operation:
+        case Conv(groups=1):
+            key: Hashable = replace(operation, channels=1)
+            links += _tail(draft, position, consumers, uses)
+        case Linear():
+            key = replace(operation, features=1)
+        case TokensLinear() | TokensMLP():
+            key = operation
+        case _:
+            return None, Chain((position,))
+    tail = tuple(draft.operation(link) for link in links[1:])
+    return (source, key, tail), Chain(tuple(links))
+
+
+def _tail(
+    draft: Draft, position: int, consumers: Mapping[int, list[int]], uses: Counter[Path]
+) -> list[int]:
+    """A batch norm and a function of each element, where nothing else reads what is between."""
+    links: list[int] = []
+    following = _only_consumer(position, consumers)
+    if following is not None and isinstance(draft.operation(following), BatchNorm):
+        if uses[draft.nodes[following].path] > 1:
+            return []
+        links.append(following)
+        following = _only_consumer(following, consumers)
+    if following is not None and _elementwise(draft, following):
+        links.append(following)
+    return links
+
+
+def _only_consumer(position: int, consumers: Mapping[int, list[int]]) -> int | None:
+    takers = consumers.get(position, [])
+    return takers[0] if len(takers) == 1 and takers[0] >= 0 else None
+
+
+def _elementwise(draft: Draft, position: int) -> bool:
+    operation, traits = draft.operation(position), draft.traits(position)
+    if operation is None or operation.arity != 1 or not draft.weightless(position):
+        return False
+    keeps_shape = draft.nodes[position].types == draft.inputs(position)
+    return keeps_shape and traits.per_channel and traits.per_position and not traits.random
+
+
+def _fuse(draft: Draft, group: list[Chain]) -> None:
+    match draft.operation(group[0].first):
+        case Conv() | Linear():
+            results = _widen(draft, group)
+        case TokensLinear() as linear:
+            results = _side_by_side(draft, group, linear)
+        case TokensMLP() as mlp:
+            results = _side_by_side(draft, group, mlp)
+        case _:
+            return
+    for chain, result in zip(group, results, strict=True):
+        draft.replace(chain.last, result)
+
+
+def _widen(draft: Draft, group: list[Chain]) -> tuple[int, ...]:
+    """The chains as one wide chain, link by link, and its parts."""
+    (value,) = draft.args(group[0].first)
+    label = draft.nodes[value].label
+    for depth in range(len(group[0].links)):
+        links = [chain.links[depth] for chain in group]
+        first = draft.nodes[links[0]].kind
+        assert isinstance(first, Apply)
+        wide = _wide(first.operation, sum(draft.nodes[link].type.channels for link in links))
+        path = draft.fresh(stem_of(f"{wide.attribute}s", label))
+        parts = [
+            (draft.nodes[link].path, kind.operation, draft.inputs(link))
+            for link in links
+            if isinstance(kind := draft.nodes[link].kind, Apply)
+        ]
+        draft.rows.update(wide_rows(path, parts))
+        value = draft.add(wide, (value,), path, links[0])
+    sizes = tuple(draft.nodes[chain.last].type.channels for chain in group)
+    split = draft.add(
+        Split(sizes=sizes), (value,), draft.fresh(stem_of("split", label)), group[0].last
+    )
+    return draft.items(split, group[0].last)
+
+
+def _wide(operation: Operation, channels: int) -> Operation:
+    match operation:
+        case Conv():
+            return replace(operation, channels=channels)
+        case Linear():
+            return replace(operation, features=channels)
+        case _:
+            return operation
+
+
+def _side_by_side(
+    draft: Draft, group: list[Chain], operation: TokensLinear | TokensMLP
+) -> tuple[int, ...]:
+    """Maps over positions: one operation with several results."""
+    firsts = [chain.first for chain in group]
+    (source,), inputs = draft.args(firsts[0]), draft.inputs(firsts[0])
+    paths = [draft.nodes[first].path for first in firsts]
+    fused: PositionLinears | PositionMLPs
+    if isinstance(operation, TokensMLP):
+        fused = PositionMLPs(mlp=operation, count=len(group))
+        path = draft.fresh(stem_of(fused.attribute, draft.nodes[source].label))
+        draft.rows.update(mlp_rows(operation, inputs, path, paths, summed=False))
+    else:
+        fused = PositionLinears(linear=operation, count=len(group))
+        path = draft.fresh(stem_of(fused.attribute, draft.nodes[source].label))
+        draft.rows.update(wide_rows(path, [(p, operation, inputs) for p in paths]))
+    value = draft.add(fused, (source,), path, firsts[0])
+    return draft.items(value, firsts[0])

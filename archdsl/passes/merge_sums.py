@@ -1,0 +1,183 @@
+"""Sibling sums: one operation on a sum instead of a sum of one operation.
+
+W a + W b                    -> W (a + b)
+pool a + pool b              -> pool (a + b)
+mean(W a + v, W b + v)       -> W mean(a, b) + v
+(W a + v) + (W b + v)        -> W (a + b) + 2 v
+mlp_1 a + mlp_2 a            -> one MLP with all units and both biases
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass
+
+from archdsl.ir.graph import Apply, Graph, Path
+from archdsl.ops.base import Operation
+from archdsl.ops.fused import Average, PositionMLPSum, RepeatedLinear, Zeros
+from archdsl.ops.joins import Mean, Sum
+from archdsl.ops.linear import Linear
+from archdsl.ops.mlp import TokensMLP
+from archdsl.passes.draft import Draft, Rewrite
+from archdsl.passes.layout import mlp_rows, stem_of
+from archdsl.passes.prune import set_terms
+
+Modules = Mapping[str, Graph]
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A sum or mean under rewriting: its node, its terms, what it divides by."""
+
+    position: int
+    terms: tuple[int, ...]
+    divisor: int
+
+
+def merge_sums(graph: Graph, modules: Modules) -> Rewrite:
+    """Merge the terms of every sum and mean that share an operation and its weights.
+
+    Exact in training: the gradient of shared weights is the same sum, and no weight is
+    multiplied. Max pooling is not linear and stays; the 1/n of a mean stays outside.
+    """
+    draft = Draft(graph)
+    waiting = [i for i in range(len(graph.nodes)) if _is_join(draft, i)]
+    while waiting:
+        position = waiting.pop()
+        for rule in RULES:
+            if position in draft.instead or len(set(draft.args(position))) < 2:
+                break
+            waiting.extend(_apply(draft, position, rule))
+    return draft.finish()
+
+
+def _is_join(draft: Draft, position: int) -> bool:
+    return isinstance(draft.operation(position), Sum | Mean | Average)
+
+
+# --- rules: which terms belong together, and what becomes of them ---------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`key` says which terms of a join are alike (None: none), `merge` makes one of them.
+
+    `merge` returns the new term, and an inner sum to look at in its turn.
+    """
+
+    key: Callable[[Draft, int, Counter[Path]], Hashable | None]
+    merge: Callable[[Draft, Join, tuple[int, ...]], tuple[int, int | None] | None]
+
+
+def _linear_key(draft: Draft, term: int, uses: Counter[Path]) -> Hashable | None:
+    operation = draft.operation(term)
+    if operation is None or operation.arity != 1 or isinstance(operation, Zeros):
+        return None
+    traits = draft.traits(term)
+    if not traits.linear or traits.random or len(draft.nodes[term].types) != 1:
+        return None
+    path = () if draft.weightless(term) else draft.nodes[term].path
+    return (operation, draft.inputs(term), path)
+
+
+def _affine_key(draft: Draft, term: int, uses: Counter[Path]) -> Hashable | None:
+    operation, traits = draft.operation(term), draft.traits(term)
+    if operation is None or operation.arity != 1 or not traits.affine or traits.linear:
+        return None
+    return (operation, draft.inputs(term), draft.nodes[term].path)
+
+
+def _mlp_key(draft: Draft, term: int, uses: Counter[Path]) -> Hashable | None:
+    if not isinstance(draft.operation(term), TokensMLP) or uses[draft.nodes[term].path] > 1:
+        return None
+    return (draft.operation(term), draft.args(term))
+
+
+def _inside(draft: Draft, join: Join, terms: tuple[int, ...], operation: Operation) -> int:
+    """The join of what the terms are applied to, in front of the first of them."""
+    inputs = tuple(draft.args(term)[0] for term in terms)
+    path = draft.fresh(operation.attribute)
+    return draft.add(operation, inputs, path, min(terms))
+
+
+def _merge_linear(
+    draft: Draft, join: Join, terms: tuple[int, ...]
+) -> tuple[int, int | None] | None:
+    # f(a) + f(b) = f(a + b) for linear f
+    inner = _inside(draft, join, terms, Sum())
+    draft.change(terms[0], draft.nodes[terms[0]].kind, (inner,))
+    return terms[0], inner
+
+
+def _merge_affine(
+    draft: Draft, join: Join, terms: tuple[int, ...]
+) -> tuple[int, int | None] | None:
+    operation = draft.operation(terms[0])
+    if len(terms) == join.divisor == len(join.terms):
+        # mean(f(a), f(b)) = f(mean(a, b)) for affine f: the constant counts once
+        inner = _inside(draft, join, terms, Mean())
+        draft.change(terms[0], draft.nodes[terms[0]].kind, (inner,))
+        draft.change(join.position, Apply(Sum()), join.terms)
+        return terms[0], inner
+    if isinstance(operation, Linear):
+        # (W a + v) + (W b + v) = W (a + b) + 2 v
+        inner = _inside(draft, join, terms, Sum())
+        repeated = RepeatedLinear(linear=operation, count=len(terms))
+        draft.change(terms[0], Apply(repeated), (inner,))
+        return terms[0], inner
+    return None
+
+
+def _merge_mlps(draft: Draft, join: Join, terms: tuple[int, ...]) -> tuple[int, int | None] | None:
+    # U f(A x) + V f(B x) = (U V) f((A B) x), side by side
+    operation = draft.operation(terms[0])
+    assert isinstance(operation, TokensMLP)
+    inputs = draft.inputs(terms[0])
+    source = draft.args(terms[0])[0]
+    path = draft.fresh(stem_of("mlps", draft.nodes[source].label))
+    fused = PositionMLPSum(mlp=operation, count=len(terms))
+    paths = [draft.nodes[term].path for term in terms]
+    draft.rows.update(mlp_rows(operation, inputs, path, paths, summed=True))
+    return draft.add(fused, (source,), path, terms[0]), None
+
+
+RULES = (
+    Rule(_linear_key, _merge_linear),
+    Rule(_affine_key, _merge_affine),
+    Rule(_mlp_key, _merge_mlps),
+)
+
+
+def _apply(draft: Draft, position: int, rule: Rule) -> list[int]:
+    """One rule at one join; the inner joins that it made."""
+    made: list[int] = []
+    consumers = draft.consumers()
+    uses = Counter(draft.nodes[i].path for i in draft.live() if draft.nodes[i].path)
+    groups: dict[Hashable, list[int]] = {}
+    for term in draft.args(position):
+        key = rule.key(draft, term, uses)
+        if key is not None and consumers.get(term) == [position]:
+            groups.setdefault(key, []).append(term)
+    for group in groups.values():
+        if len(group) < 2:
+            continue
+        terms = draft.args(position)
+        merged = rule.merge(draft, Join(position, terms, _divisor(draft, position)), tuple(group))
+        if merged is None:
+            continue
+        term, inner = merged
+        made += [inner] if inner is not None else []
+        rest = tuple(term if t == group[0] else t for t in terms if t not in group[1:])
+        set_terms(draft, position, rest, len(terms))
+    return made
+
+
+def _divisor(draft: Draft, position: int) -> int:
+    match draft.operation(position):
+        case Mean():
+            return len(draft.args(position))
+        case Average(divisor=divisor):
+            return divisor
+        case _:
+            return 1

@@ -1,0 +1,119 @@
+"""Removal of what computes nothing: zeros, identities, joins of one value, dead code.
+
+a + none             -> a
+mean(a, none, b)     -> (a + b) / 3
+f(none)              -> none            where f(0) = 0
+id(a), sum(a)        -> a
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item
+from archdsl.ops.constants import Identity, Zero
+from archdsl.ops.fused import Average, Zeros
+from archdsl.ops.joins import Concat, Mean, Product, Sum
+from archdsl.passes.draft import Draft, Rewrite
+from archdsl.passes.facts import zero_results
+
+Modules = Mapping[str, Graph]
+
+
+def prune(graph: Graph, modules: Modules) -> Rewrite:
+    """Drop what is zero, what passes its input on, and what nothing needs.
+
+    Zero stops at operations with f(0) != 0: the batch norm of zero is its bias, so it stays
+    and reads zeros. A mean keeps its divisor. What is dropped has no effect on any output,
+    so its weights had no gradient, or one that is zero.
+    """
+    draft = Draft(graph)
+    zero: set[tuple[int, int]] = set()
+    for position in range(len(graph.nodes)):
+        _visit(draft, position, zero, modules)
+    _write_zeros(draft, {position for position, _ in zero})
+    return draft.finish()
+
+
+def _visit(draft: Draft, position: int, zero: set[tuple[int, int]], modules: Modules) -> None:
+    node = draft.nodes[position]
+    args = draft.args(position)
+    empty = tuple((argument, 0) in zero for argument in args)
+    match node.kind:
+        case Item(index):
+            if (args[0], index) in zero:
+                zero.add((position, 0))
+        case Invoke(module):
+            used = modules[module]
+            results = zero_results(used, modules, empty)
+            zero.update((position, i) for i, is_zero in enumerate(results) if is_zero)
+            if len(used.outputs) == 1:
+                _pass_through(draft, position, used)
+        case Apply(operation):
+            if isinstance(operation, Zero) or _stays_zero(draft, position, empty):
+                zero.update((position, i) for i in range(len(node.types)))
+            elif isinstance(operation, Identity):
+                draft.replace(position, args[0])
+            elif isinstance(operation, Sum | Mean | Average):
+                _join(draft, position, empty)
+            elif isinstance(operation, Concat | Product) and len(args) == 1:
+                draft.replace(position, args[0])
+        case _:
+            pass
+
+
+def _stays_zero(draft: Draft, position: int, empty: tuple[bool, ...]) -> bool:
+    if not empty:
+        return False
+    if isinstance(draft.operation(position), Product):
+        return any(empty)
+    return all(empty) and draft.traits(position).zero
+
+
+def _pass_through(draft: Draft, position: int, used: Graph) -> None:
+    """A module that returns one of its inputs is that input."""
+    output = used.outputs[0]
+    if isinstance(used.nodes[output].kind, Input):
+        draft.replace(position, draft.args(position)[used.inputs.index(output)])
+
+
+def _join(draft: Draft, position: int, empty: tuple[bool, ...]) -> None:
+    args = draft.args(position)
+    terms = tuple(a for a, is_zero in zip(args, empty, strict=True) if not is_zero)
+    set_terms(draft, position, terms, len(args))
+
+
+def set_terms(draft: Draft, position: int, terms: tuple[int, ...], count: int) -> None:
+    """Give a sum or mean that had `count` terms fewer terms; the divisor of a mean stays."""
+    operation = draft.operation(position)
+    divisor = 1
+    match operation:
+        case Mean():
+            divisor = count
+        case Average(divisor=given):
+            divisor = given
+        case _:
+            pass
+    if len(terms) == 1 and divisor == 1:
+        draft.replace(position, terms[0])
+    elif isinstance(operation, Mean) and len(terms) != divisor:
+        draft.change(position, Apply(Average(divisor=divisor)), terms)
+    elif isinstance(operation, Sum | Mean | Average):
+        draft.change(position, Apply(operation), terms)
+
+
+def _write_zeros(draft: Draft, zero: set[int]) -> None:
+    """Zeros that something still reads become constants, so that nothing is kept alive by them."""
+    made: dict[tuple[int, ...], int] = {}
+    needed = {draft.value(output) for output in draft.graph.outputs}
+    for position in range(len(draft.graph.nodes)):
+        if position not in draft.instead and position not in zero:
+            needed.update(draft.args(position))
+    for position in sorted(zero & needed):
+        if len(draft.nodes[position].types) != 1:
+            continue
+        shape = draft.nodes[position].type.shape
+        if shape not in made:
+            first = draft.graph.inputs[0]
+            made[shape] = draft.add(Zeros(shape=shape), (first,), draft.fresh("zeros"), position)
+        draft.instead[position] = made[shape]
