@@ -57,7 +57,7 @@ class Builder:
         if version.text != str(VERSION):
             self.scan.report(
                 "E0206", "this version of the language is unknown", version,
-                found=f"archdsl {version.text[:20]}", expected=f"archdsl {VERSION}",
+                found=f"`archdsl {version.text[:20]}`", expected=f"`archdsl {VERSION}`",
                 hint="a newer archdsl may read it: `pip install -U archdsl`",
             )
         uses = tuple(child.values[0].text for child in rest if isinstance(child, Part))

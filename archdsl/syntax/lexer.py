@@ -16,6 +16,7 @@ from archdsl.syntax.tree import Source, Span
 
 MAX_BYTES = 256 * 1024
 MAX_NESTING = 64
+MAX_LINKS = 120
 MAX_FINDINGS = 20
 """Diagnostics in one run: after so many, the text is something else."""
 
@@ -28,7 +29,12 @@ FORBIDDEN = re.compile(
 OPENERS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 CLOSERS = {closer: opener for opener, closer in OPENERS.items()}
 DEFINITIONS = frozenset({"SPACE", "OP", "CELL", "BLOCK", "NET"})
-SKIPPED = frozenset({"WHITESPACE", "COMMENT"})
+LINKS = frozenset({"ARROW", "PLUS", "MINUS", "TIMES", "DIVIDE", "FLOOR_DIVIDE", "MODULO"}) | {
+    "REPEAT", "COMPARE", "AND", "OR", "RANGE", "ELSE", "AT"
+}  # fmt: skip
+"""What makes a tree deeper by standing in a row. A choice `if a then b else c` counts once."""
+FRESH = frozenset({"EQUAL", "COMMA", "VBAR", "SEMICOLON", "RETURN", "FOR", "WHERE", "SLASH"})
+"""Behind these an expression begins."""
 
 
 class Token(NamedTuple):
@@ -177,7 +183,7 @@ STRAY = {
     "'": "write text in double quotes: \"...\"",
     "!": "to compare, write `!=`; there is no `!` on its own",
     "&": "write `and`",
-    "\\": "a line needs no `\\` to go on: newlines mean nothing",
+    "\\": "newlines need no `\\`, and texts have no escapes: they cannot hold a quote",
     ".": "a range is `1..3`; a fraction has a digit before its point: `0.5`",
     "_": "a name begins with a letter",
     "~": "a range is `1..3`",
@@ -216,7 +222,7 @@ def _unterminated(result: Scan, start: int, end: int) -> None:
         "E0107",
         "a text has no end",
         piece._replace(end=start + 1),
-        found="a line break",
+        found="the end of the line",
         expected='`"`',
         hint='close the text with `"` on the line where it begins',
     )
@@ -228,7 +234,7 @@ def _report_stray(result: Scan, piece: Token) -> None:
     if character.isascii():
         hint = STRAY.get(character, "")
         result.report(
-            "E0108", f"`{piece.text[:20]}` means nothing here", piece, found=f"`{character}`",
+            "E0108", "this character means nothing here", piece, found="a backtick" if character == "`" else f"`{character}`",
             expected="a name, a number or an operator", hint=hint,
         )
         return
@@ -271,14 +277,14 @@ def _check_number(result: Scan, token: Token) -> None:
         _too_many_digits(result, token)
     elif "e" in token.text.lower() and not 1e-30 < abs(float(token.text) or 1.0) < 1e30:
         result.report(
-            "E0106", "a number is out of range", token, found=_short(token.text),
+            "E0106", "a number is out of range", token, found=f"`{_short(token.text)}`",
             expected="zero, or a size between 1e-30 and 1e30",
         )
 
 
 def _too_many_digits(result: Scan, token: Token) -> None:
     result.report(
-        "E0106", "a number has too many digits", token, found=_short(token.text),
+        "E0106", "a number has too many digits", token, found=f"`{_short(token.text)}`",
         expected=f"at most {MAX_DIGITS} digits, {MAX_SIGNIFICANT} with those behind the point",
         hint="for large values write 12M or 1.5G",
     )
@@ -302,18 +308,40 @@ def _short(text: str) -> str:
 
 
 def _check_nesting(result: Scan) -> None:
-    depth = 0
+    """Refuse brackets inside brackets, and long chains, before anything is built of them."""
+    links = [0]
     for token in result.tokens:
         if token.kind in OPENERS:
-            depth += 1
+            links.append(0)
+            if len(links) > MAX_NESTING + 1:
+                raise _too_nested(result, token, len(links) - 1)
         elif token.kind in CLOSERS:
-            depth = max(0, depth - 1)
-        if depth > MAX_NESTING:
-            raise fault(
-                "E0105",
-                f"brackets are nested more than {MAX_NESTING} deep",
-                result.span(token.start, token.end),
-                found=f"a {depth}th `{token.text}` inside the others",
-                expected=f"at most {MAX_NESTING}",
-                hint="give an inner part a name of its own",
-            )
+            links = links[:-1] or [0]
+        elif token.kind in LINKS:
+            links[-1] += 1
+            if links[-1] > MAX_LINKS:
+                raise _too_long(result, token)
+        elif token.kind in FRESH:
+            links[-1] = 0
+
+
+def _too_nested(result: Scan, token: Token, depth: int) -> ArchError:
+    return fault(
+        "E0105",
+        f"brackets are nested more than {MAX_NESTING} deep",
+        result.span(token.start, token.end),
+        found=f"a {depth}th `{token.text}` inside the others",
+        expected=f"at most {MAX_NESTING}",
+        hint="give an inner part a name of its own",
+    )
+
+
+def _too_long(result: Scan, token: Token) -> ArchError:
+    return fault(
+        "E0109",
+        "an expression is too long",
+        result.span(token.start, token.end),
+        found=f"more than {MAX_LINKS} operators in one expression",
+        expected=f"at most {MAX_LINKS}",
+        hint="give a part of it a name, and go on from there",
+    )

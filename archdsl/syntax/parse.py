@@ -14,7 +14,7 @@ from archdsl.syntax.depth import check_depth
 from archdsl.syntax.errors import ArchError, Diagnostic
 from archdsl.syntax.lexer import Scan, scan
 from archdsl.syntax.machine import Machine, Reduce
-from archdsl.syntax.repair import DocumentRepairs, StringRepairs, check_brackets
+from archdsl.syntax.repair import DocumentRepairs, StringRepairs
 from archdsl.syntax.tables import Tables, load
 from archdsl.syntax.tree import Document, Genotype, Source
 
@@ -27,7 +27,7 @@ def parse(text: str, name: str = "<text>") -> Document:
     """
     tables = load("arch")
     result = scan(Source(name=name, text=text), tables)
-    repairs = DocumentRepairs(result, check_brackets(result), tables)
+    repairs = DocumentRepairs(result, tables)
     tree: Document = _run(result, tables, Builder(result).reduce, repairs)
     check_depth(tree)
     return tree
@@ -37,7 +37,7 @@ def parse_genotype(text: str, name: str = "<string>") -> Genotype:
     """The tree of an architecture string, which is not compared with any space here."""
     tables = load("strings")
     result = scan(Source(name=name, text=text), tables)
-    repairs = StringRepairs(result, check_brackets(result), tables)
+    repairs = StringRepairs(result, tables)
     tree: Genotype = _run(result, tables, StringBuilder(result).reduce, repairs)
     check_depth(tree)
     return tree

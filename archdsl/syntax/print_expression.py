@@ -173,7 +173,7 @@ class Expressions:
         if node.label:
             label = [node.label.name, self.index(node.label.index), " = "]
         loops = [[SPACE, self.comprehension(loop)] for loop in node.comprehensions]
-        return Group([label, self.layout(node.value), Nest(loops)])
+        return Group([label, Nest([self.layout(node.value), loops])])
 
 
 def binding(node: t.Expression) -> int:
