@@ -40,11 +40,11 @@ LAYERS = (
     Layer(("archdsl.codegen",)),
     Layer(("archdsl.formats",)),
     Layer(("archdsl.diff",)),
-    Layer(("archdsl.controllers",), never=("archdsl.codegen",)),
+    Layer(("archdsl.load",)),
+    Layer(("archdsl.controllers",), never=("archdsl.codegen", "archdsl.load")),
     Layer(("archdsl.evaluate",)),
     Layer(("archdsl.run",)),
     Layer(("archdsl.compiler",)),
-    Layer(("archdsl.load",)),
     Layer(("archdsl.verify",)),
     Layer(("archdsl.cli",)),
     Layer(("archdsl",)),  # __init__ and __main__: the face of the package

@@ -1,0 +1,45 @@
+"""What a controller is: `ask` for strings, `tell` it what they were worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """The reward of one architecture, as a controller hears of it (higher is better)."""
+
+    text: str
+    reward: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """All that a controller remembers: tensors for safetensors, the rest for JSON."""
+
+    tensors: Mapping[str, Tensor] = field(default_factory=dict)
+    values: Mapping[str, int] = field(default_factory=dict)
+
+
+class Controller(Protocol):
+    """Proposes architectures of one space as strings. Deterministic given its seed and what it
+    was told."""
+
+    def ask(self, n: int) -> list[str]:
+        """The next n proposals, as canonical strings."""
+
+    def tell(self, results: Sequence[Told]) -> None:
+        """Rewards of proposals, in any order and number."""
+
+    def new_epoch(self) -> None:
+        """Called before each outer epoch of a search."""
+
+    def state(self) -> State:
+        """A copy of what it remembers."""
+
+    def restore(self, state: State) -> None:
+        """Go on from that state exactly."""

@@ -1,0 +1,126 @@
+"""REINFORCE with a moving-average baseline (Williams 1992) over the LSTM policy.
+
+    reward    r = accuracy + 1e-4 x entropy            one entry a decision
+    baseline  b <- 0.95 b + 0.05 r                     starts at the first reward
+    loss      - sum over the decisions of log p x (r - b)
+
+Numbers and order of steps: the released code of Zhang and Liu ("Efficient Neural Architecture
+Search Based on MetaFormer", section 3.3), itself after ENAS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from archdsl.controllers.base import State, Told
+from archdsl.controllers.policy import Policy, Walk
+from archdsl.controllers.seeds import seed_for, stream
+from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
+from archdsl.space.view import MAX_TRIES, SearchSpace
+from archdsl.syntax.errors import fault
+
+
+class Reinforce:
+    """Learns to write better strings from their rewards.
+
+    `as_released` repeats a fault of the released code: baseline and optimiser start anew with
+    every outer epoch, so that the first reward of each teaches nothing.
+    """
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        *,
+        seed: int,
+        learning_rate: float = 3.5e-4,
+        entropy_weight: float = 1e-4,
+        decay: float = 0.95,
+        as_released: bool = False,
+    ) -> None:
+        self.space = space
+        self.seed = seed
+        self.learning_rate = learning_rate
+        self.entropy_weight = entropy_weight
+        self.decay = decay
+        self.as_released = as_released
+        self.asked = 0
+        generator = torch.Generator().manual_seed(seed_for(seed, "policy"))
+        self.policy = Policy(space, generator)
+        self._restart()
+
+    def _restart(self) -> None:
+        """A new optimiser, and a baseline (decisions,) of which nothing is known."""
+        self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=self.learning_rate)
+        self.baseline = torch.zeros(len(self.space.decisions), dtype=torch.float64)
+        self.known = torch.zeros(len(self.space.decisions), dtype=torch.bool)
+
+    def ask(self, n: int) -> list[str]:
+        first, self.asked = self.asked, self.asked + n
+        return [self._sample(i) for i in range(first, self.asked)]
+
+    def tell(self, results: Sequence[Told]) -> None:
+        """One step of Adam on the mean loss of the results (the papers tell one at a time)."""
+        losses = [self._loss(result) for result in results]
+        losses = [loss for loss in losses if loss.requires_grad]
+        if not losses:
+            return
+        self.optimizer.zero_grad()
+        torch.stack(losses).mean().backward()
+        self.optimizer.step()
+
+    def new_epoch(self) -> None:
+        if self.as_released:
+            self._restart()
+
+    def state(self) -> State:
+        tensors = {f"policy.{k}": v.clone() for k, v in self.policy.state_dict().items()}
+        tensors |= {f"adam.{k}": v for k, v in pack_optimizer(self.optimizer).items()}
+        tensors |= {"baseline": self.baseline.clone(), "known": self.known.clone()}
+        return State(tensors=tensors, values={"asked": self.asked})
+
+    def restore(self, state: State) -> None:
+        self._restart()
+        self.policy.load_state_dict(below(state.tensors, "policy."))
+        unpack_optimizer(self.optimizer, below(state.tensors, "adam."))
+        self.baseline = state.tensors["baseline"].clone()
+        self.known = state.tensors["known"].clone()
+        self.asked = state.values["asked"]
+
+    def _sample(self, number: int) -> str:
+        """One proposal, drawn again until the constraints of the space accept it."""
+        rng = stream(self.seed, "reinforce", number)
+        for _ in range(MAX_TRIES):
+            with torch.no_grad():
+                walk = self.policy.walk(lambda _, sets: sets.sample(rng))
+            made = self.space.build(walk.choices)
+            if self.space.accept is None or self.space.accept(made):
+                return made.text
+        raise fault(
+            "E0509",
+            f"the constraints leave too little of {self.space.program.space}",
+            found=f"none accepted in {MAX_TRIES:,} proposals",
+            expected="constraints that some architectures satisfy",
+        )
+
+    def _retrace(self, text: str) -> Walk:
+        """The decisions of a string again, under the policy as it is now."""
+        choices = self.space.parse(text).choices
+
+        def recorded(index: int, _: object) -> tuple[int, ...]:
+            taken = choices[index]
+            assert taken is not None, "the space says that this decision exists"
+            return taken
+
+        return self.policy.walk(recorded)
+
+    def _loss(self, result: Told) -> torch.Tensor:
+        walk = self._retrace(result.text)
+        rewards = result.reward + self.entropy_weight * walk.entropy.detach().double()
+        moved = self.decay * self.baseline + (1 - self.decay) * rewards
+        first = walk.made & ~self.known
+        self.baseline = torch.where(first, rewards, torch.where(walk.made, moved, self.baseline))
+        self.known |= walk.made
+        advantage = torch.where(walk.made, rewards - self.baseline, 0.0)
+        return -(walk.log_probability * advantage.float()).sum()

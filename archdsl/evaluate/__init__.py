@@ -1,0 +1,1 @@
+"""Who scores architectures: data, shared weights, training from fresh weights."""

@@ -1,0 +1,130 @@
+"""Data for searching and training: named by a string, cut into fixed parts.
+
+    digits             1,797 handwritten digits of scikit-learn, 8 x 8, embedded
+    cifar10:ROOT       the official training and test images (also cifar100:ROOT)
+    flowers102:ROOT    the official three parts
+    folder:PATH        PATH/train/CLASS/*.jpg, PATH/val/..., PATH/test/..., or PATH/CLASS/*.jpg
+
+Where the source has a validation part, that is used; else one is cut from what may be trained
+on, the same share of every class, by a fixed shuffle (`split`). What is validated or tested on
+is never trained on. Inputs are scaled to 0..1 and not normalised further.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from archdsl.controllers.seeds import seed_for, stream
+from archdsl.evaluate.images import Images
+from archdsl.evaluate.sources import open_source
+from archdsl.syntax.errors import fault
+
+Batch = tuple[Tensor, Tensor]
+"""Images (B, C, H, W), float32, and labels (B,), int64."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """Three disjoint parts of one set of images, in the shape that a network takes.
+
+    `name` is the string that it was opened by, without a path; `shape` is (C, H, W).
+    """
+
+    name: str
+    classes: int
+    shape: tuple[int, int, int]
+    train: Images
+    validation: Images
+    test: Images
+    batch_size: int = 128
+
+    @property
+    def steps(self) -> int:
+        """Training batches in one epoch; a last short batch counts, a lone image does not."""
+        full, rest = divmod(len(self.train), self.batch_size)
+        return full + (rest > 1)
+
+    def training_batch(self, seed: int, epoch: int, step: int) -> Batch:
+        """One batch of one epoch: the same images, equally augmented, for the same numbers."""
+        order = self._order(seed, epoch)
+        rows = order[step * self.batch_size : (step + 1) * self.batch_size]
+        return self.train.augmented(rows, seed_for(seed, "augment", epoch, step))
+
+    def calibration_batches(self, count: int) -> tuple[Batch, ...]:
+        """The first training images of a fixed shuffle, not augmented: for batch statistics.
+
+        Prepared at the first call and kept.
+        """
+        while len(self._calibration) < min(count, self.steps):
+            order = self._order(0, 0)
+            start = len(self._calibration) * self.batch_size
+            self._calibration.append(self.train.plain(order[start : start + self.batch_size]))
+        return tuple(self._calibration[:count])
+
+    @cached_property
+    def _calibration(self) -> list[Batch]:
+        return []
+
+    @cached_property
+    def validation_batches(self) -> tuple[Batch, ...]:
+        """The whole validation part, prepared once and kept in memory; the last may be short."""
+        order = list(range(len(self.validation)))
+        stream(0, "validation order").shuffle(order)  # sources are often sorted by class
+        return tuple(self._cut(self.validation, order))
+
+    @property
+    def reward_batches(self) -> tuple[Batch, ...]:
+        """The validation batches of full size: those that rewards are measured on."""
+        full = tuple(b for b in self.validation_batches if len(b[1]) == self.batch_size)
+        return full or self.validation_batches
+
+    def test_batches(self) -> Iterator[Batch]:
+        return self._cut(self.test, list(range(len(self.test))))
+
+    def _cut(self, images: Images, order: list[int]) -> Iterator[Batch]:
+        for start in range(0, len(order), self.batch_size):
+            yield images.plain(order[start : start + self.batch_size])
+
+    def _order(self, seed: int, epoch: int) -> list[int]:
+        generator = torch.Generator().manual_seed(seed_for(seed, "order", epoch))
+        order: list[int] = torch.randperm(len(self.train), generator=generator).tolist()
+        return order
+
+
+def open_data(text: str, *, shape: tuple[int, ...], classes: int, batch_size: int = 128) -> Data:
+    """The data named by `text`, for networks that take `shape` (C, H, W) and tell `classes`.
+
+    Raises ArchError: E0802 an unknown name, E0803 files that are not there, E0804 a network
+    that does not fit the data.
+    """
+    if len(shape) != 3:
+        raise fault(
+            "E0804",
+            "images need a network that takes channels, height and width",
+            found=f"{len(shape)} axes",
+        )
+    channels, height, width = shape
+    name, _, root = text.partition(":")
+    source = open_source(name, root, (channels, height, width))
+    if source.classes != classes:
+        raise fault(
+            "E0804",
+            f"{name} has {source.classes} classes, the network tells {classes} apart",
+            found=f"{classes} classes",
+            expected=str(source.classes),
+            hint=f"give the space that parameter, for example classes={source.classes}",
+        )
+    return Data(
+        name=name,
+        classes=classes,
+        shape=(channels, height, width),
+        train=source.train,
+        validation=source.validation,
+        test=source.test,
+        batch_size=batch_size,
+    )

@@ -1,0 +1,67 @@
+"""One step of training and one pass of judging, shared by search and retraining."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+Forward = Callable[[Tensor], Tensor]
+
+
+def training_step(
+    forward: Forward,
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    seed: int,
+) -> float:
+    """One step on the cross entropy; returns the loss. Dropout draws from `seed` alone.
+
+    What the path does not use has no gradient, so the optimiser leaves it alone.
+    """
+    devices = [images.device] if images.is_cuda else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        loss = F.cross_entropy(forward(images), labels)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def correct(forward: Forward, batches: Iterable[tuple[Tensor, Tensor]]) -> list[tuple[int, int]]:
+    """For each batch, how many images are recognised, of how many."""
+    counts = []
+    with torch.no_grad():
+        for images, labels in batches:
+            hits = (forward(images).argmax(1) == labels).sum()
+            counts.append((int(hits), len(labels)))
+    return counts
+
+
+def accuracy(counts: Iterable[tuple[int, int]]) -> float:
+    """The share of recognised images over all batches, 0 to 1."""
+    pairs = tuple(counts)
+    return sum(hits for hits, _ in pairs) / sum(total for _, total in pairs)
+
+
+@contextmanager
+def torch_settings(threads: int) -> Iterator[None]:
+    """Deterministic kernels and a fixed number of threads; afterwards as before.
+
+    Where an operation has no deterministic kernel on a device, torch warns and goes on.
+    """
+    before = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)

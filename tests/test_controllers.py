@@ -1,0 +1,250 @@
+"""Controllers: the numbers of the papers, what they learn, and that their state is exact."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from itertools import combinations
+
+import pytest
+import torch
+from safetensors.torch import load, save
+
+from archdsl.controllers import CONTROLLERS, Reinforce, State, Told, make_controller
+from archdsl.controllers.seeds import seed_for, stream
+from archdsl.controllers.subsets import Subsets
+from archdsl.syntax.errors import ArchError
+from archdsl.syntax.tree import Quantity
+from tests.shipped import shipped, written
+
+EVERY_KIND_OF_HOLE = """
+archdsl 1
+space holes() {
+  cell mix(x) {
+    a = x -> {id | relu | both = {wide = conv(4, k=1) | narrow = conv(4, k=3)} -> {bn | id}}
+    b = sum(2 of {x = x | a = a | act = a -> relu})
+    c = sum(x, any of {a = a | b = b})
+    return c -> {only = id}
+  }
+  net network(image: 4 x 4 x 4) { return image -> mix -> global_pool -> linear(2) }
+}
+"""
+
+
+def sizes(quantity, count, n):
+    match quantity:
+        case Quantity.ANY:
+            return range(n + 1)
+        case _:
+            return (count,)
+
+
+KINDS = [
+    (Quantity.ONE, 1, 5),
+    (Quantity.SOME, 1, 4),
+    (Quantity.SOME, 2, 5),
+    (Quantity.SOME, 4, 5),
+    (Quantity.ANY, 1, 4),
+]
+
+
+@pytest.mark.parametrize(("quantity", "count", "n"), KINDS)
+def test_subsets_are_a_distribution(quantity, count, n):
+    """Probabilities sum to 1, inclusion and entropy are those of the listed sets."""
+    logits = torch.tensor([0.3, -2.0, 1.7, 0.0, 2.4][:n], dtype=torch.float64)
+    sets = Subsets(logits, quantity, count)
+    every = [s for size in sizes(quantity, count, n) for s in combinations(range(n), size)]
+    logs = torch.stack([sets.log_probability(s) for s in every])
+    assert logs.exp().sum().item() == pytest.approx(1, abs=1e-12)
+    entropy = -(logs.exp() * logs).sum().item()
+    assert sets.entropy().item() == pytest.approx(entropy, abs=1e-12)
+    taken = [sum(p for s, p in zip(every, logs.exp(), strict=True) if i in s) for i in range(n)]
+    torch.testing.assert_close(sets.inclusion(), torch.stack(taken))
+
+
+@pytest.mark.parametrize(("quantity", "count", "n"), KINDS)
+def test_subsets_are_sampled_as_they_are_likely(quantity, count, n):
+    from scipy.stats import chisquare
+
+    sets = Subsets(torch.tensor([0.3, -1.0, 1.2, 0.0, 0.9][:n]), quantity, count)
+    every = [s for size in sizes(quantity, count, n) for s in combinations(range(n), size)]
+    rng = random.Random(7)
+    draws = Counter(sets.sample(rng) for _ in range(4000))
+    assert set(draws) <= set(every)
+    expected = [4000 * sets.log_probability(s).exp().item() for s in every]
+    scale = 4000 / sum(expected)
+    assert chisquare([draws[s] for s in every], [e * scale for e in expected]).pvalue > 1e-4
+
+
+def test_the_policy_starts_as_published():
+    policy = Reinforce(shipped("metaformer_nas"), seed=3).policy
+    assert policy.cell.hidden_size == 64
+    assert sorted(head.out_features for head in policy.heads) == [1, 2, 2, 2, 2, 2, 3]
+    assert policy.embedding.weight.shape == (14, 64)
+    for parameter in policy.parameters():
+        assert parameter.abs().max() <= 0.1
+        if parameter.numel() > 100:
+            assert parameter.abs().max() > 0.09
+            assert parameter.mean().abs() < 0.02
+
+
+def test_logits_are_tempered():
+    """logits / 5, then 2.5 tanh: even a huge linear leaves every alternative alive."""
+    controller = Reinforce(shipped("nas_bench_201"), seed=3)
+    seen = []
+
+    def first(_, sets):
+        seen.append(sets.logits.detach())
+        return (0,)
+
+    head = controller.policy.heads[0]
+    with torch.no_grad():
+        head.weight.zero_()
+        head.bias.copy_(torch.tensor([0.0, 5.0, -5.0, 1e6, -1e6]))
+    controller.policy.walk(first)
+    tanh_1 = torch.tanh(torch.tensor(1.0)).item()
+    torch.testing.assert_close(seen[0], torch.tensor([0.0, 2.5 * tanh_1, -2.5 * tanh_1, 2.5, -2.5]))
+
+
+def test_the_baseline_is_a_moving_average_with_one_entry_a_decision():
+    controller = Reinforce(shipped("nas_bench_201"), seed=3)
+    (first,) = controller.ask(1)
+    entropy = retraced_entropy(controller, first)
+    controller.tell([Told(first, 0.5)])
+    torch.testing.assert_close(controller.baseline, 0.5 + 1e-4 * entropy)
+    (second,) = controller.ask(1)
+    before, entropy = controller.baseline.clone(), retraced_entropy(controller, second)
+    controller.tell([Told(second, 0.9)])
+    torch.testing.assert_close(controller.baseline, 0.95 * before + 0.05 * (0.9 + 1e-4 * entropy))
+    assert controller.baseline.shape == (6,)
+
+
+def retraced_entropy(controller, text):
+    return controller._retrace(text).entropy.detach().double()
+
+
+def test_the_first_reward_moves_nothing_and_the_second_does():
+    """It is its own baseline, so its advantage is zero."""
+    controller = Reinforce(shipped("nas_bench_201"), seed=3)
+    start = [p.detach().clone() for p in controller.policy.parameters()]
+
+    def moved():
+        pairs = zip(start, controller.policy.parameters(), strict=True)
+        return any(not torch.equal(a, b) for a, b in pairs)
+
+    controller.tell([Told(controller.ask(1)[0], 0.5)])
+    assert not moved()
+    controller.tell([Told(controller.ask(1)[0], 0.8)])
+    assert moved()
+
+
+@pytest.mark.parametrize("as_released", [False, True])
+def test_only_the_released_code_forgets_at_each_epoch(as_released):
+    controller = Reinforce(shipped("nas_bench_201"), seed=3, as_released=as_released)
+    for reward in (0.2, 0.8):
+        controller.tell([Told(controller.ask(1)[0], reward)])
+    controller.new_epoch()
+    assert bool(controller.known.any()) is not as_released
+    assert bool(controller.optimizer.state) is not as_released
+
+
+def test_reinforce_learns_the_best_arm():
+    controller = Reinforce(shipped("metaformer_nas"), seed=5, learning_rate=3.5e-3)
+
+    def pools(texts):
+        return sum(text.count("pool") for text in texts) / len(texts)
+
+    before = pools(controller.ask(100))
+    for _ in range(200):
+        (text,) = controller.ask(1)
+        controller.tell([Told(text, text.count("pool") / 4)])
+    after = pools(controller.ask(100))
+    assert before < 2.6
+    assert after > 3.4
+
+
+def test_every_kind_of_hole_is_decided_and_learned():
+    """One of, k of, any of, nested ones and those without a choice: all strings are legal."""
+    space = written(EVERY_KIND_OF_HOLE)
+    controller = Reinforce(space, seed=5, learning_rate=3.5e-3)
+    texts = controller.ask(400)
+    for text in texts:
+        assert space.parse(text).text == text
+    assert len(set(texts)) > 0.9 * min(space.size, 60)
+    walk = controller._retrace(texts[0])
+    choices = space.parse(texts[0]).choices
+    made = [i in space.free and choices[i] is not None for i in range(len(choices))]
+    assert walk.made.tolist() == made
+    assert all(e == 0 for e, m in zip(walk.entropy.tolist(), made, strict=True) if not m)
+    total = sum(controller._retrace(space.unrank(i).text).log_probability.sum().exp().item()
+                for i in range(space.size))  # fmt: skip
+    assert total == pytest.approx(1, abs=1e-4)
+    for text in texts[:50]:
+        controller.tell([Told(text, float("relu" in text))])
+
+
+def test_constraints_are_obeyed(monkeypatch):
+    space = shipped("metaformer_nas")
+    space.accept = lambda architecture: "pool" not in architecture.text
+    for name in CONTROLLERS:
+        controller = make_controller(name, space, seed=1)
+        assert all("pool" not in text for text in controller.ask(10))
+    space.accept = lambda architecture: False
+    monkeypatch.setattr("archdsl.controllers.reinforce.MAX_TRIES", 50)
+    with pytest.raises(ArchError) as caught:
+        Reinforce(space, seed=1).ask(1)
+    assert caught.value.diagnostics[0].code == "E0509"
+
+
+@pytest.mark.parametrize("name", CONTROLLERS)
+def test_state_is_exact(name):
+    """Saved in the middle, through safetensors: another controller goes on with the same."""
+    space = shipped("nas_bench_201")
+    first, second = (make_controller(name, space, seed=9) for _ in range(2))
+
+    def go_on(controller, steps):
+        asked = []
+        for _ in range(steps):
+            (text,) = controller.ask(1)
+            controller.tell([Told(text, stream(1, text).random())])
+            asked.append(text)
+        return asked
+
+    go_on(first, 20)
+    state = first.state()
+    kept = State(tensors=load(save(dict(state.tensors))), values=dict(state.values))
+    expected = go_on(first, 20)
+    second.restore(kept)
+    assert go_on(second, 20) == expected
+    again, same = first.state(), second.state()
+    assert again.values == same.values
+    assert all(torch.equal(again.tensors[k], same.tensors[k]) for k in again.tensors)
+
+
+@pytest.mark.parametrize("name", CONTROLLERS)
+def test_the_seed_decides(name):
+    space = shipped("nas_bench_201")
+    asked = [make_controller(name, space, seed=seed).ask(5) for seed in (1, 1, 2)]
+    assert asked[0] == asked[1] != asked[2]
+
+
+def test_global_generators_are_left_alone():
+    torch.manual_seed(0)
+    random.seed(0)
+    Reinforce(shipped("nas_bench_201"), seed=9).ask(3)
+    drawn = torch.rand(1), random.random()
+    torch.manual_seed(0)
+    random.seed(0)
+    assert drawn == (torch.rand(1), random.random())
+
+
+def test_seeds_are_fixed_for_ever():
+    assert seed_for(42, "order", 0) == 1186917750850176449
+    assert seed_for(42, "order", 0) != seed_for(42, "order", 1)
+    assert 0 <= seed_for(0) < 2**63
+
+
+def test_an_unknown_controller_is_named():
+    with pytest.raises(ArchError, match="no controller 'evolve'") as caught:
+        make_controller("evolve", shipped("nas_bench_201"), seed=1)
+    assert caught.value.diagnostics[0].code == "E0801"
