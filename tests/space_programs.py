@@ -127,7 +127,9 @@ def rich() -> Program:
     reduce = Draft("reduce").hole("pool", "max avg")
     motif = Draft("motif", CELL, (2,)).hole("width", "0.5 1.0").hole("last", "id")
     layer = Draft("layer", BLOCK).hole("mixed", "local mixed.1 mixed.2")
-    layer.hole("heads", "2 4", inside=("mixed", (1, 2))).hole("kernel", "3 5", inside=("mixed", (0,)))
+    layer.hole("heads", "2 4", inside=("mixed", (1, 2))).hole(
+        "kernel", "3 5", inside=("mixed", (0,))
+    )
     layer.hole("ratio", "4 6 8")
     net = Draft("network", NET)
     net.hole("inputs", "0 1 2", SOME, 2).hole("op_0", "sep skip", inside=("inputs", (0,)))

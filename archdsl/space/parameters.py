@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from archdsl.ir.graph import Static
 from archdsl.space.layout import Layout
 from archdsl.space.wording import first_part, listed, similar
 from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, fault
+from archdsl.syntax.printer import print_genotype
 from archdsl.syntax.tree import Span
 
 
@@ -51,16 +53,18 @@ def check_head(layout: Layout, genotype: tree.Genotype) -> None:
                 hint=similar(name, known),
             )
         if given[name] != known[name]:
-            raise _other_parameters(layout, argument.span)
+            raise _other_parameters(layout, genotype, argument.span)
     if any(name not in given for name in program.changed):
-        raise _other_parameters(layout, first_part(genotype.span, len(genotype.space)))
+        place = first_part(genotype.span, len(genotype.space))
+        raise _other_parameters(layout, genotype, place)
 
 
-def _other_parameters(layout: Layout, span: Span) -> ArchError:
+def _other_parameters(layout: Layout, genotype: tree.Genotype, span: Span) -> ArchError:
     return fault(
         "E0611",
         f"a string for other parameters: this is {layout.head}",
         span,
+        found=print_genotype(replace(genotype, groups=())),
         expected=layout.head,
         hint="the same space with other parameters is another space",
     )

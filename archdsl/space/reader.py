@@ -6,13 +6,14 @@ what exists there is not known.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from archdsl.space.forest import Choices
 from archdsl.space.layout import Entry, Group, Layout, Slot
 from archdsl.space.parameters import check_head
 from archdsl.space.subsets import Taken
-from archdsl.space.wording import count, first_part, listed, similar
+from archdsl.space.wording import closest, count, first_part, listed, similar
 from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, Diagnostic
 from archdsl.syntax.tree import Quantity, Span
@@ -44,17 +45,19 @@ class _Reader:
 
     def read(self) -> None:
         given = self._groups()
-        for group in self.layout.groups:
-            self._group(group, given.pop(group.name, None))
         names = [group.name for group in self.layout.groups]
-        for name, unknown in given.items():
+        unknown = {name: closest(name, names) for name in given if name not in names}
+        for group in self.layout.groups:
+            mistaken = group.name in unknown.values()
+            self._group(group, given.get(group.name), mistaken=mistaken)
+        for name, meant in unknown.items():
             self._report(
                 "E0612",
-                f"has no {name} with choices",
-                unknown.span,
-                found=name,
-                expected=listed(names) if names else "no groups",
-                hint=similar(name, names),
+                f"{name} has no choices",
+                first_part(given[name].span, len(name) + 1),
+                found=f"/{name}",
+                expected=listed([f"/{known}" for known in names]) if names else "no groups",
+                hint=f"did you mean {meant}?" if meant else "",
             )
 
     def _groups(self) -> dict[str, tree.Group]:
@@ -62,16 +65,23 @@ class _Reader:
         for group in self.genotype.groups:
             name = ".".join((group.name, *(str(i) for i in group.index)))
             if name in given:
-                self._report("E0614", f"{name} is given twice", group.span, found=f"/{name} again")
+                self._report(
+                    "E0614",
+                    f"{name} is given twice",
+                    first_part(group.span, len(name) + 1),
+                    found=f"/{name} again",
+                    expected="each group once",
+                )
             given.setdefault(name, group)
         return given
 
-    def _group(self, group: Group, given: tree.Group | None) -> None:
+    def _group(self, group: Group, given: tree.Group | None, *, mistaken: bool) -> None:
+        """Check one group; a `mistaken` one is not missing, only misspelled."""
         if any(self._uncertain(entry) for entry in group.entries):
             return self._skip(group.entries)
         reached = self.layout.reached(group, self.choices)
         if given is None:
-            if reached:
+            if reached and not mistaken:
                 self._missing(group, reached)
             return self._skip(reached)
         if not reached:
@@ -118,7 +128,7 @@ class _Reader:
         self._report(
             "E0615",
             f"{group.name} is not used here",
-            given.span,
+            first_part(given.span, len(group.name) + 1),
             found=f"/{group.name}",
             expected=f"no {group.name}",
             hint=hint,
@@ -221,27 +231,27 @@ class _Reader:
         )
 
     def _wrong_number(self, slot: Slot, written: tree.Picks) -> None:
-        wanted = 1 if slot.place.quantity is Quantity.ONE else slot.place.count
-        hint = ""
-        if wanted > 1 and written.picks:
-            hint = "join them with `+`"
+        number = len(written.picks)
+        if slot.place.quantity is Quantity.ONE:
+            wanted, expected = "one alternative", listed(slot.labels)
+        else:
+            wanted = count(slot.place.count, "alternative")
+            expected = f"{slot.place.count} of {listed(slot.labels, 'and')}"
         self._report(
             "E0620",
-            f"{_subject(slot)} takes {wanted} of {listed(slot.labels, 'and')}, "
-            f"found {len(written.picks) or 'none'}",
+            f"{_subject(slot)} takes {wanted}, found {number or 'none'}",
             written.span,
-            found="`-`" if not written.picks else f"{len(written.picks)} joined with `+`",
-            expected=f"{wanted} of {listed(slot.labels, 'and')}",
-            hint=hint,
+            found=count(number, "alternative") if number else "`-`",
+            expected=expected,
+            hint="join alternatives with `+`" if 0 < number < slot.place.count else "",
         )
 
     def _report(self, code: str, message: str, span: Span, **details: str) -> None:
         text = f"not in space {self.layout.program.space}: {message}"
-        if code == "E0612":
-            text = f"{self.layout.program.space} {message}"
         self.findings.append(Diagnostic(code=code, message=text, span=span, **details))
 
 
 def _subject(slot: Slot) -> str:
-    """A decision as people call it: `source 3`."""
-    return slot.decision.hole.name.replace("_", " ")
+    """A decision as people call it: `source 3`, `op 3.1`."""
+    words = slot.decision.hole.name.split("_")
+    return re.sub(r"(?<=\d) (?=\d)", ".", " ".join(words))

@@ -20,7 +20,7 @@ Taken: TypeAlias = tuple[int, ...]
 Shared: TypeAlias = tuple[tuple[int, ...], int]
 """The alternatives, ascending, under which a shared decision exists, and its fillings."""
 
-MAX_STATES = 200_000
+MAX_STATES = 100_000
 
 
 class Takes(Protocol):

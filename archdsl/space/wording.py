@@ -26,8 +26,16 @@ def count(number: int, noun: str) -> str:
 
 def similar(name: str, known: Iterable[str]) -> str:
     """A hint at what may have been meant."""
-    close = get_close_matches(name, list(known), n=1)
-    return f"did you mean {close[0]}?" if close else ""
+    close = closest(name, known)
+    return f"did you mean {close}?" if close else ""
+
+
+def closest(name: str, known: Iterable[str]) -> str:
+    """The nearest of some names: nearly the same, or the only one that begins or ends so."""
+    names = list(known)
+    close = get_close_matches(name, names, n=1)
+    longer = [other for other in names if other.startswith(name) or other.endswith(name)]
+    return close[0] if close else longer[0] if len(longer) == 1 and len(name) > 1 else ""
 
 
 def first_part(span: Span, length: int) -> Span:
