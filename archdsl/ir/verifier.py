@@ -85,8 +85,9 @@ def _node(
             yield from _invoke(node, program.modules[module], inputs)
         case Choose(hole):
             yield from _choose(node, hole in holes, inputs)
-        case _ if node.args or len(node.types) != 1:
-            yield "an input takes nothing and is one value"
+        case _:
+            if node.args or len(node.types) != 1:
+                yield "an input takes nothing and is one value"
 
 
 def _choose(node: Node, known: bool, inputs: Types) -> Iterator[str]:

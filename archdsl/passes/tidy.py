@@ -24,9 +24,10 @@ def tidy(graph: Graph, before: Graph) -> Rewrite:
     for prefix in sorted(graph.frames, key=len):
         if _shape(graph, prefix) == _shape(before, prefix):
             continue
-        numbers = _chain(graph, prefix)
-        if graph.frames[prefix].kind is FrameKind.SEQUENCE and numbers is not None:
-            renaming.number(prefix, numbers)
+        sequence = graph.frames[prefix].kind is FrameKind.SEQUENCE
+        order = _chain(graph, prefix) if sequence else None
+        if order is not None:
+            renaming.number(prefix, order)
         else:
             renaming.dissolve(prefix)
     return renaming.finish()

@@ -1,0 +1,128 @@
+"""The plainest Python for a program: one class a graph, one line a node.
+
+A reference for what the polished generator writes, and a way to run a program after any pass.
+Nothing is shared with the generator but the operations' own code.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from torch import nn
+
+from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item, Node, Program
+from archdsl.ops.base import Code, Helper, Operation
+
+HEADER = '''\
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+def put(module, path, part):
+    *outer, last = path.split(".")
+    for name in outer:
+        if name not in module._modules:
+            module.add_module(name, nn.Module())
+        module = module._modules[name]
+    module.add_module(last, part)
+    return part
+
+'''
+
+_numbers = count()
+
+
+def plain_source(program: Program) -> str:
+    """The text of a file whose class `Network` computes the program."""
+    names = {key: f"Part{i}" for i, key in enumerate(program.modules)}
+    names[program.root] = "Network"
+    helpers = dict.fromkeys(_helpers(program))
+    parts = [HEADER, *(helper.source + "\n" for helper in helpers)]
+    for key, graph in program.modules.items():
+        parts.append("\n".join(_class(graph, names[key], names)) + "\n")
+    return "\n".join(parts)
+
+
+def plain_network(program: Program) -> nn.Module:
+    """A fresh network, without archdsl's code generator."""
+    name = f"_archdsl_plain_{next(_numbers)}"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"{name}.py"
+        file.write_text(plain_source(program))
+        spec = importlib.util.spec_from_file_location(name, file)
+        assert spec is not None and spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    sys.modules.pop(name, None)
+    network: nn.Module = module.Network()
+    return network
+
+
+def _helpers(program: Program) -> Iterator[Helper]:
+    for graph in program.modules.values():
+        for node in graph.nodes:
+            if isinstance(node.kind, Apply):
+                operation = node.kind.operation
+                by_name = {helper.name: helper for helper in operation.helpers}
+                yield from (by_name[name] for name in _code(graph, node, operation).helpers)
+
+
+def _code(graph: Graph, node: Node, operation: Operation) -> Code:
+    return operation.code(tuple(graph.nodes[argument].type for argument in node.args))
+
+
+def _class(graph: Graph, name: str, names: dict[str, str]) -> Iterator[str]:
+    inputs = ", ".join(f"v{i}" for i in graph.inputs)
+    yield f"class {name}(nn.Module):"
+    yield "    def __init__(self):"
+    yield "        super().__init__()"
+    yield "        self.parts = {}"
+    made: set[tuple[str, ...]] = set()
+    for node in graph.nodes:
+        made_of = _constructor(graph, node, names)
+        if made_of and node.path not in made:
+            made.add(node.path)
+            path = ".".join(node.path)
+            yield f"        self.parts[{path!r}] = put(self, {path!r}, {made_of})"
+    yield f"    def forward(self, {inputs}):"
+    for position, node in enumerate(graph.nodes):
+        if not isinstance(node.kind, Input):
+            yield f"        v{position} = {_value(graph, node)}"
+    yield f"        return {', '.join(f'v{output}' for output in graph.outputs)}\n"
+
+
+def _constructor(graph: Graph, node: Node, names: dict[str, str]) -> str:
+    match node.kind:
+        case Invoke(module):
+            return f"{names[module]}()"
+        case Apply(operation):
+            code = _code(graph, node, operation)
+            if code.constructor and (not code.expression or "{self}" in code.expression):
+                arguments = ", ".join(
+                    (f"{a.keyword}=" if a.keyword else "") + repr(a.value) for a in code.arguments
+                )
+                return f"{code.constructor}({arguments})"
+            return ""
+        case _:
+            return ""
+
+
+def _value(graph: Graph, node: Node) -> str:
+    arguments = [f"v{argument}" for argument in node.args]
+    stored = f"self.parts[{'.'.join(node.path)!r}]"
+    match node.kind:
+        case Item(index):
+            return f"{arguments[0]}[{index}]"
+        case Apply(operation):
+            expression = _code(graph, node, operation).expression or "{self}({all})"
+            return expression.format(*arguments, all=", ".join(arguments), self=stored)
+        case _:
+            return f"{stored}({', '.join(arguments)})"
