@@ -33,3 +33,15 @@ def grammar(name: str) -> str:
 def templates() -> Path:
     """The folder of the Jinja templates."""
     return folder("templates")
+
+
+def shipped_spaces() -> tuple[str, ...]:
+    """The names of the spaces that ship, in alphabetical order."""
+    return tuple(sorted(path.stem for path in (PACKAGE / "spaces").glob("*.arch")))
+
+
+def shipped_space(name: str) -> str | None:
+    """The text of a space that ships, or None."""
+    if name not in shipped_spaces():
+        return None
+    return (PACKAGE / "spaces" / f"{name}.arch").read_text(encoding="utf-8")

@@ -32,6 +32,7 @@ class Layer:
 LAYERS = (
     Layer(("archdsl.resources", "archdsl.spaces")),
     Layer(("archdsl.syntax",)),
+    Layer(("archdsl.files",)),
     Layer(("archdsl.ir.types", "archdsl.ir.formula", "archdsl.ir.expression")),
     Layer(("archdsl.ops",)),
     Layer(("archdsl.ir",)),
@@ -40,11 +41,15 @@ LAYERS = (
     Layer(("archdsl.codegen",)),
     Layer(("archdsl.formats",)),
     Layer(("archdsl.diff",)),
+    Layer(("archdsl.show",)),
+    Layer(("archdsl.compiler",)),
     Layer(("archdsl.load",)),
-    Layer(("archdsl.controllers",), never=("archdsl.codegen", "archdsl.load")),
+    Layer(
+        ("archdsl.controllers",),
+        never=("archdsl.codegen", "archdsl.compiler", "archdsl.load", "archdsl.passes"),
+    ),
     Layer(("archdsl.evaluate",)),
     Layer(("archdsl.run",)),
-    Layer(("archdsl.compiler",)),
     Layer(("archdsl.verify",)),
     Layer(("archdsl.cli",)),
     Layer(("archdsl",)),  # __init__ and __main__: the face of the package

@@ -11,31 +11,36 @@ from archdsl.ir.types import Cost
 FLOAT_BYTES = 4
 
 
-def cost(program: Program) -> Cost:
+def cost(program: Program, live: Mapping[str, frozenset[int]] | None = None) -> Cost:
     """Parameters, MACs and activation memory for one input.
 
     Tied weights count once. Every operation of the text counts, dead branches included, as
-    published tables count; price a pruned program for what really runs. For a supernet only
-    `params` has a meaning: the other figures sum all alternatives.
+    published tables count; `live` (from `passes.live`) restricts the count to those nodes.
+    For a supernet only `params` has a meaning: the other figures sum all alternatives.
     """
-    return _Pricer(program.modules).price(program.root)
+    return _Pricer(program.modules, live).price(program.root)
 
 
 @dataclass(slots=True)
 class _Pricer:
     modules: Mapping[str, Graph]
+    live: Mapping[str, frozenset[int]] | None
     known: dict[str, Cost] = field(default_factory=dict)
 
     def price(self, key: str) -> Cost:
         """The cost of one use of a graph, its inputs' memory not counted."""
         if key not in self.known:
-            self.known[key] = self._graph(self.modules[key])
+            self.known[key] = self._graph(
+                self.modules[key], None if self.live is None else self.live[key]
+            )
         return self.known[key]
 
-    def _graph(self, graph: Graph) -> Cost:
+    def _graph(self, graph: Graph, live: frozenset[int] | None) -> Cost:
         weights: dict[Path, int] = {}  # by path: what is tied counts once
         macs = activations = 0
-        for node in graph.nodes:
+        for position, node in enumerate(graph.nodes):
+            if live is not None and position not in live:
+                continue
             match node.kind:
                 case Apply(operation):
                     types = tuple(graph.nodes[arg].type for arg in node.args)

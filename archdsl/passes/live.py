@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl.ir.graph import Apply, Graph, Invoke, Item, Program
-from archdsl.ops.constants import Identity, Zero
+from archdsl.ops.constants import Zero
 from archdsl.ops.joins import Product
 
 Live = Mapping[str, frozenset[int]]
@@ -64,9 +64,4 @@ def _needed(
             inputs = zip(used.inputs, args, strict=True)
             args = tuple(arg for inner, arg in inputs if inner in live[node.kind.module])
         todo += [argument for argument in args if argument not in zero]
-    return frozenset(
-        position
-        for position in needed
-        if not isinstance(graph.nodes[position].kind, Apply)
-        or not isinstance(graph.nodes[position].kind.operation, Identity)  # type: ignore[union-attr]
-    )
+    return frozenset(needed)

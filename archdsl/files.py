@@ -1,0 +1,62 @@
+"""Files read with an explanation when that fails, and written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from archdsl.syntax.errors import fault
+
+LARGEST = 64 * 1024 * 1024
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8; `-` is standard input.
+
+    Raises ArchError E0708 where it is missing, no text, or larger than 64 MiB.
+    """
+    try:
+        if str(path) == "-":
+            return sys.stdin.read()
+        if path.stat().st_size > LARGEST:
+            raise fault("E0708", f"{path} is too large", expected="at most 64 MiB")
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise fault(
+            "E0708",
+            f"{path} is no text in UTF-8",
+            found=f"byte {error.start} is 0x{error.object[error.start]:02x}",
+        ) from None
+    except OSError as error:
+        raise fault(
+            "E0708", f"{path} cannot be read: {error.strerror or error}", found=str(path)
+        ) from None
+
+
+def write_whole(path: Path, content: str | bytes) -> Path:
+    """Replace a file, so that a crash leaves the old one or the new one, never a part.
+
+    Folders are made as needed. Raises ArchError E0707 where it cannot be written; what was
+    there is then intact.
+    """
+    raw = content.encode() if isinstance(content, str) else content
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise fault(
+            "E0707",
+            f"{path} cannot be written: {error.strerror or error}",
+            found=str(path),
+            hint="what was there is intact",
+        ) from None
+    return path
