@@ -132,17 +132,13 @@ def _parent(scope: Scope, hole: Hole) -> tuple[str, tuple[int, ...]] | None:
     if hole.parent is not None:
         name, alternatives = hole.parent
         return qualify(scope.key, name), alternatives
-    match scope.under:
-        case Taken(key, alternative):
-            return key, (alternative,)
-        case All(()):
-            return None
-        case Any(terms) if terms and all(isinstance(term, Taken) for term in terms):
-            taken = [term for term in terms if isinstance(term, Taken)]
-            if len({term.hole for term in taken}) == 1:
-                return taken[0].hole, tuple(sorted(term.alternative for term in taken))
-        case All(terms) if isinstance(terms[-1], Taken):
-            return terms[-1].hole, (terms[-1].alternative,)
+    if scope.under == ALWAYS:
+        return None
+    ways = scope.under.terms if isinstance(scope.under, Any) else (scope.under,)
+    conditions = [_innermost(way) for way in ways if not _implied(way, ways)]
+    # Every use of the scope around the innermost hole leads here, so that hole alone decides.
+    if all(key for key, _ in conditions) and len({key for key, _ in conditions}) == 1:
+        return conditions[0][0], tuple(sorted({a for _, taken in conditions for a in taken}))
     raise fault(
         "E0507",
         f"whether {scope.group} is used depends on several holes at once",
@@ -150,6 +146,30 @@ def _parent(scope: Scope, hole: Hole) -> tuple[str, tuple[int, ...]] | None:
         expected="uses inside the alternatives of one hole",
         hint="use a block, which is decided anew at every use",
     )
+
+
+def _innermost(way: Formula) -> tuple[str, tuple[int, ...]]:
+    """The last hole of one way to a scope, outer holes first, with its alternatives."""
+    match way.terms[-1] if isinstance(way, All) and way.terms else way:
+        case Taken(key, alternative):
+            return key, (alternative,)
+        case Any(terms):
+            taken = [term for term in terms if isinstance(term, Taken)]
+            if len(taken) == len(terms) and len({term.hole for term in taken}) == 1:
+                return taken[0].hole, tuple(term.alternative for term in taken)
+        case _:
+            pass
+    return "", ()
+
+
+def _implied(way: Formula, ways: tuple[Formula, ...]) -> bool:
+    """Whether another way asks for less: `a or (a and b)` is `a`."""
+    parts = _parts(way)
+    return any(_parts(other) < parts for other in ways)
+
+
+def _parts(way: Formula) -> frozenset[Formula]:
+    return frozenset(way.terms) if isinstance(way, All) else frozenset({way})
 
 
 def _walk(program: Program, module: str, key: ScopeKey, under: Formula) -> Iterator[Scope]:
