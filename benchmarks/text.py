@@ -1,0 +1,80 @@
+"""How fast text is: strings parsed and checked, priced and identified; text to file and module.
+
+python -m benchmarks.text
+"""
+
+from __future__ import annotations
+
+import random
+import tempfile
+from pathlib import Path
+
+from archdsl.compiler import Found, Library, compile_to, figures
+from archdsl.load import load_network
+from archdsl.passes.identity import identity
+from archdsl.space.reader import read
+from archdsl.syntax.parse import parse_genotype
+from benchmarks.table import Row, median_seconds, write
+
+SPACES = ("nas_bench_201", "metaformer_nas(nodes=7)")
+STRINGS = 1000
+
+
+def main() -> None:
+    rows: list[Row] = [row for name in SPACES for row in measure(name)]
+    write(
+        "text",
+        "Text: strings per second, and text to code",
+        "python -m benchmarks.text",
+        rows,
+        [
+            f"Strings: {STRINGS} drawn with a fixed seed, all different from run to run only in "
+            "order; medians of 5 runs on one thread. 'parsed by the grammar' reads every string "
+            "with Lark's tables; 'parsed and checked' is what commands do: strings already known "
+            "to be well formed take the space's own reader.",
+        ],
+    )
+
+
+def measure(name: str) -> list[Row]:
+    """The rows of one space."""
+    space = Library().find(name).space
+    rng = random.Random(0)
+    drawn = [space.sample(rng) for _ in range(STRINGS)]
+    texts = [one.text for one in drawn]
+    some = drawn[:100]
+    found = Found(space=space, architecture=drawn[0])
+    rates = {
+        "parsed by the grammar": lambda: [
+            read(space._layout, parse_genotype(text)) for text in texts[:200]
+        ],
+        "parsed and checked": lambda: [space.parse(text) for text in texts],
+        "costs": lambda: [figures(space.resolve(one)) for one in some],
+        "ids": lambda: [identity(space.resolve(one)) for one in some],
+    }
+    counts = {"parsed by the grammar": 200, "parsed and checked": STRINGS, "costs": 100, "ids": 100}
+    rows: list[Row] = [
+        {
+            "space": name,
+            "what": what,
+            "figure": counts[what] / median_seconds(work),
+            "unit": "per s",
+        }
+        for what, work in rates.items()
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder)
+        milliseconds = {
+            "text to tree and IR": lambda: Library().find(name),
+            "string to file, formatted": lambda: compile_to(found, path),
+            "string to file, not formatted": lambda: compile_to(found, path, format=False),
+            "string to live module": lambda: load_network(found.network()),
+        }
+        for what, work in milliseconds.items():
+            figure = 1000 * median_seconds(work)
+            rows.append({"space": name, "what": what, "figure": figure, "unit": "ms"})
+    return rows
+
+
+if __name__ == "__main__":
+    main()
