@@ -251,7 +251,7 @@ def test_constraints_are_kept_everywhere() -> None:
     never = SearchSpace(edges(3), lambda _: False)
     with pytest.raises(ArchError, match="the constraints leave too little of toy_edges") as error:
         never.sample(rng)
-    assert error.value.diagnostics[0].code == "E0509"
+    assert error.value.diagnostics[0].code == "E0521"
 
 
 def test_seeds_decide_everything() -> None:
@@ -323,7 +323,7 @@ def test_too_many_cases_are_refused_before_they_are_counted() -> None:
     ]
     with pytest.raises(ArchError, match="cannot be counted") as error:
         Forest(places)
-    assert error.value.diagnostics[0].code == "E0508"
+    assert error.value.diagnostics[0].code == "E0520"
 
 
 def test_sampling_is_fast_enough() -> None:

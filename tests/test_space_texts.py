@@ -7,10 +7,13 @@ from random import Random
 import pytest
 from scipy.stats import chisquare
 
+from archdsl.ir.elaborate import elaborate
+from archdsl.ir.graph import Static
 from archdsl.ir.scopes import decisions
+from archdsl.resources import PACKAGE
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError
-from tests.shipped import shipped, written
+from archdsl.syntax.parse import parse
 from tests.space_programs import every_filling
 
 NET = """
@@ -65,6 +68,16 @@ TEXTS = {
     # inner is decided once, whenever outer takes it, wherever outer stands
     "nested cells": (NESTED_CELLS, 2 * (1 + 2)),
 }
+
+
+def written(source: str, **parameters: Static) -> SearchSpace:
+    (space,) = parse(source).spaces
+    return SearchSpace(elaborate(space, parameters))
+
+
+def shipped(name: str, **parameters: Static) -> SearchSpace:
+    path = PACKAGE / "spaces" / f"{name}.arch"
+    return written(path.read_text(encoding="utf-8"), **parameters)
 
 
 @pytest.mark.parametrize(

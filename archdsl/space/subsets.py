@@ -146,7 +146,7 @@ class Subsets:
             states += len(following)
             if states > MAX_STATES:
                 raise fault(
-                    "E0508",
+                    "E0520",
                     "the architectures under a set of alternatives cannot be counted",
                     found=f"more than {MAX_STATES:,} cases",
                     expected="fewer alternatives, or fewer cells shared between them",

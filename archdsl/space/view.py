@@ -41,7 +41,7 @@ class SearchSpace:
     """
 
     def __init__(self, program: Program, accept: Accept | None = None) -> None:
-        """Raises ArchError (E0508) where sets of alternatives cannot be counted."""
+        """Raises ArchError (E0520) where sets of alternatives cannot be counted."""
         self.program = program
         self.accept = accept
         self._layout = Layout(program)
@@ -215,7 +215,7 @@ class SearchSpace:
             if self.accept(made):
                 return made
         raise fault(
-            "E0509",
+            "E0521",
             f"the constraints leave too little of {self.program.space}",
             found=f"none accepted in {MAX_TRIES:,} draws",
             expected="constraints that some architectures satisfy",

@@ -2,29 +2,14 @@
 
 E01 text and limits, E02 syntax, E03 names and values, E04 shapes, E05 holes and spaces,
 E06 architecture strings, E07 files and the command line, E08 data and runs, E09 internal.
-Adding a code is adding one row. Examples are parts of a text, or whole texts that are read in a
-test where they begin with `archdsl`.
+Adding a code is adding one row, here or in the table of its stage. Examples are parts of a text,
+or whole texts that are read in a test where they begin with `archdsl`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
-    """A kind of error: what it means, a wrong text, and a right one."""
-
-    code: str
-    title: str
-    about: str
-    wrong: str = ""
-    right: str = ""
-
-
-def row(code: str, title: str, about: str, wrong: str = "", right: str = "") -> Code:
-    return Code(code=code, title=title, about=about, wrong=wrong, right=right)
-
+from archdsl.syntax.codes_space import SPACE_ROWS
+from archdsl.syntax.explanation import row
 
 ROWS = (
     # --- E01: text and limits ---------------------------------------------------------------
@@ -279,6 +264,7 @@ ROWS = (
         "mf/mixer[pool]]",
         "mf/mixer[pool]",
     ),
+    *SPACE_ROWS,
     # --- E09: internal ----------------------------------------------------------------------
     row(
         "E0901",
