@@ -100,10 +100,13 @@ def _unclosed(
 def _where_to_close(result: Scan, brackets: Brackets, opener: int, closer: str) -> str:
     if opener not in brackets.bodies and result.tokens[opener].kind != "LBRACE":
         return f"add `{closer}` where it should end"
-    for i in range(opener + 1, len(result.tokens)):
+    for i in range(opener + 1, len(brackets.inside)):
         token = result.tokens[i]
-        if token.kind in ITEMS | {"RETURN"} and brackets.inside[i] == opener and opener > 0 and (
-            brackets.inside[opener] >= 0 or token.kind == "SPACE"
+        if (
+            token.kind in ITEMS | {"RETURN"}
+            and brackets.inside[i] == opener
+            and opener > 0
+            and (brackets.inside[opener] >= 0 or token.kind == "SPACE")
         ):
             line = _line(result, token)
             return f"add `{closer}` before `{token.text}` in line {line}"

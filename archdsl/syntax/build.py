@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from itertools import pairwise
+from typing import Any
 
 from archdsl.syntax import tree as t
+from archdsl.syntax.comments import comment_text
 from archdsl.syntax.lexer import Scan, Token
 from archdsl.syntax.numbers import number_value
+from archdsl.syntax.parts import Part, each, part
 
 VERSION = 1
 FOREIGN_FLAGS = {"true": "yes", "True": "yes", "false": "no", "False": "no"}
 OPERATORS = {operator.value: operator for operator in t.Operator}
-
-Found = TypeVar("Found")
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A piece of a rule that is no node of its own; `kind` is the rule's name."""
-
-    kind: str
-    values: tuple[Any, ...]
-
-
-def part(children: Iterable[Any], kind: str) -> tuple[Any, ...]:
-    """The values of the part of that kind, or none."""
-    for child in children:
-        if isinstance(child, Part) and child.kind == kind:
-            return child.values
-    return ()
-
-
-def each(children: Iterable[Any], kind: type[Found]) -> tuple[Found, ...]:
-    return tuple(child for child in children if isinstance(child, kind))
 
 
 class Builder:
@@ -56,14 +36,20 @@ class Builder:
         version, *rest = children
         if version.text != str(VERSION):
             self.scan.report(
-                "E0206", "this version of the language is unknown", version,
-                found=f"`archdsl {version.text[:20]}`", expected=f"`archdsl {VERSION}`",
+                "E0206",
+                "this version of the language is unknown",
+                version,
+                found=f"`archdsl {version.text[:20]}`",
+                expected=f"`archdsl {VERSION}`",
                 hint="a newer archdsl may read it: `pip install -U archdsl`",
             )
         uses = tuple(child.values[0].text for child in rest if isinstance(child, Part))
         return t.Document(
-            version=VERSION, uses=uses, spaces=each(rest, t.Space),
-            comments=self._comments(), span=span,
+            version=VERSION,
+            uses=uses,
+            spaces=each(rest, t.Space),
+            comments=self._comments(),
+            span=span,
         )
 
     def _comments(self) -> tuple[t.Comment, ...]:
@@ -131,8 +117,12 @@ class Builder:
         for token in children[1::2]:
             if token.text != "x":
                 self.scan.report(
-                    "E0217", "a shape is written with `x`", token, found=f"`{token.text}`",
-                    expected="`x`", hint="for example `image: 3 x 224 x 224`",
+                    "E0217",
+                    "a shape is written with `x`",
+                    token,
+                    found=f"`{token.text}`",
+                    expected="`x`",
+                    hint="for example `image: 3 x 224 x 224`",
                 )
         return Part("shape", tuple(children[::2]))
 
@@ -151,8 +141,12 @@ class Builder:
             if name is not None and name in seen:
                 place = node if isinstance(node, Token) else _token(node)
                 self.scan.report(
-                    "E0212", f"`{name}` is named twice here", place, found=f"`{name}` again",
-                    expected="each name once", hint="rename or delete one of them",
+                    "E0212",
+                    f"`{name}` is named twice here",
+                    place,
+                    found=f"`{name}` again",
+                    expected="each name once",
+                    hint="rename or delete one of them",
                 )
             seen.add(name)
         return names
@@ -211,8 +205,11 @@ class Builder:
         name = children[0]
         if name.text in FOREIGN_FLAGS:
             self.scan.report(
-                "E0214", f"`{name.text}` is no value of this language", name,
-                found=f"`{name.text}`", expected="`yes` or `no`",
+                "E0214",
+                f"`{name.text}` is no value of this language",
+                name,
+                found=f"`{name.text}`",
+                expected="`yes` or `no`",
                 hint=f"write `{FOREIGN_FLAGS[name.text]}`",
             )
         return t.Ref(name=name.text, index=part(children, "index"), span=span)
@@ -223,26 +220,33 @@ class Builder:
         comprehensions = each(inside, t.Comprehension)
         self._check_arguments(arguments, comprehensions)
         return t.Call(
-            name=children[0].text, index=part(children, "index"), arguments=arguments,
-            comprehensions=comprehensions, span=span,
+            name=children[0].text,
+            index=part(children, "index"),
+            arguments=arguments,
+            comprehensions=comprehensions,
+            span=span,
         )
 
     def _check_arguments(
         self, arguments: tuple[t.Argument, ...], comprehensions: tuple[t.Comprehension, ...]
     ) -> None:
         self._distinct(arguments)
-        for before, after in zip(arguments, arguments[1:], strict=False):
+        for before, after in pairwise(arguments):
             if before.name is not None and after.name is None:
                 self.scan.report(
-                    "E0210", "an argument without a name stands behind one with a name",
-                    _token(after), expected="arguments without names first",
+                    "E0210",
+                    "an argument without a name stands behind one with a name",
+                    _token(after),
+                    expected="arguments without names first",
                     hint=f"move it before `{before.name}=`, or name it",
                 )
         if comprehensions and (len(arguments) != 1 or arguments[0].name is not None):
             self.scan.report(
-                "E0211", "`for` in a call needs one argument, without a name",
-                _token(comprehensions[0]), found=f"{len(arguments)} arguments",
-                expected="`sum(EXPRESSION for j in 1..3)`",
+                "E0211",
+                "`for` in a call needs one argument, without a name",
+                _token(comprehensions[0]),
+                found=f"{len(arguments)} arguments",
+                expected="`sum(n[j] for j in 1..3)`",
                 hint="put the other terms outside: `a + sum(... for j in ...)`",
             )
 
@@ -262,11 +266,17 @@ class Builder:
         count, alternatives = children
         if int(count.text) == 0:
             self.scan.report(
-                "E0218", "a hole that takes nothing", count, found="`0 of`",
-                expected="a number from 1", hint="`any of {...}` may take none",
+                "E0218",
+                "a hole that takes nothing",
+                count,
+                found="`0 of`",
+                expected="a number from 1",
+                hint="`any of {...}` may take none",
             )
         return t.Hole(
-            quantity=t.Quantity.SOME, count=int(count.text), alternatives=alternatives.values,
+            quantity=t.Quantity.SOME,
+            count=int(count.text),
+            alternatives=alternatives.values,
             span=span,
         )
 
@@ -282,18 +292,6 @@ class Builder:
 
     def label(self, children: list[Any], span: t.Span) -> t.Label:
         return t.Label(name=children[0].text, index=part(children, "index"), span=span)
-
-
-def comment_text(raw: str) -> str:
-    """A comment without its mark, always with a space before the first letter.
-
-    A `##` that documents nothing becomes a plain comment: printed on another line it might
-    otherwise become the documentation of what follows.
-    """
-    text = raw[1:].rstrip().replace("\t", " ")
-    if text.startswith("#") and not text.startswith("##"):
-        text = text[1:]
-    return text if not text or text.startswith(" ") else f" {text}"
 
 
 def _elastic(children: Iterable[Any]) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from archdsl.syntax import tree as t
-from archdsl.syntax.build import Part, each, part
 from archdsl.syntax.lexer import Scan, Token
 from archdsl.syntax.numbers import number_text, number_value
+from archdsl.syntax.parts import Part, each, part
 
 
 class StringBuilder:
@@ -30,11 +30,16 @@ class StringBuilder:
             if parameter.name in names[:i]:
                 place = Token("", "", parameter.span.start, parameter.span.end)
                 self.scan.report(
-                    "E0604", f"`{parameter.name}` is given twice", place,
-                    found=f"`{parameter.name}` again", expected="each parameter once",
+                    "E0604",
+                    f"`{parameter.name}` is given twice",
+                    place,
+                    found=f"`{parameter.name}` again",
+                    expected="each parameter once",
                 )
         return t.Genotype(
-            space=children[0].text, parameters=parameters, groups=each(children, t.Group),
+            space=children[0].text,
+            parameters=parameters,
+            groups=each(children, t.Group),
             span=span,
         )
 

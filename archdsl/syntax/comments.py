@@ -50,3 +50,15 @@ class Comments:
         taken = self.waiting[first:last]
         del self.waiting[first:last], self.starts[first:last]
         return taken
+
+
+def comment_text(raw: str) -> str:
+    """A comment without its mark, always with a space before the first letter.
+
+    A `##` that documents nothing becomes a plain comment: printed on another line it might
+    otherwise become the documentation of what follows.
+    """
+    text = raw[1:].rstrip().replace("\t", " ")
+    if text.startswith("#") and not text.startswith("##"):
+        text = text[1:]
+    return text if not text or text.startswith(" ") else f" {text}"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from functools import cache
 
 from archdsl.syntax.errors import fault
 from archdsl.syntax.tree import Document, Genotype, Node
 
 MAX_DEPTH = 128
 """Nodes from the root to a leaf. Three Python frames a node stay under the limit of 1,000."""
+
+OUTER = ("span", "comments")
+_INNER: dict[str, list[str]] = {}
 
 
 def check_depth(root: Document | Genotype) -> None:
@@ -31,14 +33,12 @@ def check_depth(root: Document | Genotype) -> None:
 
 
 def _children(node: Node) -> Iterator[Node]:
-    for name in _inner_fields(type(node)):
+    kind = type(node)
+    if kind.__name__ not in _INNER:
+        _INNER[kind.__name__] = [f.name for f in fields(kind) if f.name not in OUTER]
+    for name in _INNER[kind.__name__]:
         value = getattr(node, name)
         if isinstance(value, Node):
             yield value
         elif isinstance(value, tuple):
             yield from (child for child in value if isinstance(child, Node))
-
-
-@cache
-def _inner_fields(kind: type[Node]) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(kind) if f.name not in ("span", "comments"))

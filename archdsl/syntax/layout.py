@@ -82,35 +82,39 @@ def set_lines(layout: Layout, indent: int, width: int = WIDTH) -> str:
                 else:
                     output.append("\n" + " " * at)
                     column = at
-            case IfBroken(text):
-                if not flat:
-                    todo.append((at, flat, text))
-            case Forced():
-                pass
-            case Nest(inside):
-                todo.append((at + INDENT, flat, inside))
             case Group(inside):
                 fits = flat or _fits(inside, todo, width - column)
                 todo.append((at, fits, inside))
-            case Sequence():
-                todo += [(at, flat, part) for part in reversed(piece)]
             case _:
-                assert_never(piece)
+                todo += _parts(piece, at, flat)
     return "\n".join(line.rstrip() for line in "".join(output).split("\n"))
+
+
+def _parts(piece: IfBroken | Forced | Nest | Sequence[Layout], at: int, flat: bool) -> list[Piece]:
+    """What is set in place of a piece, the last first."""
+    match piece:
+        case IfBroken(text):
+            return [] if flat else [(at, flat, text)]
+        case Forced():
+            return []
+        case Nest(inside):
+            return [(at + INDENT, flat, inside)]
+        case Sequence():
+            return [(at, flat, part) for part in reversed(piece)]
+    assert_never(piece)
 
 
 def _fits(inside: Layout, after: list[Piece], room: int) -> bool:
     """Whether a group, and what follows it up to the next new line, fits into `room` columns."""
-    todo: list[tuple[bool, Layout]] = [(True, inside)]
+    todo: list[Piece] = [(0, True, inside)]
     behind = len(after)
     while room >= 0:
         if not todo:
             if not behind:
                 return True
             behind -= 1
-            todo.append(after[behind][1:])
-            continue
-        flat, piece = todo.pop()
+            todo.append(after[behind])
+        at, flat, piece = todo.pop()
         match piece:
             case str():
                 room -= len(piece)
@@ -118,15 +122,10 @@ def _fits(inside: Layout, after: list[Piece], room: int) -> bool:
                 if not flat:
                     return True
                 room -= len(text)
-            case IfBroken(text):
-                room -= 0 if flat else len(text)
-            case Forced():
-                if flat:
-                    return False
-            case Nest(inner) | Group(inner):
-                todo.append((flat, inner))
-            case Sequence():
-                todo += [(flat, part) for part in reversed(piece)]
+            case Forced() if flat:
+                return False
+            case Group(inner):
+                todo.append((at, flat, inner))
             case _:
-                assert_never(piece)
+                todo += _parts(piece, at, flat)
     return False

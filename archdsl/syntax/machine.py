@@ -57,10 +57,10 @@ class Machine:
                     if not all(self.feed(token) for token in tokens):
                         return None
                     at += 1
-                case Resume(None):
-                    return None
-                case Resume(index):
-                    at = index
+                case Resume(goal):
+                    if goal is None:
+                        return None
+                    at = goal
         return self.values[0]
 
     def feed(self, token: Token) -> bool:
@@ -95,6 +95,11 @@ class Machine:
 
     def _apply(self, rule: Rule) -> None:
         count = rule.length
+        if count == 1 and rule.inline:
+            # Most reductions only climb the ladder of precedences: the value stays.
+            del self.states[-1]
+            self.states.append(self.tables.states[self.states[-1]][rule.origin])
+            return
         start, end = self.starts[-count], self.ends[-1]
         children = _children(rule, self.values[-count:])
         self.pop(count)

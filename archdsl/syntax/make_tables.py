@@ -24,7 +24,7 @@ def make(grammar: str) -> dict[str, Any]:
     # `basic`: a word is a keyword everywhere or nowhere, so that one scan finds all tokens, and
     # limits and brackets are checked before parsing.
     lark = Lark(grammar, parser="lalr", lexer="basic", maybe_placeholders=False)
-    table: Any = lark.parser.parser._parse_table  # type: ignore[attr-defined]
+    table: Any = lark.parser.parser._parse_table
     productions: list[Any] = sorted(lark.rules, key=str)
     number = {rule: i for i, rule in enumerate(productions)}
     symbols = sorted({name for row in table.states.values() for name in row})
@@ -61,7 +61,7 @@ def _in_order(table: Any) -> list[int]:
 
 
 def _terminals(lark: Lark) -> dict[str, Any]:
-    lexer: Any = lark.parser.lexer  # type: ignore[attr-defined]
+    lexer: Any = lark.parser.lexer
     name = re.compile(next(t.pattern.value for t in lexer.terminals if t.name == "NAME"))
     keywords, expressions, spellings = {}, [], {}
     for terminal in lexer.terminals:
@@ -83,8 +83,10 @@ def _rule(rule: Any) -> list[Any]:
             children.append(SPLICE if symbol.name.startswith("_") else KEEP)
         else:
             children.append(DROP if symbol.filter_out else KEEP)
-    inline = bool(rule.options.expand1) and rule.alias is None and children.count(DROP) == (
-        len(children) - 1
+    inline = (
+        bool(rule.options.expand1)
+        and rule.alias is None
+        and children.count(DROP) == (len(children) - 1)
     )
     origin = str(rule.origin.name)
     return [origin, str(rule.alias or origin), children, inline]

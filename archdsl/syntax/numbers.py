@@ -13,7 +13,8 @@ def number_value(text: str) -> int | float:
     if not zeros:
         return int(text[:32]) if text.lstrip("-").isdigit() else float(text)
     whole, _, fraction = text[:-1].partition(".")
-    scaled, denominator = int(whole + fraction) * 10**zeros, 10 ** len(fraction)
+    scaled = int(whole + fraction) * int(10**zeros)
+    denominator = int(10 ** len(fraction))
     return scaled // denominator if scaled % denominator == 0 else scaled / denominator
 
 

@@ -12,7 +12,8 @@ from archdsl.syntax.build import Builder
 from archdsl.syntax.build_string import StringBuilder
 from archdsl.syntax.depth import check_depth
 from archdsl.syntax.errors import ArchError, Diagnostic
-from archdsl.syntax.lexer import Scan, scan
+from archdsl.syntax.lexer import Scan
+from archdsl.syntax.limits import limited_scan
 from archdsl.syntax.machine import Machine, Reduce
 from archdsl.syntax.repair import DocumentRepairs, StringRepairs
 from archdsl.syntax.tables import Tables, load
@@ -26,7 +27,7 @@ def parse(text: str, name: str = "<text>") -> Document:
     be told apart, in the order of the text.
     """
     tables = load("arch")
-    result = scan(Source(name=name, text=text), tables)
+    result = limited_scan(Source(name=name, text=text), tables)
     repairs = DocumentRepairs(result, tables)
     tree: Document = _run(result, tables, Builder(result).reduce, repairs)
     check_depth(tree)
@@ -36,7 +37,7 @@ def parse(text: str, name: str = "<text>") -> Document:
 def parse_genotype(text: str, name: str = "<string>") -> Genotype:
     """The tree of an architecture string, which is not compared with any space here."""
     tables = load("strings")
-    result = scan(Source(name=name, text=text), tables)
+    result = limited_scan(Source(name=name, text=text), tables)
     repairs = StringRepairs(result, tables)
     tree: Genotype = _run(result, tables, StringBuilder(result).reduce, repairs)
     check_depth(tree)

@@ -8,7 +8,17 @@ from typing import assert_never
 from archdsl.syntax import tree as t
 from archdsl.syntax.comments import Comments
 from archdsl.syntax.errors import fault
-from archdsl.syntax.layout import FORCED, SOFT, SPACE, Group, IfBroken, Layout, Nest, join
+from archdsl.syntax.layout import (
+    FORCED,
+    SOFT,
+    SPACE,
+    Group,
+    IfBroken,
+    Layout,
+    Nest,
+    join,
+    set_lines,
+)
 from archdsl.syntax.numbers import number_text
 
 # How tightly each form binds, as `grammar/arch.lark` has it, loosest first.
@@ -59,12 +69,8 @@ class Expressions:
 
     def _bare(self, node: t.Expression, tight: bool) -> Layout:
         match node:
-            case t.Number():
-                return self.number(node)
-            case t.Text():
-                return quoted(node.value, node.span)
-            case t.Flag():
-                return "yes" if node.value else "no"
+            case t.Number() | t.Text() | t.Flag():
+                return self._literal(node)
             case t.Ref():
                 return [node.name, self.index(node.index)]
             case t.Call():
@@ -81,8 +87,15 @@ class Expressions:
                 return [self.layout(node.value, ATOM), f"@{node.name}", self.index(node.index)]
         assert_never(node)
 
-    def number(self, node: t.Number) -> str:
-        return number_text(node.value) if self.plain or not node.text else node.text
+    def _literal(self, node: t.Number | t.Text | t.Flag) -> str:
+        match node:
+            case t.Number():
+                return number_text(node.value) if self.plain or not node.text else node.text
+            case t.Text():
+                return quoted(node.value, node.span)
+            case t.Flag():
+                return "yes" if node.value else "no"
+        assert_never(node)
 
     def index(self, values: tuple[t.Expression, ...]) -> Layout:
         if not values:
@@ -113,7 +126,7 @@ class Expressions:
         rest = [(sign, self._link(link, stricter, tight)) for sign, link in links[1:]]
         if tight:
             return [first, *([sign, link] for sign, link in rest)]
-        if self._hugs(links):
+        if _may_hug(links) and _width([first, *(link for _, link in rest[:-1])]) <= HUGGED:
             return [first, *([f" {sign} ", link] for sign, link in rest)]
         return Group([first, Nest([[SPACE, f"{sign} ", link] for sign, link in rest])])
 
@@ -121,12 +134,6 @@ class Expressions:
         # `x + (x -> f)`: the arrow binds more tightly, but nobody should have to know.
         arrow = isinstance(node, t.Binary) and node.operator is t.Operator.ARROW
         return self.layout(node, ATOM if arrow and least <= CHAIN else least, tight)
-
-    def _hugs(self, links: list[tuple[str, t.Expression]]) -> bool:
-        """Whether the last link is a hole that may open on the line of a short beginning."""
-        *before, (_, last) = links
-        short = sum(link.span.end - link.span.start for _, link in before) <= HUGGED
-        return isinstance(last, t.Hole) and short and all(_simple(link) for _, link in before)
 
     def _call(self, node: t.Call) -> Layout:
         name: Layout = [node.name, self.index(node.index)]
@@ -149,12 +156,10 @@ class Expressions:
 
     def _hole(self, node: t.Hole) -> Layout:
         parts: list[Layout] = []
-        mark: Layout = IfBroken("  ")
+        mark: Layout = IfBroken("  ") if len(node.alternatives) > 1 else ""
         position, commented = node.span.start, False
         following = [alternative.span.start for alternative in node.alternatives[1:]]
-        for alternative, limit in zip(
-            node.alternatives, [*following, node.span.end], strict=True
-        ):
+        for alternative, limit in zip(node.alternatives, [*following, node.span.end], strict=True):
             before = self.comments.take(position, alternative.span.start)
             inside = self._alternative(alternative)
             before += self.comments.take(alternative.span.start, alternative.span.end)
@@ -197,8 +202,11 @@ def quoted(value: str, span: t.Span) -> str:
     """A text in quotes. There are no escapes, so that what is read is what is meant."""
     if '"' in value or "\n" in value:
         raise fault(
-            "E0902", "a text with a quote or a line break cannot be written", span,
-            found=ascii(value), expected="one line without quotes",
+            "E0902",
+            "a text with a quote or a line break cannot be written",
+            span,
+            found=ascii(value),
+            expected="one line without quotes",
         )
     return f'"{value}"'
 
@@ -229,6 +237,16 @@ def _flatten(node: t.Binary, level: int) -> list[tuple[str, t.Expression]]:
             break
     links.append(("", left))
     return links[::-1]
+
+
+def _may_hug(links: list[tuple[str, t.Expression]]) -> bool:
+    """Whether the last link is a hole that may open on the line of a plain beginning."""
+    *before, (_, last) = links
+    return isinstance(last, t.Hole) and all(_simple(link) for _, link in before)
+
+
+def _width(layout: Layout) -> int:
+    return len(set_lines(Group(layout), 0, width=10**9))
 
 
 def _simple(node: t.Expression) -> bool:

@@ -1,13 +1,13 @@
 """Diagnostics for people and for programs.
 
-    error[E0209]: `=` binds a name and cannot compare
-      --> block.arch:7:12
-       |
-     7 |     if kind = "paper" {
-       |             ^
-       = found: `=`
-       = expected: an operator or `{`
-       = hint: to compare, write `==`
+error[E0209]: `=` binds a name and cannot compare
+  --> block.arch:7:12
+   |
+ 7 |     if kind = "paper" {
+   |             ^
+   = found: `=`
+   = expected: an operator or `{`
+   = hint: to compare, write `==`
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from archdsl.syntax.brackets import Brackets, match_brackets
 from archdsl.syntax.errors import Diagnostic
 from archdsl.syntax.lexer import MAX_FINDINGS, Scan, Token
 from archdsl.syntax.machine import Machine, Replace, Resume
-from archdsl.syntax.slips import FOREIGN, NOTHING, SLIPS, Context, Slip
+from archdsl.syntax.slip import FOREIGN, NOTHING, Context, Slip
+from archdsl.syntax.slips import SLIPS
 from archdsl.syntax.tables import END, Tables
 
 STARTS = frozenset({"RETURN", "FOR", "IF", "OP", "CELL", "BLOCK", "NET", "TITLE", "WHERE"})
@@ -104,7 +105,11 @@ class DocumentRepairs:
             span = self.scan.span(before.end - 1 if before.end else 0, max(before.end, 0))
         self.findings.append(
             Diagnostic(
-                code=code, message=message, span=span, found=found, hint=hint,
+                code=code,
+                message=message,
+                span=span,
+                found=found,
+                hint=hint,
                 expected=describe.in_words(context.expected, self.tables),
             )
         )
@@ -185,7 +190,11 @@ class StringRepairs:
             span = self.scan.span(max(before.end - 1, 0), before.end)
         self.findings.append(
             Diagnostic(
-                code=code, message=message, span=span, found=found, hint=_string_hint(token, within),
+                code=code,
+                message=message,
+                span=span,
+                found=found,
+                hint=_string_hint(token, within),
                 expected=describe.in_words(machine.expected(), self.tables),
             )
         )

@@ -5,12 +5,9 @@ The table is in order: the first row that applies speaks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set as AbstractSet
-from dataclasses import dataclass
-from typing import Literal
-
 from archdsl.syntax.describe import OPERATORS
-from archdsl.syntax.lexer import DEFINITIONS, Token
+from archdsl.syntax.lexer import DEFINITIONS
+from archdsl.syntax.slip import FOREIGN, Context, Slip
 from archdsl.syntax.tables import END
 
 BRACKETS_END = frozenset({"RPAR", "RSQB", "RBRACE"})
@@ -20,69 +17,6 @@ BEHIND_NAME = frozenset(
     {"EQUAL", "COMMA", "RPAR", "SEMICOLON", "COLON", "RSQB", "VBAR", "ARROW", "RBRACE"}
 )
 OPEN_ENDS = OPERATORS | {"EQUAL", "COMMA", "RETURN", "WHERE"}
-NOTHING = Token("", "", 0, 0)
-
-FOREIGN = {
-    "not": "there is no `not`: write `x == no`, or the opposite comparison",
-    "while": "there is no `while`: every loop is `for i in 1..n { ... }`",
-    "def": "a composition is `op f = ...`, a module `cell f(x) { ... }`",
-    "fn": "a composition is `op f = ...`, a module `cell f(x) { ... }`",
-    "function": "a composition is `op f = ...`, a module `cell f(x) { ... }`",
-    "lambda": "a composition is `op f = ...`",
-    "class": "a module is `cell f(x) { ... }`, `block` or `net`",
-    "import": "other definitions are brought in with `use NAME` at the top of the file",
-    "include": "other definitions are brought in with `use NAME` at the top of the file",
-    "from": "other definitions are brought in with `use NAME` at the top of the file",
-    "elif": "write `else { if ... { ... } }`",
-    "let": "a name is bound by `y = ...`, without a word before it",
-    "var": "a name is bound by `y = ...`, without a word before it",
-    "const": "a name is bound by `y = ...`, without a word before it",
-    "one": "one of several is `{a | b}`",
-    "all": "all of several is a sum, `a + b`, or `sum(... for j in ...)`",
-    "constraint": "a constraint is `where params <= 12M`",
-    "module": "a module is `cell f(x) { ... }`, `block` or `net`",
-    "model": "the whole network is `net network(image: 3 x 224 x 224) { ... }`",
-    "network": "the whole network is `net network(image: 3 x 224 x 224) { ... }`",
-    "input": "inputs stand in the header: `net network(image: 3 x 224 x 224)`",
-    "output": "outputs are what `return` names",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Context:
-    """A refused token, its neighbours, what could have come, and the bracket around it."""
-
-    found: Token
-    before: Token
-    after: Token
-    expected: AbstractSet[str]
-    within: str
-    keyword: bool
-    earlier: Token
-    first: bool
-    """Whether the token is the first on its line."""
-    before_first: bool
-
-    def is_(self, *kinds: str) -> bool:
-        return self.found.kind in kinds
-
-    def could(self, *kinds: str) -> bool:
-        return any(kind in self.expected for kind in kinds)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slip:
-    """`instead` lists the terminals to read in place of the token; None gives up on the statement.
-
-    `message` and `hint` may name the `{found}` text and the text `{before}`.
-    """
-
-    when: Callable[[Context], bool]
-    hint: str
-    code: str = "E0201"
-    message: str = ""
-    instead: tuple[tuple[str, str], ...] | None = None
-    place: Literal["found", "before", "earlier"] = "found"
 
 
 def _foreign(c: Context) -> bool:
@@ -142,8 +76,8 @@ SLIPS = (
         hint="move it up: all `use` lines stand before the first space",
     ),
     Slip(
-        when=lambda c: not c.within and c.could("SPACE") and c.found.kind in (
-            DEFINITIONS | {"TITLE", "WHERE"}
+        when=lambda c: (
+            not c.within and c.could("SPACE") and c.found.kind in (DEFINITIONS | {"TITLE", "WHERE"})
         ),
         code="E0216",
         message="a definition outside a space",
@@ -233,8 +167,9 @@ SLIPS = (
         hint="`{earlier}` needs a value behind it",
     ),
     Slip(
-        when=lambda c: c.is_("EQUAL") and c.before.kind in (
-            "PLUS", "MINUS", "TIMES", "DIVIDE", "REPEAT", "MODULO"
+        when=lambda c: (
+            c.is_("EQUAL")
+            and c.before.kind in ("PLUS", "MINUS", "TIMES", "DIVIDE", "REPEAT", "MODULO")
         ),
         hint="names are bound once: write `y = x {before} ...` with a new name",
     ),
@@ -275,8 +210,11 @@ SLIPS = (
         hint="a power is written `^`",
     ),
     Slip(
-        when=lambda c: c.is_("TIMES", "COMMA", "INT") and (
-            c.before.kind in ("INT", "COMMA") and c.within == "(" and not c.could("INT", "PLUS")
+        when=lambda c: (
+            c.is_("TIMES", "COMMA", "INT")
+            and (
+                c.before.kind in ("INT", "COMMA") and c.within == "(" and not c.could("INT", "PLUS")
+            )
         ),
         hint="a shape is written `3 x 224 x 224`",
     ),
@@ -303,8 +241,9 @@ SLIPS = (
     ),
     # --- statements -------------------------------------------------------------------------
     Slip(
-        when=lambda c: c.expected <= {"EQUAL", "LSQB"} and (
-            c.before.kind == "NAME" and not c.before_first and c.earlier.kind in ENDS
+        when=lambda c: (
+            c.expected <= {"EQUAL", "LSQB"}
+            and (c.before.kind == "NAME" and not c.before_first and c.earlier.kind in ENDS)
         ),
         message="`{before}` is not connected to what is before it",
         place="before",
@@ -321,9 +260,11 @@ SLIPS = (
         hint="`return` names at least one value",
     ),
     Slip(
-        when=lambda c: c.could("EQUAL") and c.found.kind in (
-            "LPAR", "ARROW", "PLUS", "MINUS", "TIMES"
-        ) and c.within == "body",
+        when=lambda c: (
+            c.could("EQUAL")
+            and c.found.kind in ("LPAR", "ARROW", "PLUS", "MINUS", "TIMES")
+            and c.within == "body"
+        ),
         hint="a statement names its result, `y = ...`, or returns it, `return ...`",
     ),
     Slip(
