@@ -98,18 +98,16 @@ def _unclosed(
 
 
 def _where_to_close(result: Scan, brackets: Brackets, opener: int, closer: str) -> str:
-    if opener not in brackets.bodies and result.tokens[opener].kind != "LBRACE":
+    """A hint: before the first thing that cannot stand in this bracket, if there is one."""
+    body = opener in brackets.bodies
+    if not body and result.tokens[opener].kind != "LBRACE":
         return f"add `{closer}` where it should end"
+    in_space = body and brackets.inside[opener] < 0
+    outside = {"SPACE"} if in_space else ITEMS if body else ITEMS | {"RETURN"}
     for i in range(opener + 1, len(brackets.inside)):
         token = result.tokens[i]
-        if (
-            token.kind in ITEMS | {"RETURN"}
-            and brackets.inside[i] == opener
-            and opener > 0
-            and (brackets.inside[opener] >= 0 or token.kind == "SPACE")
-        ):
-            line = _line(result, token)
-            return f"add `{closer}` before `{token.text}` in line {line}"
+        if token.kind in outside and brackets.inside[i] == opener:
+            return f"add `{closer}` before `{token.text}` in line {_line(result, token)}"
     return f"add `{closer}` at the end of what it opens"
 
 

@@ -57,11 +57,14 @@ class DocumentRepairs:
             cut = self.brackets.cut
             if line(cut) not in spoiled:
                 findings.append(self.brackets.finding)
+        # A body that closes too early puts what follows outside: its cause is said already.
+        early = self.brackets.finding is not None and self.brackets.finding.code == "E0204"
         findings += [
             finding
             for finding, before in zip(self.findings, self.before, strict=True)
             if finding.span
             and finding.span.start < cut
+            and not (early and finding.code == "E0216")
             and not {line(finding.span.start), line(before)} & spoiled
         ]
         return (findings or self.findings)[:MAX_FINDINGS]
@@ -99,7 +102,8 @@ class DocumentRepairs:
             hint = _filled(slip.hint, names) or FOREIGN.get(before.text, "")
         hint = hint or FOREIGN.get(token.text, "")
         self.before.append(before.start)
-        place: Token = getattr(context, slip.place) if slip else token
+        place = context.token(slip.place) if slip else token
+        expected = slip.expected if slip else ""
         span = self.scan.span(place.start, place.end)
         if token.kind == END and place is token:
             span = self.scan.span(before.end - 1 if before.end else 0, max(before.end, 0))
@@ -108,9 +112,9 @@ class DocumentRepairs:
                 code=code,
                 message=message,
                 span=span,
-                found=found,
+                found=describe.found(place, self.tables),
                 hint=hint,
-                expected=describe.in_words(context.expected, self.tables),
+                expected=expected or describe.in_words(context.expected, self.tables),
             )
         )
 

@@ -52,6 +52,9 @@ class Context:
     """Whether the token is the first on its line."""
     before_first: bool
 
+    def token(self, place: Literal["found", "before", "earlier"]) -> Token:
+        return {"found": self.found, "before": self.before, "earlier": self.earlier}[place]
+
     def is_(self, *kinds: str) -> bool:
         return self.found.kind in kinds
 
@@ -63,6 +66,7 @@ class Context:
 class Slip:
     """`instead` lists the terminals to read in place of the token; None gives up on the statement.
 
+    `place` is the token that is pointed at, with `expected` what should stand behind or before it.
     `message` and `hint` may name the `{found}` text and the text `{before}`.
     """
 
@@ -72,3 +76,4 @@ class Slip:
     message: str = ""
     instead: tuple[tuple[str, str], ...] | None = None
     place: Literal["found", "before", "earlier"] = "found"
+    expected: str = ""

@@ -164,6 +164,7 @@ SLIPS = (
         when=lambda c: c.is_("EQUAL") and c.before_first and c.earlier.kind in OPEN_ENDS,
         message="the end of this line is missing",
         place="earlier",
+        expected="an expression behind it",
         hint="`{earlier}` needs a value behind it",
     ),
     Slip(
@@ -247,12 +248,14 @@ SLIPS = (
         ),
         message="`{before}` is not connected to what is before it",
         place="before",
+        expected="an operator before it",
         hint="is `->` or another operator missing before `{before}`?",
     ),
     Slip(
         when=lambda c: c.before.kind in OPERATORS and c.first,
         message="the end of this line is missing",
         place="before",
+        expected="an expression behind it",
         hint="`{before}` needs a value behind it",
     ),
     Slip(
