@@ -8,6 +8,7 @@ or whole texts that are read in a test where they begin with `archdsl`.
 
 from __future__ import annotations
 
+from archdsl.syntax.codes_formats import EDIT_ROWS, FORMAT_ROWS
 from archdsl.syntax.codes_space import SPACE_ROWS
 from archdsl.syntax.explanation import row
 
@@ -265,6 +266,8 @@ ROWS = (
         "mf/mixer[pool]",
     ),
     *SPACE_ROWS,
+    *FORMAT_ROWS,
+    *EDIT_ROWS,
     # --- E09: internal ----------------------------------------------------------------------
     row(
         "E0901",
