@@ -129,3 +129,33 @@ def test_texts_that_cannot_be_written_are_refused() -> None:
     bad = replace(space.items[0], value=text)  # type: ignore[type-var, call-arg]
     with pytest.raises(ArchError, match="cannot be written"):
         print_document(replace(tree, spaces=(replace(space, items=(bad,)),)))
+
+
+@pytest.mark.parametrize(
+    ("opening", "inside", "closing"),
+    [
+        ("return (a + b * ", "", ")"),
+        ("return {a | b = x -> ", "", "}"),
+        ("return f(a, k=-", "", ")"),
+        ("return n[1 + ", "", "]"),
+        ("return if a then b else ", "", ""),
+        ("return -", "", ""),
+        ("return f -> ", "", ""),
+        ("for i in 1..2 {", " y = ", "}"),
+        ("if a { y = 1 } else {", " y = ", "}"),
+    ],
+)
+def test_the_deepest_texts_are_formatted_or_refused(
+    opening: str, inside: str, closing: str
+) -> None:
+    """However deep: either a limit speaks, or everything that recurses has room to."""
+    head, repeated = ("return ", opening[7:]) if opening.startswith("return ") else ("", opening)
+    formatted = 0
+    for depth in (10, 30, 41, 55, 61, 62, 63, 64, 100, 120, 121, 5_000):
+        body = f"{head}{repeated * depth}{inside}x{closing * depth}"
+        try:
+            format_text(f"archdsl 1 space s {{ cell c(x) {{ {body} }} }}")
+            formatted += 1
+        except ArchError as error:
+            assert {finding.code for finding in error.diagnostics} <= {"E0105", "E0109"}
+    assert formatted >= 3
