@@ -1,0 +1,407 @@
+"""From graphs to the steps of one class's `forward`.
+
+What the text wrote as one thing becomes one step again: a chain bound to a name (`Chain`), an
+application of a named composition (`Part`, a class of its own). Where passes have taken such a
+group apart, its nodes become steps one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
+
+from archdsl.ir.formula import ALWAYS, NEVER, Formula
+from archdsl.ir.graph import (
+    Apply,
+    Choose,
+    Frame,
+    FrameKind,
+    Graph,
+    Input,
+    Invoke,
+    Item,
+    Node,
+    Path,
+    Program,
+)
+from archdsl.ir.types import TensorType
+from archdsl.ops.base import Code, Operation
+from archdsl.ops.constants import Zero
+from archdsl.ops.joins import Mean, Sum
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """An operation; `code` is its PyTorch form for these inputs."""
+
+    operation: Operation
+    code: Code
+    inputs: tuple[TensorType, ...]
+
+    @property
+    def stored(self) -> bool:
+        """Whether `forward` calls a submodule."""
+        return not self.code.expression or "{self}" in self.code.expression
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A use of a cell or block."""
+
+    module: str
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An application of a named composition: the unit of that key."""
+
+    unit: UnitKey
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """Steps one after another, numbered: what `nn.Sequential` holds."""
+
+    members: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pick:
+    """One of the arguments, by a hole."""
+
+    hole: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """A join of those arguments that are there."""
+
+    operation: Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """One of several results."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Zeros in the shape of the argument, whose value is not needed."""
+
+
+What: TypeAlias = Leaf | Use | Part | Chain | Pick | Gather | Project | Nothing
+UnitKey: TypeAlias = tuple[str, Path]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One value of a class's `forward`; values are known by their node's position."""
+
+    out: int
+    args: tuple[int, ...]
+    what: What
+    path: Path = ()
+    label: str = ""
+    types: tuple[TensorType, ...]
+    when: tuple[Formula, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Unit:
+    """What becomes a class: a graph of the program, or a group of nodes of one.
+
+    `inputs` and `outputs` are values; `names` are the inputs' names. `steps` are all steps,
+    dead ones included, since their weights are part of the text.
+    """
+
+    key: UnitKey
+    name: str
+    doc: tuple[str, ...]
+    graph: Graph
+    inputs: tuple[int, ...]
+    names: tuple[str, ...]
+    outputs: tuple[int, ...]
+    steps: tuple[Step, ...] = ()
+    height: int = 0
+
+    def type_of(self, value: int) -> TensorType:
+        return self.graph.nodes[value].type
+
+
+@dataclass(slots=True)
+class Flow:
+    """All units of a program, found graph by graph."""
+
+    program: Program
+    units: dict[UnitKey, Unit] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key in self.program.modules:
+            self._graph_unit(key)
+
+    def _graph_unit(self, key: str) -> None:
+        graph = self.program.modules[key]
+        names = tuple(n.kind.name for n in graph.nodes if isinstance(n.kind, Input))
+        unit = Unit(
+            key=(key, ()), name=graph.definition, doc=graph.doc, graph=graph,
+            inputs=graph.inputs, names=names, outputs=graph.outputs,
+        )
+        self._fill(unit, range(len(graph.nodes)))
+
+    def _fill(self, unit: Unit, region: Iterable[int]) -> None:
+        found = _Collector(self, unit.key[0], unit.graph, unit.outputs).collect(
+            list(region), len(unit.key[1])
+        )
+        unit.steps, unit.outputs = simplify(found, unit.outputs, unit.inputs, unit.graph)
+        unit.height = 1 + max((self._height(step) for step in unit.steps), default=0)
+        self.units[unit.key] = unit
+
+    def _height(self, step: Step) -> int:
+        match step.what:
+            case Use(module):
+                return self.units[module, ()].height
+            case Part(key):
+                return self.units[key].height
+            case Chain(members):
+                return max(self._height(member) for member in members)
+            case _:
+                return 0
+
+    def part(self, key: UnitKey, graph: Graph, frame: Frame, region: Sequence[int]) -> Step:
+        """The step for an intact group of nodes, its unit made on the way."""
+        inside = set(region)
+        inputs = tuple(
+            dict.fromkeys(a for i in region for a in graph.nodes[i].args if a not in inside)
+        )
+        out = region[-1]
+        if key not in self.units:
+            names = ("x",) if len(inputs) == 1 else tuple(f"x{i}" for i in range(len(inputs)))
+            unit = Unit(
+                key=key, name=frame.name, doc=frame.doc, graph=graph,
+                inputs=inputs, names=names, outputs=(out,),
+            )
+            self._fill(unit, region)
+        node = graph.nodes[out]
+        return Step(
+            out=out, args=inputs, what=Part(key), path=key[1], label=node.label, types=node.types
+        )
+
+
+@dataclass(slots=True)
+class _Collector:
+    """Makes the steps of one region of a graph."""
+
+    flow: Flow
+    module: str
+    graph: Graph
+    outputs: tuple[int, ...]
+    users: dict[int, set[int]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for position, node in enumerate(self.graph.nodes):
+            for arg in node.args:
+                self.users.setdefault(arg, set()).add(position)
+
+    def collect(self, region: list[int], depth: int) -> list[Step]:
+        """Steps for nodes whose paths share `depth` steps, in topological order."""
+        grouped: dict[Path, list[int]] = {}
+        steps: list[Step] = []
+        for position in region:
+            path = self.graph.nodes[position].path
+            if len(path) > depth + 1 and path[: depth + 1] in self.graph.frames:
+                grouped.setdefault(path[: depth + 1], []).append(position)
+            elif not isinstance(self.graph.nodes[position].kind, Input):
+                steps.append(self.leaf(position))
+        for prefix, nodes in grouped.items():
+            steps += self.group(prefix, nodes)
+        return sorted(steps, key=lambda step: step.out)
+
+    def group(self, prefix: Path, nodes: list[int]) -> list[Step]:
+        """One step for each use of a frame, or the steps inside where it is not intact."""
+        frame = self.graph.frames[prefix]
+        instances = self._instances(nodes)
+        if all(self._intact(instance) for instance in instances):
+            if frame.kind is FrameKind.OPERATION:
+                return [
+                    self.flow.part((self.module, prefix), self.graph, frame, instance)
+                    for instance in instances
+                ]
+            chains = [self._chain(prefix, instance) for instance in instances]
+            if all(chain is not None for chain in chains):
+                return [chain for chain in chains if chain is not None]
+        return self.collect(nodes, len(prefix))
+
+    def _instances(self, nodes: list[int]) -> list[list[int]]:
+        """Nodes split by use: tied groups have every path as often as they are used."""
+        counts: dict[Path, int] = {}
+        turns: list[list[int]] = []
+        for position in nodes:
+            path = self.graph.nodes[position].path
+            turn = counts[path] = counts.get(path, -1) + 1
+            if turn == len(turns):
+                turns.append([])
+            turns[turn].append(position)
+        return turns if len({len(turn) for turn in turns}) == 1 else [nodes]
+
+    def _intact(self, region: list[int]) -> bool:
+        """One result, and nothing goes out and comes back."""
+        inside = set(region)
+        leaving = [
+            i for i in region
+            if i in self.outputs or not self.users.get(i, set()) <= inside
+        ]
+        if any(len(self.graph.nodes[i].types) > 1 for i in region):
+            return False  # its items have no path and stand outside
+        unused = [i for i in region if not self.users.get(i) and i not in self.outputs]
+        if leaving != region[-1:] and (leaving or unused != region[-1:]):
+            return False
+        return set(unused) <= {region[-1]}
+
+    def _chain(self, prefix: Path, region: list[int]) -> Step | None:
+        """A chain, where each member is one module on what the one before gives."""
+        children: dict[str, list[int]] = {}
+        for position in region:
+            children.setdefault(self.graph.nodes[position].path[len(prefix)], []).append(position)
+        if list(children) != [str(number) for number in range(len(children))]:
+            return None
+        members: list[Step] = []
+        for name, nodes in children.items():
+            at_end = len(nodes) == 1 and self.graph.nodes[nodes[0]].path == (*prefix, name)
+            found = (
+                [self.leaf(nodes[0])] if at_end
+                else self.group((*prefix, name), nodes)
+                if (*prefix, name) in self.graph.frames
+                else []
+            )
+            if len(found) != 1 or not _is_module(found[0]):
+                return None
+            members += found
+        for before, after in zip(members, members[1:], strict=False):
+            if after.args != (before.out,) or self.users[before.out] - set(region):
+                return None
+        last = members[-1]
+        return Step(
+            out=last.out, args=members[0].args, what=Chain(tuple(members)), path=prefix,
+            label=last.label, types=last.types,
+        )
+
+    def leaf(self, position: int) -> Step:
+        """The step for one node."""
+        node = self.graph.nodes[position]
+        step = Step(
+            out=position, args=node.args, what=Nothing(), path=node.path, label=node.label,
+            types=node.types,
+        )
+        match node.kind:
+            case Apply(operation, when):
+                inputs = tuple(self.graph.nodes[arg].type for arg in node.args)
+                if isinstance(operation, Zero):
+                    return step
+                if any(formula != ALWAYS for formula in when):
+                    return replace(step, what=Gather(operation), when=when)
+                return replace(step, what=Leaf(operation, operation.code(inputs), inputs))
+            case Invoke(module):
+                return replace(step, what=Use(module))
+            case Choose(hole):
+                return replace(step, what=Pick(hole))
+            case Item(index):
+                return replace(step, what=Project(index))
+            case Input():
+                raise AssertionError("an input is no step")
+
+
+def _is_module(step: Step) -> bool:
+    """Whether a step can be a member of `nn.Sequential`."""
+    if len(step.args) != 1 or len(step.types) != 1:
+        return False
+    match step.what:
+        case Leaf(_, code):
+            return bool(code.constructor)
+        case Use() | Part() | Chain():
+            return True
+        case _:
+            return False
+
+
+# --- simplification ----------------------------------------------------------------------------
+
+
+def simplify(
+    steps: list[Step], outputs: tuple[int, ...], inputs: tuple[int, ...], graph: Graph
+) -> tuple[tuple[Step, ...], tuple[int, ...]]:
+    """Steps without identities and without zeros that are added to something."""
+    alias: dict[int, int] = {}
+    zeros = {step.out for step in steps if isinstance(step.what, Nothing)}
+    labels: dict[int, str] = {}
+    kept: list[Step] = []
+    for step in steps:
+        args = tuple(alias.get(arg, arg) for arg in step.args)
+        step = _without_zeros(replace(step, args=args), zeros)
+        if _is_identity(step):
+            alias[step.out] = step.args[0]
+            if step.label:
+                labels.setdefault(step.args[0], step.label)
+        else:
+            kept.append(step)
+    named = [
+        replace(s, label=labels[s.out]) if not s.label and s.out in labels else s for s in kept
+    ]
+    return tuple(named), tuple(alias.get(output, output) for output in outputs)
+
+
+def _is_identity(step: Step) -> bool:
+    match step.what:
+        case Leaf(_, code):
+            return code.expression == "{0}" and len(step.args) == 1
+        case Project(0):
+            return False
+        case _:
+            return False
+
+
+def _without_zeros(step: Step, zeros: set[int]) -> Step:
+    """A sum without the terms that are zero or never there."""
+    match step.what:
+        case Leaf(Sum() as operation, _, inputs) if zeros & set(step.args):
+            kept = [i for i, arg in enumerate(step.args) if arg not in zeros]
+            kept = kept or [0]
+            types = tuple(inputs[i] for i in kept)
+            return replace(
+                step,
+                args=tuple(step.args[i] for i in kept),
+                what=Leaf(operation, operation.code(types), types),
+            )
+        case Gather(Sum() | Mean() as operation):
+            pairs = [
+                (arg, when) for arg, when in zip(step.args, step.when, strict=True)
+                if when != NEVER and not (isinstance(operation, Sum) and arg in zeros)
+            ]
+            if pairs:
+                return replace(
+                    step, args=tuple(arg for arg, _ in pairs), when=tuple(when for _, when in pairs)
+                )
+    return step
+
+
+def find_helpers(units: Mapping[UnitKey, Unit]) -> dict[str, list[Operation]]:
+    """Every operation of a program by helper name that it needs, in the order of the text."""
+    found: dict[str, list[Operation]] = {}
+
+    def visit(step: Step) -> None:
+        match step.what:
+            case Leaf(operation, code):
+                for name in code.helpers:
+                    found.setdefault(name, []).append(operation)
+            case Chain(members):
+                for member in members:
+                    visit(member)
+            case _:
+                pass
+
+    for unit in units.values():
+        for step in unit.steps:
+            visit(step)
+    return found

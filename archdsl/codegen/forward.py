@@ -1,0 +1,397 @@
+"""The body of a class's `forward`: statements, from steps.
+
+Unnamed steps nest into the expression that uses them, as long as it reads well; a value that is
+used once and has no name of its own goes on under the name of the one before (`x = self.f(x)`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from archdsl.codegen.branches import CallForm, Form, Functions, choose_form, emit_gather
+from archdsl.codegen.chains import emit_chain
+from archdsl.codegen.choice import Layout, Reach
+from archdsl.codegen.code import Expr, block, join
+from archdsl.codegen.conditions import Conditions, live_atom
+from archdsl.codegen.flow import (
+    Chain,
+    Gather,
+    Leaf,
+    Nothing,
+    Part,
+    Pick,
+    Project,
+    Step,
+    Unit,
+    UnitKey,
+    Use,
+)
+from archdsl.codegen.modules import Modules
+from archdsl.codegen.naming import VARIABLES, safe
+from archdsl.codegen.needs import Diagram
+from archdsl.codegen.plan import Branch, Plan
+from archdsl.ir.formula import Formula
+
+LINE = 84
+DEPTH = 4
+TEMPORARIES = ("x", "y", "z", "u", "v", "w")
+
+
+@dataclass(slots=True)
+class Emitter:
+    """Writes the statements of one function.
+
+    `hole` says how this function calls a hole's decision, `call` how it calls a step's module.
+    """
+
+    plan: Plan
+    modules: Modules
+    layout: Layout
+    units: Mapping[UnitKey, Unit]
+    hole: Callable[[str], str]
+    access: Callable[[Step], str]
+    functions: Functions
+    shapes: bool = False
+    returned: bool = False
+    """Whether the branches of the last step have returned the result."""
+    names: dict[int, str] = field(default_factory=dict)
+    pending: dict[int, Expr] = field(default_factory=dict)
+    left: dict[int, int] = field(default_factory=dict)
+    users: dict[int, set[int]] = field(default_factory=dict)
+    """The steps whose code names a value; `left` counts how often it still will."""
+    guards: dict[Diagram, Formula] = field(default_factory=dict)
+    reserved: set[str] = field(default_factory=set)
+    names_of_inputs: dict[int, str] = field(default_factory=dict)
+    forms: dict[int, Form] = field(default_factory=dict)
+    absorbed: dict[int, int] = field(default_factory=dict)
+    """Steps that are written as part of another one's code, by that step's value."""
+
+    def __post_init__(self) -> None:
+        unit = self.plan.unit
+        for value, name in zip(unit.inputs, unit.names, strict=True):
+            self.names[value] = self.safe(name)
+        self.names_of_inputs |= self.names
+        for step in reversed(self.plan.steps.values()):
+            if isinstance(step.what, Pick) and step.out not in self.absorbed:
+                self.forms[step.out] = form = choose_form(self, step)
+                self.absorbed |= dict.fromkeys(form.absorbed, step.out)
+        for output in unit.outputs:
+            self.left[output] = self.left.get(output, 0) + 1
+        for step in self.plan.steps.values():
+            for value in self.mentions(step) if step.out not in self.absorbed else ():
+                self.left[value] = self.left.get(value, 0) + 1
+                self.users.setdefault(value, set()).add(step.out)
+
+    @property
+    def conditions(self) -> Conditions:
+        return Conditions(self.plan.diagrams.holes, self.hole)
+
+    def safe(self, name: str) -> str:
+        return safe(name, VARIABLES | self.functions.reserved)
+
+    def mentions(self, step: Step) -> list[int]:
+        """The values that the code of a step names, as often as it names them."""
+        if step.out in self.forms:
+            return self.forms[step.out].mentions
+        if isinstance(step.what, Nothing) and step.out in self.plan.likes:
+            return [self.plan.likes[step.out]]
+        return [arg for arg in self.plan.needed_args(step) if arg is not None]
+
+    # --- names -----------------------------------------------------------------------------
+
+    def fresh(self, *wanted: str) -> str:
+        """A variable's name that no value still needed has."""
+        busy = {name for value, name in self.names.items() if self.left.get(value, 0) > 0}
+        busy |= self.reserved
+        for expression in self.pending.values():  # named there, though counted as used up
+            busy.update(re.findall(r"[A-Za-z_]\w*", expression.text))
+        for name in wanted:
+            if name not in busy:
+                return name
+        number = 2
+        while f"{wanted[-1]}{number}" in busy:
+            number += 1
+        return f"{wanted[-1]}{number}"
+
+    def name_for(self, step: Step) -> str:
+        """The variable that a step's value goes by; its arguments count as used."""
+        label = "" if self.redundant(step) else step.label
+        if label:
+            return self.fresh(self.safe(label), f"{self.safe(label)}_")
+        kept = [n for n in (self.names.get(arg) for arg in step.args) if n in TEMPORARIES]
+        return self.fresh(*(name for name in kept if name), *TEMPORARIES)
+
+    def redundant(self, step: Step) -> bool:
+        """Whether a step's label only repeats the attribute: `stem = self.stem(image)`."""
+        if not step.label or len(self.users.get(step.out, ())) > 1:
+            return False
+        return bool(step.path) and step.label == step.path[-1]
+
+    # --- values ----------------------------------------------------------------------------
+
+    def value(self, value: int) -> Expr:
+        """The expression for a value, which is used up by one."""
+        self.left[value] -= 1
+        if value in self.pending:
+            return self.pending.pop(value)
+        return Expr(self.names[value], plain=True)
+
+    def assign(self, step: Step, expression: Expr) -> list[str]:
+        """Bind a step's value to a name. Its arguments have been used up by now."""
+        name = self.name_for(step)
+        self.names[step.out] = name
+        if expression.text == name:
+            return []
+        return [f"{name} = {expression.text}{self.comment(step)}"]
+
+    def comment(self, step: Step) -> str:
+        """The shape, where a reader of the whole network wants to know it."""
+        if not self.shapes or len(step.types) != 1:
+            return ""
+        before = [self.plan.unit.graph.nodes[arg].types for arg in step.args]
+        if step.types in before and not isinstance(step.what, Chain):
+            return ""
+        return f"  # ({join(('B', *(str(axis) for axis in step.types[0].shape)))})"
+
+    def nests(self, step: Step) -> bool:
+        """Whether a step's value may stand inside the one expression that uses it."""
+        if self.left.get(step.out, 0) != 1 or len(step.types) != 1:
+            return False
+        if step.label and step.out not in self.plan.unit.outputs:
+            return False
+        owner = self.plan.owners.get(step.out)
+        for user in self.users.get(step.out, ()):
+            if owner is not None and owner[0] == user:
+                continue  # the result of a branch: it stands where the branch does
+            same_need = self.plan.needs[user] == self.plan.needs[step.out]
+            if not same_need or self.plan.owners.get(user) != owner:
+                return False
+        return True
+
+    def may_return(self, step: Step) -> bool:
+        """Whether a step is the last one, so that its branches may return by themselves."""
+        return (
+            self.plan.unit.outputs == (step.out,)
+            and self.left[step.out] == 1
+            and next(reversed(self.plan.steps)) == step.out
+        )
+
+    def function(self) -> list[str]:
+        """All statements, from the first to the return."""
+        lines, results = self.body(None, self.plan.unit.outputs)
+        if self.returned:
+            return lines
+        return [*lines, f"return {join(result.text for result in results)}"]
+
+    # --- blocks ----------------------------------------------------------------------------
+
+    def body(self, branch: Branch | None, results: Sequence[int]) -> tuple[list[str], list[Expr]]:
+        """The statements of a branch (None: of the function) and its results' expressions."""
+        steps = [s for s in self.plan.members(branch) if s.out not in self.absorbed]
+        lines = self._name_guards(steps)
+        current: Diagram | None = None
+        group: list[str] = []
+        for step in steps:
+            guard = self.plan.needs[step.out] if self.plan.guarded(step) else None
+            if guard != current:
+                lines += self._close(current, group)
+                current, group = guard, []
+            group += self.step(step)
+        lines += self._close(current, group)
+        return lines, [self.value(result) for result in results]
+
+    def _close(self, guard: Diagram | None, lines: list[str]) -> list[str]:
+        if guard is None or not lines:
+            return lines
+        return block(f"if {self.conditions.text(self.guards[guard])}:", lines)
+
+    def _name_guards(self, steps: Sequence[Step]) -> list[str]:
+        """Named conditions for the steps of a branch that are not always needed, and
+        stand-ins for the values that are named where they may not be needed."""
+        guarded = [step for step in steps if self.plan.guarded(step)]
+        lines: list[str] = []
+        for step in reversed(guarded):
+            need = self.plan.needs[step.out]
+            if need in self.guards:
+                continue
+            formula = self.plan.guard(step, self.guards)
+            same = [s for s in guarded if self.plan.needs[s.out] == need]
+            label = next((s.label for s in reversed(same) if s.label), "")
+            name = self.fresh(f"live_{label}" if label else "live")
+            self.reserved.add(name)
+            atom = live_atom(name)
+            self.plan.diagrams.named[atom.hole] = need
+            self.guards[need] = atom
+            lines.append(f"{name} = {self.conditions.text(formula)}")
+        return lines + self._stand_ins(guarded)
+
+    def _stand_ins(self, guarded: Sequence[Step]) -> list[str]:
+        exposed: dict[int, list[str]] = {}
+        for step in guarded:
+            if self._exposed(step):
+                like = self.plan.input_like(step.out)
+                name = self.fresh(self.safe(step.label or "x_"), f"{step.label}_")
+                self.names[step.out] = name
+                self.reserved.add(name)
+                exposed.setdefault(-1 if like is None else like, []).append(name)
+        return [
+            f"{' = '.join(names)} = torch.zeros_like({self.names[like]})  # where not needed"
+            for like, names in exposed.items()
+        ]
+
+    def _exposed(self, step: Step) -> bool:
+        """Whether a value is named by a call that may be made without it."""
+        return any(
+            isinstance(self.forms.get(user), CallForm)
+            and not self.plan.available(step.out, self.plan.needs[user])
+            for user in self.users.get(step.out, ())
+        )
+
+    # --- steps -----------------------------------------------------------------------------
+
+    def step(self, step: Step) -> list[str]:
+        """The statements for one step; nothing where it nests into a later one."""
+        match step.what:
+            case Pick():
+                return self.forms[step.out].emit(self, step)
+            case Gather():
+                return emit_gather(self, step)
+            case Chain(members) if self.choice_inside(step):
+                return emit_chain(self, step, members)
+            case Project():
+                return []
+            case _:
+                return self._simple(step)
+
+    def _simple(self, step: Step) -> list[str]:
+        lines = self.shorten(step, self.called(step))
+        return lines + self.finish(step, self.expression(step))
+
+    def finish(self, step: Step, expression: Expr) -> list[str]:
+        """Let an expression nest, or bind it to a name."""
+        if len(step.types) > 1:
+            return self._unpack(step, expression)
+        if self.left.get(step.out, 0) == 0:
+            return [expression.text]
+        if step.out not in self.names and self.nests(step):
+            fits = len(expression.text) <= LINE and expression.depth <= DEPTH
+            if fits or step.out in self.plan.unit.outputs:
+                self.pending[step.out] = expression
+                return []
+        if step.out in self.names and step.out not in self.plan.unit.inputs:
+            return [f"{self.names[step.out]} = {expression.text}{self.comment(step)}"]
+        return self.assign(step, expression)
+
+    def bind(self, value: int) -> list[str]:
+        """Give a pending value a name."""
+        if value not in self.pending:
+            return []
+        return self.assign(self.plan.steps[value], self.pending.pop(value))
+
+    def shorten(self, step: Step, around: str) -> list[str]:
+        """Bind pending arguments first where the expression would be too long or too deep.
+
+        `around` is what the expression adds to its arguments.
+        """
+        args = [arg for arg in dict.fromkeys(self.mentions(step)) if arg in self.pending]
+        total = sum(len(self.pending[arg].text) for arg in args) + len(around)
+        deepest = max((self.pending[arg].depth for arg in args), default=0)
+        lines: list[str] = []
+        while args and (total > LINE or deepest >= DEPTH):
+            arg = max(args, key=lambda a: (len(self.pending[a].text), -a))
+            args.remove(arg)
+            total -= len(self.pending[arg].text) - 1
+            lines += self.bind(arg)
+            deepest = max((self.pending[a].depth for a in args), default=0)
+        return lines
+
+    def _unpack(self, step: Step, expression: Expr) -> list[str]:
+        targets = []
+        for index in range(len(step.types)):
+            item = next(
+                (
+                    s for s in self.plan.steps.values()
+                    if s.what == Project(index) and s.args == (step.out,)
+                ),
+                None,
+            )
+            if item is None or self.left.get(item.out, 0) == 0:
+                targets.append("_")
+                continue
+            name = self.fresh(*((self.safe(item.label),) if item.label else ()), *TEMPORARIES)
+            self.names[item.out] = name
+            targets.append(name)
+        return [f"{join(targets)} = {expression.text}"]
+
+    def called(self, step: Step) -> str:
+        """What the code of a step adds around its arguments."""
+        match step.what:
+            case Leaf(_, code):
+                return code.expression or self.access(step)
+            case Use() | Part() | Chain():
+                return self.access(step) + self.choice_of(step)
+            case _:
+                return ""
+
+    def expression(self, step: Step) -> Expr:
+        """A step applied to its arguments."""
+        match step.what:
+            case Leaf(_, code) if code.expression:
+                args = [self.value(arg) for arg in step.args]
+                return fill(code.expression, args, self.access_if(step), code.tight)
+            case Nothing() if step.out in self.plan.likes:
+                return Expr(f"torch.zeros_like({self.value(self.plan.likes[step.out]).text})")
+            case Nothing():
+                return Expr(f"torch.zeros_like({self.value(step.args[0]).text})", depth=1)
+            case _:
+                args = [self.value(arg) for arg in step.args]
+                texts = [arg.text for arg in args]
+                if choice := self.choice_of(step):
+                    texts.append(choice)
+                depth = 1 + max((arg.depth for arg in args), default=0)
+                return Expr(f"{self.access(step)}({join(texts)})", depth=depth)
+
+    def access_if(self, step: Step) -> str:
+        return self.access(step) if isinstance(step.what, Leaf) and step.what.stored else ""
+
+    # --- choices ---------------------------------------------------------------------------
+
+    def reach(self, step: Step) -> Reach | None:
+        return self.layout.reach(self.plan.unit.key[0], step.path)
+
+    def choice_of(self, step: Step) -> str:
+        """The choice that a step's module is given, if it takes one."""
+        match step.what:
+            case Use():
+                reach = self.reach(step)
+                return reach.expression("choice") if reach else ""
+            case Part():
+                return "choice" if self.choice_inside(step) else ""
+            case _:
+                return ""
+
+    def choice_inside(self, step: Step) -> bool:
+        """Whether anything in a step takes a choice."""
+        match step.what:
+            case Use():
+                return self.reach(step) is not None
+            case Part(key):
+                return any(self.choice_inside(inner) for inner in self.units[key].steps)
+            case Chain(members):
+                return any(self.choice_inside(member) for member in members)
+            case _:
+                return False
+
+
+def fill(template: str, args: Sequence[Expr], access: str, tight: bool) -> Expr:
+    """An operation's expression with its arguments in place."""
+    called = template.rstrip().endswith(")") and tight
+    spaced = not called or template.startswith("{0}.")
+    texts = {str(i): arg.operand if spaced else arg.text for i, arg in enumerate(args)}
+    texts |= {"self": access, "all": join(arg.text for arg in args)}
+    text = re.sub(r"\{(\w+)\}", lambda found: texts[found[1]], template)
+    depth = max((arg.depth for arg in args), default=0)
+    return Expr(text, tight=tight, depth=depth + (1 if called else 0))
+

@@ -1,0 +1,192 @@
+"""The submodules of a class: how `__init__` makes them and `forward` calls them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from archdsl.codegen.flow import Chain, Leaf, Part, Step, Unit, Use
+from archdsl.codegen.naming import attribute
+from archdsl.ir.graph import FrameKind, Path
+from archdsl.ops.base import Argument, Helper
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """An argument of a constructor, which may become a parameter of the enclosing class.
+
+    `keyword` is how the constructor calls it, `positional` whether the name is left away;
+    at `default` the argument is omitted. `ours`: of a class of this file, whose arguments go by
+    position where the variable has the parameter's name.
+    """
+
+    value: int | float | bool | str | tuple[int, ...] | None
+    role: str
+    keyword: str = ""
+    default: int | float | bool | str | None = None
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """A constructor call. `of` is the constructor's name, or the number of a class of the file."""
+
+    of: str | int
+    slots: tuple[Slot, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Several:
+    """`nn.Sequential`, `nn.ModuleList` or, with names, `nn.ModuleDict`."""
+
+    of: str
+    members: tuple[Made, ...]
+    names: tuple[str, ...] = ()
+
+
+Made: TypeAlias = New | Several
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """A line of `__init__`. `dead`: `forward` never reaches it."""
+
+    name: str
+    made: Made
+    dead: bool
+
+
+# What torch fills in, so that layers which differ only in these can share one class.
+TORCH_DEFAULTS: Mapping[str, tuple[tuple[str, str, int], ...]] = {
+    "nn.Conv2d": (
+        ("stride", "stride", 1),
+        ("padding", "padding", 0),
+        ("dilation", "dilation", 1),
+        ("groups", "groups", 1),
+    ),
+}
+
+
+def helper_defaults(helper: Helper) -> tuple[tuple[str, str, int], ...]:
+    """The numbers that a helper class fills in itself: (keyword, role, default)."""
+    for node in ast.walk(ast.parse(helper.source)):
+        if isinstance(node, ast.FunctionDef) and node.name == "__init__":
+            names = [argument.arg for argument in node.args.args]
+            values = node.args.defaults
+            pairs = zip(names[len(names) - len(values) :], values, strict=True)
+            return tuple(
+                (name, name, value.value)
+                for name, value in pairs
+                if isinstance(value, ast.Constant) and type(value.value) in (int, float)
+            )
+    return ()
+
+
+def leaf_constructor(leaf: Leaf) -> New:
+    """The constructor call of an operation, with the defaults that it leaves unsaid."""
+    code = leaf.code
+    helpers = {helper.name: helper for helper in leaf.operation.helpers}
+    defaults = (
+        helper_defaults(helpers[code.constructor])
+        if code.constructor in helpers
+        else TORCH_DEFAULTS.get(code.constructor, ())
+    )
+    given = {argument.keyword: argument for argument in code.arguments if argument.keyword}
+    slots = [_slot(argument, None) for argument in code.arguments if not argument.keyword]
+    for keyword, role, default in defaults:
+        argument = given.pop(keyword, None) or Argument(default, role, keyword)
+        slots.append(_slot(argument, default))
+    slots += [_slot(argument, None) for argument in given.values()]
+    return New(code.constructor, tuple(slots))
+
+
+def _slot(argument: Argument, default: int | float | None) -> Slot:
+    return Slot(argument.value, argument.role, argument.keyword or "", default)
+
+
+@dataclass(slots=True)
+class Modules:
+    """The submodules of one unit, by their paths inside it."""
+
+    unit: Unit
+    stored: dict[Path, Step] = field(default_factory=dict)
+    live: set[Path] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, unit: Unit, live: Mapping[int, Step]) -> Modules:
+        """Every step that owns a submodule; those without weights only where they are called."""
+        modules = cls(unit)
+        for step in unit.steps:
+            if not is_stored(step) or (step.out not in live and not has_weights(step)):
+                continue
+            path = modules.inside(step)
+            modules.stored.setdefault(path, step)
+            if step.out in live:
+                modules.live.add(path)
+        return modules
+
+    def inside(self, step: Step) -> Path:
+        """A step's path below the unit."""
+        return step.path[len(self.unit.key[1]) :]
+
+    def access(self, step: Step) -> str:
+        """How `forward` reaches a step's submodule."""
+        path = self.inside(step)
+        text = f"self.{attribute(path[0])}"
+        for depth in range(1, len(path)):
+            numbered = self.is_list(path[:depth])
+            text += f"[{path[depth]}]" if numbered else f'["{attribute(path[depth])}"]'
+        return text
+
+    def children(self, prefix: Path) -> list[str]:
+        depth = len(prefix)
+        return list(dict.fromkeys(p[depth] for p in self.stored if p[:depth] == prefix))
+
+    def is_list(self, prefix: Path) -> bool:
+        """Whether what a group holds is numbered without gaps."""
+        frame = self.unit.graph.frames.get((*self.unit.key[1], *prefix))
+        names = self.children(prefix)
+        return (
+            frame is not None
+            and frame.kind is FrameKind.SEQUENCE
+            and names == [str(number) for number in range(len(names))]
+        )
+
+    def attributes(self, make: Mapping[int, Made]) -> list[Attribute]:
+        """The lines of `__init__`, in the order of the text; `make` gives each step's module."""
+        result = []
+        for name in self.children(()):
+            dead = not any(path[0] == name for path in self.live)
+            result.append(Attribute(attribute(name), self._made((name,), make), dead))
+        return result
+
+    def _made(self, path: Path, make: Mapping[int, Made]) -> Made:
+        if path in self.stored:
+            return make[self.stored[path].out]
+        names = self.children(path)
+        members = tuple(self._made((*path, name), make) for name in names)
+        if self.is_list(path):
+            return Several("nn.ModuleList", members)
+        return Several("nn.ModuleDict", members, tuple(attribute(name) for name in names))
+
+
+def is_stored(step: Step) -> bool:
+    match step.what:
+        case Leaf() as leaf:
+            return leaf.stored
+        case Use() | Part() | Chain():
+            return True
+        case _:
+            return False
+
+
+def has_weights(step: Step) -> bool:
+    match step.what:
+        case Leaf(operation, _, inputs):
+            return bool(operation.weights(inputs))
+        case Chain(members):
+            return any(has_weights(member) for member in members)
+        case _:
+            return True

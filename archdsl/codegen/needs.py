@@ -1,0 +1,150 @@
+"""When a value is needed: formulas over the holes of one module, compared by meaning.
+
+Formulas are compared as decision diagrams (Bryant, 1986, with one branch for each alternative
+of a hole), which are equal exactly when the formulas are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from archdsl.ir.formula import ALWAYS, NEVER, All, Any, Formula, Not, Taken, all_of, any_of, negate
+from archdsl.ir.graph import Hole
+from archdsl.syntax.tree import Quantity
+
+Diagram: TypeAlias = int
+FALSE: Diagram = 0
+TRUE: Diagram = 1
+LIMIT = 200_000
+
+
+class TooLarge(Exception):
+    """The diagram of a formula would be too large to build."""
+
+
+@dataclass(slots=True)
+class Diagrams:
+    """All diagrams over some holes. Equal diagrams have equal numbers."""
+
+    holes: Mapping[str, Hole]
+    named: dict[str, Diagram] = field(default_factory=dict)
+    """Atoms that stand for a formula: the named booleans of generated code."""
+    _levels: dict[tuple[str, int], int] = field(default_factory=dict)
+    _nodes: list[tuple[int, tuple[Diagram, ...]]] = field(default_factory=list)
+    _numbers: dict[tuple[int, tuple[Diagram, ...]], Diagram] = field(default_factory=dict)
+    _ands: dict[tuple[Diagram, Diagram], Diagram] = field(default_factory=dict)
+    _nots: dict[Diagram, Diagram] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._nodes += [(1 << 30, ()), (1 << 30, ())]
+        self._nots |= {FALSE: TRUE, TRUE: FALSE}
+        for hole in self.holes.values():
+            parts = 1 if hole.quantity is Quantity.ONE else len(hole.labels)
+            for part in range(parts):
+                self._levels[hole.name, part] = len(self._levels)
+
+    def of(self, formula: Formula) -> Diagram:
+        """The diagram of a formula. Raises TooLarge."""
+        match formula:
+            case Taken():
+                return self._atom(formula)
+            case All(terms):
+                return self.conjunction(self.of(term) for term in terms)
+            case Any(terms):
+                return self.disjunction(self.of(term) for term in terms)
+            case Not(term):
+                return self.negation(self.of(term))
+
+    def conjunction(self, terms: Iterable[Diagram]) -> Diagram:
+        result = TRUE
+        for term in terms:
+            result = self._and(result, term)
+        return result
+
+    def disjunction(self, terms: Iterable[Diagram]) -> Diagram:
+        return self.negation(self.conjunction(self.negation(term) for term in terms))
+
+    def negation(self, term: Diagram) -> Diagram:
+        if term not in self._nots:
+            level, children = self._nodes[term]
+            result = self._node(level, tuple(self.negation(child) for child in children))
+            self._nots[term] = result
+            self._nots[result] = term
+        return self._nots[term]
+
+    def implies(self, first: Diagram, second: Diagram) -> bool:
+        return self._and(first, self.negation(second)) == FALSE
+
+    def _atom(self, taken: Taken) -> Diagram:
+        if taken.hole in self.named:
+            return self.named[taken.hole]
+        hole = self.holes[taken.hole]
+        if hole.quantity is Quantity.ONE:
+            children = [FALSE] * len(hole.labels)
+            children[taken.alternative] = TRUE
+            return self._node(self._levels[taken.hole, 0], tuple(children))
+        if hole.quantity is Quantity.SOME and hole.count >= len(hole.labels):
+            return TRUE
+        return self._node(self._levels[taken.hole, taken.alternative], (FALSE, TRUE))
+
+    def _node(self, level: int, children: tuple[Diagram, ...]) -> Diagram:
+        if len(set(children)) == 1:
+            return children[0]
+        key = (level, children)
+        if key not in self._numbers:
+            if len(self._nodes) >= LIMIT:
+                raise TooLarge
+            self._numbers[key] = len(self._nodes)
+            self._nodes.append(key)
+        return self._numbers[key]
+
+    def _and(self, a: Diagram, b: Diagram) -> Diagram:
+        if FALSE in (a, b):
+            return FALSE
+        if TRUE in (a, b) or a == b:
+            return b if a == TRUE else a
+        key = (min(a, b), max(a, b))
+        if key not in self._ands:
+            (level_a, in_a), (level_b, in_b) = self._nodes[a], self._nodes[b]
+            level = min(level_a, level_b)
+            width = len(in_a) if level_a == level else len(in_b)
+            pairs = zip(
+                in_a if level_a == level else (a,) * width,
+                in_b if level_b == level else (b,) * width,
+                strict=True,
+            )
+            self._ands[key] = self._node(level, tuple(self._and(x, y) for x, y in pairs))
+        return self._ands[key]
+
+    def simplify(self, formula: Formula, given: Diagram = TRUE) -> Formula:
+        """A formula that means the same wherever `given` holds, without superfluous terms."""
+        whole = self.of(formula)
+        if self.implies(given, whole):
+            return ALWAYS
+        if self.implies(given, self.negation(whole)):
+            return NEVER
+        match formula:
+            case All(terms):
+                return self._pruned(terms, given, True)
+            case Any(terms):
+                return self._pruned(terms, given, False)
+            case Not(term):
+                return negate(self.simplify(term, given))
+            case Taken():
+                return formula
+
+    def _pruned(self, terms: tuple[Formula, ...], given: Diagram, conjunction: bool) -> Formula:
+        kept = [self.simplify(term, given) for term in terms]
+        position = 0
+        while position < len(kept):
+            rest = kept[:position] + kept[position + 1 :]
+            joined = all_of(rest) if conjunction else any_of(rest)
+            here, others = self.of(kept[position]), self.of(joined)
+            first, second = (others, here) if conjunction else (here, others)
+            if rest and self.implies(self._and(given, first), second):
+                kept = rest
+            else:
+                position += 1
+        return all_of(kept) if conjunction else any_of(kept)

@@ -1,0 +1,174 @@
+"""Numbers that differ between the uses of a class, as parameters with names.
+
+All uses of a class are rows, the places of numbers in its `__init__` are columns. A column of
+one value stays a literal. Other columns become parameters, named by their role; equal columns
+share one, and a column that is a plain function of others (`size * size`, `2 * dim`,
+`kernel // 2`) is written so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from archdsl.codegen.literals import literal
+from archdsl.codegen.modules import Slot
+from archdsl.codegen.naming import VARIABLES, Taken, safe
+
+Number: TypeAlias = int | float | bool
+Values: TypeAlias = tuple[Number, ...]
+
+# Roles that measure the same thing; only within one family, and along the laws below, is a
+# number taken for a function of another: anything else would be a coincidence.
+FAMILIES = (
+    ("dim", "in_channels", "out_channels", "in_features", "out_features", "channels", "features",
+     "hidden", "groups"),
+    ("size", "height", "width", "positions", "tokens"),
+    ("kernel", "padding"),
+)
+BASES = ("dim", "in_channels", "out_channels", "in_features", "out_features", "size", "kernel")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a class, with its value in each row."""
+
+    name: str
+    values: Values
+
+    @property
+    def annotation(self) -> str:
+        kinds = {type(value) for value in self.values}
+        if kinds == {bool}:
+            return "bool"
+        return "int" if kinds == {int} else "float"
+
+
+@dataclass(slots=True)
+class Parameters:
+    """The parameters of a class and, for every column, the expression that is written."""
+
+    parameters: list[Parameter] = field(default_factory=list)
+    expressions: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Column:
+    values: Values
+    roles: dict[str, None] = field(default_factory=dict)
+    first: int = 0
+
+
+def parametrise(columns: Sequence[Sequence[Slot]]) -> Parameters:
+    """Parameters for the slots of a class, one column for each slot, one row for each use."""
+    found: dict[object, _Column] = {}
+    keys: list[object] = []
+    for position, column in enumerate(columns):
+        values = tuple(slot.value for slot in column)
+        key = _key(column)
+        keys.append(key)
+        if key is not None:
+            numbers = tuple(v for v in values if isinstance(v, int | float))
+            known = found.setdefault(key, _Column(numbers, first=position))
+            known.roles.setdefault(column[0].role)
+    named = _name(found)
+    result = Parameters(parameters=[p for _, p in named.values() if p is not None])
+    for key, column in zip(keys, columns, strict=True):
+        result.expressions.append(literal(column[0].value) if key is None else named[key][0])
+    return result
+
+
+def _key(column: Sequence[Slot]) -> object | None:
+    """What equal columns share; None where the value is one and the same."""
+    values = tuple((type(slot.value), slot.value) for slot in column)
+    return None if len(set(values)) == 1 else (_family(column[0].role), values)
+
+
+def _family(role: str) -> object:
+    return next((family for family in FAMILIES if role in family), role)
+
+
+def _name(found: dict[object, _Column]) -> dict[object, tuple[str, Parameter | None]]:
+    """For every column its expression, and the parameter where it is one."""
+    two_ended = _two_ended(found)
+    taken = Taken()
+    result: dict[object, tuple[str, Parameter | None]] = {}
+    bases: list[tuple[_Column, Parameter]] = []
+    for key, column in sorted(found.items(), key=lambda item: _rank(item[1])):
+        expression = _derive(column, bases)
+        if expression:
+            result[key] = (expression, None)
+            continue
+        name = taken.claim(safe(_role(column, two_ended), VARIABLES - {"ratio"}))
+        parameter = Parameter(name, column.values)
+        bases.append((column, parameter))
+        result[key] = (name, parameter)
+    return dict(sorted(result.items(), key=lambda item: _order(found[item[0]])))
+
+
+def _two_ended(found: dict[object, _Column]) -> bool:
+    """Whether one number goes in and another comes out: then both keep these names."""
+    into = [c for c in found.values() if c.roles.keys() & {"in_channels", "in_features"}]
+    out = [c for c in found.values() if c.roles.keys() & {"out_channels", "out_features"}]
+    return any(a.values != b.values for a in into for b in out)
+
+
+def _role(column: _Column, two_ended: bool) -> str:
+    roles = list(column.roles)
+    if two_ended:
+        for role in ("in_channels", "out_channels", "in_features", "out_features"):
+            if role in roles:
+                return role
+    return min(roles, key=lambda role: (BASES.index(role) if role in BASES else 99))
+
+
+def _rank(column: _Column) -> tuple[int, int]:
+    """Bases first: other columns are written as functions of them."""
+    ranks = [BASES.index(role) for role in column.roles if role in BASES]
+    return (min(ranks, default=99), column.first)
+
+
+def _order(column: _Column) -> tuple[int, int]:
+    """Channels before sizes before the rest; each in the order of the text."""
+    families = [i for i, family in enumerate(FAMILIES) if family.__contains__(next(iter(column.roles)))]
+    return (min(families, default=len(FAMILIES)), column.first)
+
+
+def _derive(column: _Column, bases: Sequence[tuple[_Column, Parameter]]) -> str:
+    """The column as a function of the parameters so far, or nothing."""
+    roles = set(column.roles)
+    for base, parameter in bases:
+        law = _law(roles, set(base.roles), column.values, parameter.values)
+        if law:
+            return law.format(parameter.name)
+    if roles & {"dim", "hidden", "channels", "features"}:
+        for i, (_, first) in enumerate(bases):
+            for _, second in bases[i + 1 :]:
+                if _family(first.name) != FAMILIES[0] or _family(second.name) != FAMILIES[0]:
+                    continue
+                pairs = zip(column.values, first.values, second.values, strict=True)
+                if all(value == a + b for value, a, b in pairs):
+                    return f"{first.name} + {second.name}"
+    return ""
+
+
+def _law(roles: set[str], base: set[str], values: Values, given: Values) -> str:
+    pairs = list(zip(values, given, strict=True))
+    if any(type(value) is not int for pair in pairs for value in pair):
+        return ""
+    if "positions" in roles and "size" in base and all(v == n * n for v, n in pairs):
+        return "{0} * {0}"
+    if "padding" in roles and "kernel" in base and all(v == n // 2 for v, n in pairs):
+        return "{0} // 2"
+    ends = {"in_channels", "out_channels", "in_features", "out_features"}
+    if _family(next(iter(roles))) != FAMILIES[0] or _family(next(iter(base))) != FAMILIES[0]:
+        return ""
+    if roles & ends and base & ends:
+        return ""
+    for factor in (2, 3, 4, 6, 8):
+        if all(v == factor * n for v, n in pairs):
+            return f"{factor} * {{0}}"
+        if all(n == factor * v for v, n in pairs):
+            return f"{{0}} // {factor}"
+    return ""

@@ -1,0 +1,200 @@
+"""What a class's `forward` computes when: which steps live, under which decisions, and where."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from archdsl.codegen.flow import Gather, Nothing, Pick, Step, Unit
+from archdsl.codegen.needs import FALSE, TRUE, Diagram, Diagrams
+from archdsl.ir.formula import ALWAYS, Formula, Taken, all_of, any_of
+
+Branch: TypeAlias = tuple[int, int]
+"""An alternative of a pick, or a term of a gather: the step's value and the argument's index."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """The live steps of a unit, each with its need and the branch that it belongs to.
+
+    A step belongs to a branch when nothing outside it uses its value; it is then computed there.
+    """
+
+    unit: Unit
+    steps: dict[int, Step] = field(default_factory=dict)
+    uses: dict[int, list[Branch]] = field(default_factory=dict)
+    needs: dict[int, Diagram] = field(default_factory=dict)
+    owners: dict[int, Branch] = field(default_factory=dict)
+    likes: dict[int, int] = field(default_factory=dict)
+    """For zeros and for values not always computed: a value of that type that always is."""
+    diagrams: Diagrams = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.diagrams = Diagrams({hole.name: hole for hole in self.unit.graph.holes})
+        by_value = {step.out: step for step in self.unit.steps}
+        self._find_needs(by_value)
+        self.steps = {
+            out: step for out, step in by_value.items() if self.needs.get(out, FALSE) != FALSE
+        }
+        for step in self.steps.values():
+            for position, arg in enumerate(self.needed_args(step)):
+                if arg is not None:
+                    self.uses.setdefault(arg, []).append((step.out, position))
+        self._find_owners()
+
+    # --- needs -----------------------------------------------------------------------------
+
+    def needed_args(self, step: Step) -> tuple[int | None, ...]:
+        """A step's arguments; None for those whose value is not looked at or never there."""
+        if isinstance(step.what, Nothing) and step.out in self.likes:
+            return (None,)
+        if isinstance(step.what, Gather):
+            return tuple(
+                None
+                if self.diagrams.conjunction(
+                    (self.needs[step.out], self.diagrams.of(self.edge(step, i)))
+                ) == FALSE
+                else arg
+                for i, arg in enumerate(step.args)
+            )
+        return step.args
+
+    def edge(self, step: Step, position: int) -> Formula:
+        """When a step that is needed needs its argument."""
+        match step.what:
+            case Pick(hole):
+                return Taken(hole, position)
+            case Gather():
+                return step.when[position]
+            case _:
+                return ALWAYS
+
+    def _find_needs(self, steps: dict[int, Step]) -> None:
+        self.needs = dict.fromkeys(self.unit.outputs, TRUE)
+        for out in sorted(steps, reverse=True):
+            need = self.needs.get(out, FALSE)
+            step = steps[out]
+            if need == FALSE:
+                continue
+            if isinstance(step.what, Nothing) and self._find_like(step):
+                continue
+            for position, arg in enumerate(step.args):
+                taken = self.diagrams.of(self.edge(step, position))
+                reached = self.diagrams.conjunction((need, taken))
+                self.needs[arg] = self.diagrams.disjunction((self.needs.get(arg, FALSE), reached))
+
+    def _find_like(self, step: Step) -> bool:
+        """An input of the type that zeros need; without one they look at their argument."""
+        like = self.input_like(step.out)
+        if like is not None:
+            self.likes[step.out] = like
+        return like is not None
+
+    def input_like(self, value: int) -> int | None:
+        """An input of the class that has the type of a value."""
+        for position in self.unit.inputs:
+            if self.unit.type_of(position) == self.unit.type_of(value):
+                return position
+        return None
+
+    # --- branches --------------------------------------------------------------------------
+
+    def _find_owners(self) -> None:
+        sizes: dict[int, int] = {}
+        for step in self.steps.values():
+            for position, arg in enumerate(step.args):
+                if not isinstance(step.what, Pick) and not self._optional(step, position):
+                    continue
+                region = self._private(arg, (step.out, position))
+                for member in region:
+                    if len(region) < sizes.get(member, 1 << 60):
+                        sizes[member] = len(region)
+                        self.owners[member] = (step.out, position)
+
+    def _optional(self, step: Step, position: int) -> bool:
+        if not isinstance(step.what, Gather):
+            return False
+        present = self.diagrams.of(step.when[position])
+        return not self.diagrams.implies(self.needs[step.out], present)
+
+    def _private(self, start: int, branch: Branch) -> set[int]:
+        """The steps that only this branch uses."""
+        if start not in self.steps or start in self.unit.outputs:
+            return set()
+        if self.uses.get(start, []) != [branch]:
+            return set()
+        region = {start}
+        heap = [-arg for arg in set(self.steps[start].args)]
+        heapq.heapify(heap)
+        while heap:
+            value = -heapq.heappop(heap)
+            if value in region or value not in self.steps or value in self.unit.outputs:
+                continue
+            if all(user in region for user, _ in self.uses.get(value, [])):
+                region.add(value)
+                for arg in self.steps[value].args:
+                    heapq.heappush(heap, -arg)
+        return region
+
+    def members(self, branch: Branch | None) -> list[Step]:
+        """The steps that are computed in a branch itself (None: in the body), in order."""
+        return [step for out, step in self.steps.items() if self.owners.get(out) == branch]
+
+    def region(self, branch: Branch) -> list[Step]:
+        """The steps of a branch and of all branches inside it, in order."""
+        return [step for step in self.steps.values() if branch in self._around(step.out)]
+
+    def _around(self, value: int) -> Iterable[Branch]:
+        owner = self.owners.get(value)
+        while owner is not None:
+            yield owner
+            owner = self.owners.get(owner[0])
+
+    def context(self, branch: Branch | None) -> Diagram:
+        """What is known to hold inside a branch."""
+        if branch is None:
+            return TRUE
+        step = self.steps[branch[0]]
+        taken = self.diagrams.of(self.edge(step, branch[1]))
+        return self.diagrams.conjunction((self.needs[step.out], taken))
+
+    # --- guards ----------------------------------------------------------------------------
+
+    def guarded(self, step: Step) -> bool:
+        """Whether a step of a branch is needed only under further conditions."""
+        context = self.context(self.owners.get(step.out))
+        return not self.diagrams.implies(context, self.needs[step.out])
+
+    def available(self, value: int, need: Diagram) -> bool:
+        """Whether a value is computed wherever `need` holds."""
+        return value not in self.steps or self.diagrams.implies(need, self.needs[value])
+
+    def guard(self, step: Step, atoms: dict[Diagram, Formula]) -> Formula:
+        """When a guarded step is needed, given that its branch is reached.
+
+        `atoms` are the conditions that already have names, by meaning.
+        """
+        branch = self.owners.get(step.out)
+        terms = []
+        for user, position in self.uses.get(step.out, []):
+            edge = self.edge(self.steps[user], position)
+            terms.append(all_of((self._reached(user, branch, atoms), edge)))
+        return self.diagrams.simplify(any_of(terms), self.context(branch))
+
+    def _reached(
+        self, value: int, branch: Branch | None, atoms: dict[Diagram, Formula]
+    ) -> Formula:
+        """When a step is needed, given that a branch around it is reached."""
+        need = self.needs[value]
+        if need in atoms:
+            return atoms[need]
+        owner = self.owners.get(value)
+        if owner == branch:
+            return ALWAYS  # unguarded, or it would have a name
+        if owner is None:
+            return ALWAYS
+        outer, position = owner
+        edge = self.edge(self.steps[outer], position)
+        return all_of((self._reached(outer, branch, atoms), edge))
