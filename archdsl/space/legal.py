@@ -15,7 +15,7 @@ from archdsl.space.layout import Layout, Slot
 from archdsl.space.subsets import Taken
 from archdsl.space.wording import listed
 from archdsl.syntax.errors import fault
-from archdsl.syntax.lexer import MAX_BYTES
+from archdsl.syntax.limits import MAX_BYTES
 from archdsl.syntax.tree import Quantity, Source, Span
 
 TOKEN = re.compile(
