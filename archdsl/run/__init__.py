@@ -1,0 +1,1 @@
+"""Runs: folders in which a search or a retraining goes on until it is done."""

@@ -1,0 +1,70 @@
+"""Checkpoints: one safetensors file with tensors, and text and state as JSON in its metadata.
+
+One file is one consistent point: weights, optimiser, controller and place in the ledger are
+replaced together or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from archdsl.files import write_whole
+from archdsl.syntax.errors import fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """`text` is the canonical text of the space, `hash` its SHA-256, `genotype` what the weights
+    are of (the bare space for a supernet), `values` whatever JSON can hold."""
+
+    tensors: Mapping[str, Tensor]
+    text: str
+    hash: str
+    genotype: str
+    values: Mapping[str, Any]
+
+
+def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+    """Write it whole. Raises ArchError E0707; the checkpoint before is then intact."""
+    metadata = {
+        "format": "archdsl 1",
+        "space": checkpoint.text,
+        "hash": checkpoint.hash,
+        "architecture": checkpoint.genotype,
+        "values": json.dumps(checkpoint.values, sort_keys=True),
+    }
+    tensors = {name: t.detach().cpu().contiguous() for name, t in checkpoint.tensors.items()}
+    write_whole(path, save(tensors, metadata))
+
+
+def load_checkpoint(path: Path) -> Checkpoint | None:
+    """What was saved there, or None. Raises ArchError E0807 for another kind of file."""
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        return Checkpoint(
+            tensors=tensors,
+            text=metadata["space"],
+            hash=metadata["hash"],
+            genotype=metadata["architecture"],
+            values=json.loads(metadata["values"]),
+        )
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise fault(
+            "E0807",
+            f"{path} is not a checkpoint: {error}",
+            found=str(path),
+            expected="a safetensors file that archdsl wrote",
+            hint="move it away to begin anew",
+        ) from error

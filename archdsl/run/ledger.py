@@ -1,0 +1,165 @@
+"""The ledger: every string asked, in order, with what was told about it.
+
+An SQLite file in WAL mode, synced at every commit. A row is written when a string is asked and
+completed when its result is told; both happen once. After a crash the work goes on from a
+checkpoint and asks again: rows that are there are checked and their results used, so nothing
+is lost and nothing stands twice.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from archdsl.syntax.errors import ArchError, fault
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS ledger (
+  step   INTEGER PRIMARY KEY,  -- 0, 1, 2, ... without gaps
+  epoch  INTEGER NOT NULL,     -- the outer epoch
+  kind   TEXT NOT NULL,        -- train, search, derive, final or measure
+  text   TEXT NOT NULL,        -- the architecture
+  reward REAL,                 -- accuracy, 0 to 1; NULL where none is told (yet)
+  detail TEXT,                 -- what else was measured, as JSON
+  asked  REAL NOT NULL,        -- seconds since 1970
+  told   REAL
+) STRICT
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One row, without its times."""
+
+    step: int
+    epoch: int
+    kind: str
+    text: str
+    reward: float | None = None
+    detail: Mapping[str, Any] | None = None
+
+
+class Ledger:
+    """The ledger of one run. Use `open_ledger`."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def ask(self, step: int, epoch: int, kind: str, text: str) -> Entry:
+        """Note that a string is asked at this step, or find that it was.
+
+        Raises ArchError E0808 where the ledger remembers another string: the run was made by
+        another version, or on a machine that computes otherwise.
+        """
+        asked = Entry(step=step, epoch=epoch, kind=kind, text=text)
+        known = self.entry(step)
+        if known is None:
+            with _told_plainly(), self._connection:
+                self._connection.execute(
+                    "INSERT INTO ledger (step, epoch, kind, text, asked) VALUES (?, ?, ?, ?, ?)",
+                    (step, epoch, kind, text, time.time()),
+                )
+            return asked
+        if (known.epoch, known.kind, known.text) != (epoch, kind, text):
+            raise fault(
+                "E0808",
+                f"the ledger does not fit this run at step {step}",
+                found=f"{known.kind} {known.text}",
+                expected=f"{kind} {text}",
+                hint="another version or machine made it; start a new run with -o",
+            )
+        return known
+
+    def tell(
+        self, step: int, reward: float | None, detail: Mapping[str, Any] | None = None
+    ) -> None:
+        """Complete the row of a step; a string that was only trained has no reward."""
+        noted = json.dumps(detail, sort_keys=True) if detail is not None else None
+        with _told_plainly(), self._connection:
+            self._connection.execute(
+                "UPDATE ledger SET reward = ?, detail = ?, told = ? WHERE step = ?",
+                (reward, noted, time.time(), step),
+            )
+
+    def entry(self, step: int) -> Entry | None:
+        return next(self._read("WHERE step = ?", step), None)
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All rows in order."""
+        return tuple(self._read("ORDER BY step"))
+
+    def seconds(self) -> float:
+        """Time between asking and telling, over all rows: pauses between sessions are left out."""
+        (total,) = self._connection.execute("SELECT sum(told - asked) FROM ledger").fetchone()
+        return float(total or 0)
+
+    def _read(self, rest: str, *values: int) -> Iterator[Entry]:
+        query = f"SELECT step, epoch, kind, text, reward, detail FROM ledger {rest}"
+        for step, epoch, kind, text, reward, detail in self._connection.execute(query, values):
+            yield Entry(
+                step=step,
+                epoch=epoch,
+                kind=kind,
+                text=text,
+                reward=reward,
+                detail=json.loads(detail) if detail is not None else None,
+            )
+
+
+@contextmanager
+def open_ledger(path: Path) -> Iterator[Ledger]:
+    """The ledger in that file, made if it is not there. Raises ArchError E0806, E0807."""
+    with _told_plainly(path):
+        connection = sqlite3.connect(path)
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(SCHEMA)
+        except sqlite3.Error:
+            connection.close()
+            raise
+    try:
+        yield Ledger(connection)
+    finally:
+        connection.close()
+
+
+def read_ledger(path: Path) -> tuple[Entry, ...]:
+    """All rows of a ledger, also while a run is writing it."""
+    if not path.exists():
+        raise fault("E0807", f"there is no ledger at {path}", found=str(path), expected="a run")
+    with open_ledger(path) as ledger:
+        return ledger.entries()
+
+
+@contextmanager
+def _told_plainly(path: Path | None = None) -> Iterator[None]:
+    """SQLite's errors as ours: a full disk, a folder without rights, another kind of file."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _plain(error, path) from error
+
+
+def _plain(error: sqlite3.Error, path: Path | None) -> ArchError:
+    if isinstance(error, sqlite3.OperationalError):
+        return fault(
+            "E0806",
+            f"the ledger cannot be written: {error}",
+            found=str(path or "ledger.sqlite"),
+            expected="room on the disk, in a folder that may be written",
+            hint="what was there is intact; the same command goes on from it",
+        )
+    return fault(
+        "E0807",
+        f"the ledger cannot be read: {error}",
+        found=str(path or "ledger.sqlite"),
+        expected="an SQLite file that archdsl wrote",
+        hint="move it away to begin anew",
+    )

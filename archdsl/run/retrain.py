@@ -1,0 +1,231 @@
+"""Retraining: one architecture from fresh weights, or from those of a supernet.
+
+Judged on validation every few epochs; the best of these is tested once, at the end. A folder
+that can be left at any moment: the checkpoint holds weights, optimiser and best weights at one
+point, and all randomness comes from (seed, purpose, epoch, step).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from archdsl.codegen import network_source
+from archdsl.controllers.seeds import seed_for
+from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
+from archdsl.evaluate.data import Batch, Data, open_data
+from archdsl.evaluate.training import accuracy, correct, torch_settings, training_step
+from archdsl.files import write_whole
+from archdsl.ir.cost import cost
+from archdsl.ir.graph import Program
+from archdsl.load import load_network
+from archdsl.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from archdsl.run.folder import run_folder
+from archdsl.run.progress import Advance, progress
+from archdsl.run.settings import RetrainSettings, check_settings, remember
+from archdsl.run.stop import Interrupted, graceful
+from archdsl.run.summary import RetrainSummary, write_retrain_summary
+from archdsl.syntax.errors import fault
+
+
+def retrain(
+    program: Program,
+    *,
+    out: Path,
+    settings: RetrainSettings | None = None,
+    inherit: Path | None = None,
+    quiet: bool = False,
+) -> RetrainSummary:
+    """Train a network (a program without holes) in the folder `out`, or go on there.
+
+    `inherit` is the checkpoint of a search, or a safetensors file with the network's names: its
+    weights are the start. Leaves network.py, best.safetensors and a summary. Raises ArchError
+    (E08xx), and Interrupted after Ctrl-C, when everything is saved.
+    """
+    settings = settings or RetrainSettings()
+    check_settings(settings)
+    (image,) = (program.net.nodes[i].type.shape for i in program.net.inputs)
+    data = open_data(
+        settings.data,
+        shape=image,
+        classes=program.net.result_types[0].channels,
+        batch_size=settings.batch_size,
+    )
+    with run_folder(out) as folder, torch_settings(settings.threads), graceful() as stopped:
+        start = {"architecture": program.genotype, "inherit": str(inherit or "")}
+        remember(folder / "settings.json", program, settings, start)
+        write_whole(folder / "network.py", network_source(program))
+        with progress("retrain", settings.epochs * data.steps, quiet=quiet) as advance:
+            run = _Retrain(program, data, settings, folder, inherit, stopped, advance)
+            summary = run.run()
+        write_retrain_summary(folder, summary)
+    return summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The next batch of a retraining, and its best so far (after `best_epoch` epochs)."""
+
+    epoch: int = 0
+    batch: int = 0
+    best_epoch: int = 0
+    best: float = -1.0
+    seconds: float = 0.0
+
+
+class _Retrain:
+    """One retraining in progress."""
+
+    def __init__(
+        self,
+        program: Program,
+        data: Data,
+        settings: RetrainSettings,
+        folder: Path,
+        inherit: Path | None,
+        stopped: Callable[[], bool],
+        advance: Advance,
+    ) -> None:
+        self.program = program
+        self.data = data
+        self.settings = settings
+        self.folder = folder
+        self.stopped = stopped
+        self.advance = advance
+        self.place = Place()
+        self.device = torch.device(settings.device)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_for(settings.seed, "network"))
+            self.model = load_network(program).to(self.device)
+        self.optimizer = torch.optim.AdamW(
+            self.model.parameters(),
+            lr=settings.learning_rate,
+            weight_decay=settings.weight_decay,
+        )
+        self.best: dict[str, Tensor] = {}
+        if not self._restore() and inherit is not None:
+            inherit_weights(self.model, inherit)
+
+    def run(self) -> RetrainSummary:
+        """The epochs that are left, then the test of the best."""
+        while self.place.epoch < self.settings.epochs:
+            self._epoch()
+            done = self.place.epoch + 1
+            self.place = replace(self.place, epoch=done, batch=0)
+            if done == self.settings.epochs or done % self.settings.checkpoint_every == 0:
+                self._judge()
+                self._save()
+        return self._test()
+
+    def _epoch(self) -> None:
+        """What is left of one epoch; the rate falls in steps (StepLR)."""
+        settings, epoch = self.settings, self.place.epoch
+        drops = epoch // settings.decay_every
+        for group in self.optimizer.param_groups:
+            group["lr"] = settings.learning_rate * settings.decay**drops
+        self.model.train()
+        while self.place.batch < self.data.steps:
+            if self.stopped():
+                self._save()
+                raise Interrupted(self.folder)
+            begun, step = time.monotonic(), self.place.batch
+            images, labels = self._moved(self.data.training_batch(settings.seed, epoch, step))
+            seed = seed_for(settings.seed, "step", epoch, step)
+            training_step(self.model, self.optimizer, images, labels, seed)
+            spent = self.place.seconds + time.monotonic() - begun
+            self.place = replace(self.place, batch=step + 1, seconds=spent)
+            self.advance(epoch * self.data.steps + step + 1, f"best {max(self.place.best, 0):.3f}")
+
+    def _judge(self) -> None:
+        """Validation accuracy; the first of equals stays the best."""
+        self.model.eval()
+        moved = (self._moved(batch) for batch in self.data.validation_batches)
+        score = accuracy(correct(self.model, moved))
+        if score > self.place.best:
+            self.place = replace(self.place, best=score, best_epoch=self.place.epoch)
+            self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
+
+    def _test(self) -> RetrainSummary:
+        """The best weights on the test part, and in a file of their own."""
+        self.model.load_state_dict(self.best)
+        self.model.eval()
+        moved = (self._moved(batch) for batch in self.data.test_batches())
+        counts = correct(self.model, moved)
+        values = {"epoch": self.place.best_epoch, "validation": self.place.best}
+        self._write("best.safetensors", self.best, values)
+        costs = cost(self.program)
+        return RetrainSummary(
+            architecture=self.program.genotype,
+            hash=self.program.hash,
+            data=self.settings.data,
+            seed=self.settings.seed,
+            epochs=self.settings.epochs,
+            best_epoch=self.place.best_epoch,
+            validation=self.place.best,
+            test=accuracy(counts),
+            test_images=sum(total for _, total in counts),
+            params=costs.params,
+            macs=costs.macs,
+            seconds=self.place.seconds,
+        )
+
+    def _moved(self, batch: Batch) -> Batch:
+        images, labels = batch
+        return images.to(self.device), labels.to(self.device)
+
+    def _save(self) -> None:
+        tensors = {f"weights.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"adamw.{k}": v for k, v in pack_optimizer(self.optimizer).items()}
+        tensors |= {f"best.{k}": v for k, v in self.best.items()}
+        self._write("checkpoint.safetensors", tensors, {"place": asdict(self.place)})
+
+    def _write(
+        self, name: str, tensors: Mapping[str, Tensor], values: Mapping[str, object]
+    ) -> None:
+        program = self.program
+        save_checkpoint(
+            self.folder / name,
+            Checkpoint(
+                tensors=tensors,
+                text=program.text,
+                hash=program.hash,
+                genotype=program.genotype,
+                values=values,
+            ),
+        )
+
+    def _restore(self) -> bool:
+        saved = load_checkpoint(self.folder / "checkpoint.safetensors")
+        if saved is None:
+            return False
+        self.place = Place(**saved.values["place"])
+        self.model.load_state_dict(below(saved.tensors, "weights."))
+        unpack_optimizer(self.optimizer, below(saved.tensors, "adamw."))
+        self.best = below(saved.tensors, "best.")
+        return True
+
+
+def inherit_weights(model: torch.nn.Module, path: Path) -> None:
+    """Start a network from the weights of its names in a supernet.
+
+    Strict: every tensor of the network must be there with its shape. Raises ArchError E0811.
+    """
+    saved = load_checkpoint(path)
+    if saved is None:
+        raise fault("E0811", f"there are no weights at {path}", found=str(path))
+    tensors = below(saved.tensors, "shared.weights.") or dict(saved.tensors)
+    wanted = model.state_dict()
+    wrong = [k for k, v in wanted.items() if k not in tensors or tensors[k].shape != v.shape]
+    if wrong:
+        raise fault(
+            "E0811",
+            f"{len(wrong)} of the network's {len(wanted)} tensors are not in {path}",
+            found=", ".join(wrong[:3]) + (", ..." if len(wrong) > 3 else ""),
+            expected="a supernet of the same space, with the same parameters",
+        )
+    model.load_state_dict({name: tensors[name] for name in wanted})

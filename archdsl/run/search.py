@@ -1,0 +1,262 @@
+"""The search: shared weights and a controller in turn, then the best architecture.
+
+    each outer epoch    one epoch of the shared weights along one proposed path,
+                        then proposals, each judged on one random validation batch
+    derive              the best of some proposals, each on a random batch of its own
+    measure             the winner, and architectures drawn uniformly, on all of validation
+
+A run is a folder. It can be killed at any moment: all randomness comes from (seed, purpose,
+step), a checkpoint is one consistent point within an epoch of the shared weights, and what the
+controller did since is done again from the ledger, where its rewards stand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from archdsl.codegen import network_source, supernet_source
+from archdsl.controllers import Controller, State, Told, make_controller
+from archdsl.controllers.seeds import stream
+from archdsl.controllers.tensors import below
+from archdsl.evaluate.data import Batch, Data, open_data
+from archdsl.evaluate.shared import SharedSettings, SharedWeights
+from archdsl.evaluate.training import accuracy, torch_settings
+from archdsl.files import write_whole
+from archdsl.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from archdsl.run.folder import run_folder
+from archdsl.run.ledger import Entry, Ledger, open_ledger
+from archdsl.run.progress import Advance, progress
+from archdsl.run.settings import SearchSettings, check_settings, remember
+from archdsl.run.stop import Interrupted, graceful
+from archdsl.run.summary import SearchSummary, summarise_search, write_search_summary
+from archdsl.space.view import SearchSpace
+
+CHECKPOINT_BATCHES = 500  # within one long epoch of the shared weights
+
+
+def search(
+    space: SearchSpace,
+    *,
+    out: Path,
+    settings: SearchSettings | None = None,
+    quiet: bool = False,
+) -> SearchSummary:
+    """Run a search in the folder `out`, or go on with the one that is there.
+
+    Raises ArchError (E08xx) for data, settings and folders that do not fit, and Interrupted
+    after Ctrl-C, when everything is saved.
+    """
+    settings = settings or SearchSettings()
+    check_settings(settings)
+    program = space.program
+    (image,) = (program.net.nodes[i].type.shape for i in program.net.inputs)
+    data = open_data(
+        settings.data,
+        shape=image,
+        classes=program.net.result_types[0].channels,
+        batch_size=settings.batch_size,
+    )
+    with run_folder(out) as folder, torch_settings(settings.threads), graceful() as stopped:
+        remember(folder / "settings.json", program, settings, {})
+        write_whole(folder / "space.arch", program.text)
+        write_whole(folder / "supernet.py", supernet_source(program))
+        with open_ledger(folder / "ledger.sqlite") as ledger:
+            total = _Search.total(settings)
+            with progress("search", total, quiet=quiet) as advance:
+                run = _Search(space, data, settings, folder, ledger, stopped, advance)
+                best = run.run()
+            architecture = space.resolve(space.parse(best.text))
+            write_whole(folder / "network.py", network_source(architecture))
+            summary = summarise_search(space, settings, ledger.entries(), ledger.seconds())
+        write_search_summary(folder, summary)
+    return summary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a search is within its shared weights: the next batch of an epoch.
+
+    `text` is the path of the epoch, None before it is proposed; `step` the next row of the
+    ledger; `loss` the sum over the batches of the epoch so far.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    text: str | None = None
+    loss: float = 0.0
+
+
+class _Search:
+    """One search in progress."""
+
+    def __init__(
+        self,
+        space: SearchSpace,
+        data: Data,
+        settings: SearchSettings,
+        folder: Path,
+        ledger: Ledger,
+        stopped: Callable[[], bool],
+        advance: Advance,
+    ) -> None:
+        self.space = space
+        self.data = data
+        self.settings = settings
+        self.folder = folder
+        self.ledger = ledger
+        self.stopped = stopped
+        self.advance = advance
+        self.place = Place()
+        self.controller: Controller = make_controller(
+            settings.controller, space, seed=settings.seed, as_released=settings.as_released
+        )
+        self.shared = SharedWeights(
+            space,
+            data,
+            seed=settings.seed,
+            device=settings.device,
+            settings=SharedSettings(
+                learning_rate=settings.learning_rate,
+                weight_decay=settings.weight_decay,
+                calibration=settings.calibration,
+            ),
+        )
+        self._restore()
+
+    @staticmethod
+    def total(settings: SearchSettings) -> int:
+        """How many rows the ledger has at the end."""
+        per_epoch = 1 + settings.controller_steps
+        return settings.epochs * per_epoch + settings.derive_samples + 1 + settings.measure_samples
+
+    def run(self) -> Entry:
+        """Everything that is left to do; the winner's row at the end."""
+        while self.place.epoch < self.settings.epochs:
+            self._train_epoch()
+            for _ in range(self.settings.controller_steps):
+                self._learn()
+            self.place = Place(epoch=self.place.epoch + 1, step=self.place.step)
+        derived = [self._derive() for _ in range(self.settings.derive_samples)]
+        best = max(derived, key=lambda entry: entry.reward or 0.0)  # the first of equals
+        winner = self._judged("final", best.text, self.data.validation_batches)
+        for text in self._uniform():
+            self._judged("measure", text, self.data.validation_batches)
+        return winner
+
+    # ---- shared weights --------------------------------------------------------------------------
+
+    def _train_epoch(self) -> None:
+        """What is left of this epoch's training; afterwards a checkpoint."""
+        if self.place.text is None:
+            self._begin_epoch()
+        text, epoch = self.place.text, self.place.epoch
+        assert text is not None
+        if self.place.batch == self.data.steps:  # the checkpoint at the end of this epoch
+            return
+        while self.place.batch < self.data.steps:
+            self._pause()
+            loss = self.shared.train_step(text, epoch, self.place.batch)
+            self.place = replace(
+                self.place, batch=self.place.batch + 1, loss=self.place.loss + loss
+            )
+            if self.place.batch % CHECKPOINT_BATCHES == 0:
+                self._save()
+        mean = self.place.loss / self.data.steps
+        self.ledger.tell(self.place.step - 1, None, {"loss": mean})
+        self.advance(self.place.step, f"loss {mean:.3f}")
+        self._save()
+
+    def _begin_epoch(self) -> None:
+        self.controller.new_epoch()
+        if self.settings.as_released:  # the released code made its optimisers in the epoch
+            self.shared.new_optimizer()
+        (text,) = self.controller.ask(1)
+        self._asked("train", text)
+        self.place = replace(self.place, text=text)
+
+    # ---- proposals -------------------------------------------------------------------------------
+
+    def _learn(self) -> None:
+        (text,) = self.controller.ask(1)
+        entry = self._judged("search", text, self._reward_batch())
+        assert entry.reward is not None
+        self.controller.tell([Told(text, entry.reward)])
+
+    def _derive(self) -> Entry:
+        (text,) = self.controller.ask(1)
+        return self._judged("derive", text, self._reward_batch())
+
+    def _reward_batch(self) -> Sequence[Batch]:
+        """One batch, drawn for this step of the ledger."""
+        batches = self.data.reward_batches
+        return [stream(self.settings.seed, "reward", self.place.step).choice(batches)]
+
+    def _uniform(self) -> list[str]:
+        """Different architectures drawn uniformly: all of them where there are no more."""
+        count = self.settings.measure_samples
+        rng = stream(self.settings.seed, "measure")
+        found: dict[str, None] = {}
+        for _ in range(100 * count):
+            if len(found) == min(count, self.space.size):
+                break
+            found[self.space.sample(rng).text] = None
+        return list(found)
+
+    def _judged(self, kind: str, text: str, batches: Sequence[Batch]) -> Entry:
+        """Ask and tell one string; one that was told before a crash is not judged again."""
+        entry = self._asked(kind, text)
+        if entry.reward is None:
+            self._pause()
+            counts = self.shared.judge(text, batches)
+            detail: Mapping[str, Any] = {"hits": counts}
+            entry = replace(entry, reward=accuracy(counts), detail=detail)
+            self.ledger.tell(entry.step, entry.reward, detail)
+        self.advance(self.place.step, f"{kind} {entry.reward:.3f}")
+        return entry
+
+    def _asked(self, kind: str, text: str) -> Entry:
+        entry = self.ledger.ask(self.place.step, self.place.epoch, kind, text)
+        self.place = replace(self.place, step=self.place.step + 1)
+        return entry
+
+    # ---- checkpoints -----------------------------------------------------------------------------
+
+    def _pause(self) -> None:
+        """End here if the user asked for it. Only training is saved: the rest is in the ledger."""
+        if not self.stopped():
+            return
+        training = self.place.text is not None and self.place.batch < self.data.steps
+        if training:
+            self._save()
+        raise Interrupted(self.folder)
+
+    def _save(self) -> None:
+        controller = self.controller.state()
+        tensors = {f"shared.{k}": v for k, v in self.shared.state().items()}
+        tensors |= {f"controller.{k}": v for k, v in controller.tensors.items()}
+        values = {"place": asdict(self.place), "controller": dict(controller.values)}
+        program = self.space.program
+        save_checkpoint(
+            self.folder / "checkpoint.safetensors",
+            Checkpoint(
+                tensors=tensors,
+                text=program.text,
+                hash=program.hash,
+                genotype=program.genotype,
+                values=values,
+            ),
+        )
+
+    def _restore(self) -> None:
+        saved = load_checkpoint(self.folder / "checkpoint.safetensors")
+        if saved is None:
+            return
+        self.place = Place(**saved.values["place"])
+        self.shared.restore(below(saved.tensors, "shared."))
+        self.controller.restore(
+            State(tensors=below(saved.tensors, "controller."), values=saved.values["controller"])
+        )

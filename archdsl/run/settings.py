@@ -1,0 +1,152 @@
+"""What a run was started with: written once, compared on every resume."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from archdsl import __version__
+from archdsl.files import write_whole
+from archdsl.ir.graph import Program
+from archdsl.syntax.errors import fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSettings:
+    """Everything that the result of a search depends on, besides the space.
+
+    The defaults are those of Zhang and Liu's released code. `epochs` are outer epochs: one epoch
+    of the shared weights with one sampled architecture, then `controller_steps` rewards, each on
+    one random validation batch of `batch_size`. The best of `derive_samples` proposals is
+    derived. `measure_samples` architectures, drawn uniformly, show whether rewards tell
+    architectures apart. `calibration` batches set batch statistics before each judgement.
+    """
+
+    controller: str = "reinforce"
+    data: str = "digits"
+    seed: int = 42
+    epochs: int = 100
+    controller_steps: int = 100
+    derive_samples: int = 10
+    measure_samples: int = 10
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    calibration: int = 2
+    as_released: bool = False
+    threads: int = 2
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainSettings:
+    """Everything that the result of a retraining depends on, besides the architecture.
+
+    The defaults are those of Zhang and Liu's released code: AdamW, the rate times 0.85 every 50
+    epochs, judged and saved every 10 epochs, and the best of those on validation is tested.
+    """
+
+    data: str = "digits"
+    seed: int = 42
+    epochs: int = 600
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    decay_every: int = 50
+    decay: float = 0.85
+    checkpoint_every: int = 10
+    threads: int = 2
+    device: str = "cpu"
+
+
+Settings = SearchSettings | RetrainSettings
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse numbers that mean nothing. Raises ArchError E0810."""
+    least = {"seed": 0, "epochs": 1, "controller_steps": 0, "measure_samples": 2, "decay": 0.0}
+    for name, value in asdict(settings).items():
+        if isinstance(value, bool | str):
+            continue
+        lowest = least.get(name, 0.0 if isinstance(value, float) else 1)
+        if not lowest <= value < float("inf"):
+            raise fault(
+                "E0810",
+                f"{name} cannot be {value}",
+                found=str(value),
+                expected=f"at least {lowest}",
+            )
+    if settings.device != "cpu" and not _device_works(settings.device):
+        raise fault(
+            "E0810",
+            f"torch cannot compute on {settings.device!r} here",
+            found=settings.device,
+            expected="cpu, or a device that torch finds",
+        )
+
+
+def _device_works(name: str) -> bool:
+    try:
+        torch.empty(1, device=name)
+    except (RuntimeError, AssertionError):
+        return False
+    return True
+
+
+def remember(path: Path, program: Program, settings: Settings, extra: Mapping[str, str]) -> None:
+    """Write the settings of a new run, or compare them with those that it was started with.
+
+    `extra` is what else must stay the same (the architecture). The environment is recorded and
+    may change. Raises ArchError E0809 that names every difference, E0807 for a broken file.
+    """
+    now = {
+        "space": program.space,
+        "hash": program.hash,
+        **{f"parameter {name}": value for name, value in program.parameters.items()},
+        **asdict(settings),
+        **extra,
+    }
+    if not path.exists():
+        whole = {"settings": now, "environment": environment()}
+        write_whole(path, json.dumps(whole, indent=2) + "\n")
+        return
+    then = _read(path)
+    names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
+    if names:
+        raise fault(
+            "E0809",
+            f"the run in {path.parent} was started with other settings: {', '.join(names)}",
+            found=", ".join(f"{name}={now.get(name)}" for name in names),
+            expected=", ".join(f"{name}={then.get(name)}" for name in names),
+            hint="give the same settings to go on, or another folder with -o",
+        )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
+        return dict(settings)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise fault(
+            "E0807",
+            f"{path} is not the settings of a run: {error}",
+            found=str(path),
+            expected="what archdsl wrote when the run began",
+        ) from error
+
+
+def environment() -> dict[str, str]:
+    """Versions and processor, for the record."""
+    return {
+        "archdsl": __version__,
+        "torch": str(torch.__version__),
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+    }

@@ -1,0 +1,222 @@
+"""What a run found, as text for people and JSON for programs."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import sqrt
+from pathlib import Path
+from statistics import fmean, stdev, variance
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from archdsl.files import write_whole
+from archdsl.ir.cost import cost
+from archdsl.run.ledger import Entry
+from archdsl.run.settings import SearchSettings
+from archdsl.space.view import SearchSpace
+
+DISTINGUISHABLE = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """Whether rewards tell the architectures of a space apart, in accuracy (0 to 1).
+
+    `spread`: standard deviation over architectures drawn uniformly, of their accuracy on the
+    whole validation part under the shared weights. `noise`: standard deviation over reward
+    batches of the accuracy of one architecture (root mean square over the same architectures).
+    """
+
+    spread: float
+    noise: float
+    architectures: int
+
+    @property
+    def ratio(self) -> float:
+        """Spread over noise; with less than 2, one reward says little about an architecture."""
+        if self.noise > 0:
+            return self.spread / self.noise
+        return float("inf") if self.spread > 0 else 0.0
+
+    @property
+    def verdict(self) -> str:
+        return "distinguishable" if self.ratio >= DISTINGUISHABLE else "not distinguishable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSummary:
+    """The result of a search. Accuracies are shares of 1 under shared weights, on validation:
+    `reward` on the one batch that the winner was chosen by, `accuracy` on all of it."""
+
+    space: str
+    hash: str
+    size: int
+    controller: str
+    data: str
+    seed: int
+    asked: int
+    best: str
+    reward: float
+    accuracy: float
+    params: int
+    macs: int
+    first_rewards: float
+    last_rewards: float
+    signal: Signal
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetrainSummary:
+    """The result of a retraining. Accuracies are shares of 1; the weights are those of
+    `best_epoch`, the best on validation."""
+
+    architecture: str
+    hash: str
+    data: str
+    seed: int
+    epochs: int
+    best_epoch: int
+    validation: float
+    test: float
+    test_images: int
+    params: int
+    macs: int
+    seconds: float
+
+
+def measure_signal(entries: Sequence[Entry], batch_size: int) -> Signal:
+    """The signal of the uniformly drawn architectures in a ledger.
+
+    Only full batches count for the noise. Where validation is a single batch, the noise is that
+    of as many independent images: sqrt(p (1 - p) / n).
+    """
+    measured = [entry for entry in entries if entry.kind == "measure"]
+    rewards = [entry.reward for entry in measured if entry.reward is not None]
+    noise = [_batch_variance(entry, batch_size) for entry in measured]
+    return Signal(
+        spread=stdev(rewards) if len(rewards) > 1 else 0.0,
+        noise=sqrt(fmean(noise)) if noise else 0.0,
+        architectures=len(rewards),
+    )
+
+
+def _batch_variance(entry: Entry, batch_size: int) -> float:
+    counts: list[tuple[int, int]] = (entry.detail or {})["hits"]
+    full = [hits / total for hits, total in counts if total == batch_size]
+    if len(full) > 1:
+        return variance(full)
+    share = entry.reward or 0.0
+    return share * (1 - share) / min(batch_size, sum(total for _, total in counts))
+
+
+def summarise_search(
+    space: SearchSpace, settings: SearchSettings, entries: Sequence[Entry], seconds: float
+) -> SearchSummary:
+    """Read the result of a finished search off its ledger."""
+    (final,) = (entry for entry in entries if entry.kind == "final")
+    derived = [e.reward or 0.0 for e in entries if e.kind == "derive"]
+    learned = [e.reward or 0.0 for e in entries if e.kind == "search"]
+    tenth = max(len(learned) // 10, 1)
+    costs = cost(space.resolve(space.parse(final.text)))
+    return SearchSummary(
+        space=space.program.genotype,
+        hash=space.program.hash,
+        size=space.size,
+        controller=settings.controller,
+        data=settings.data,
+        seed=settings.seed,
+        asked=len(entries),
+        best=final.text,
+        reward=max(derived),
+        accuracy=final.reward or 0.0,
+        params=costs.params,
+        macs=costs.macs,
+        first_rewards=fmean(learned[:tenth]) if learned else 0.0,
+        last_rewards=fmean(learned[-tenth:]) if learned else 0.0,
+        signal=measure_signal(entries, settings.batch_size),
+        seconds=seconds,
+    )
+
+
+def write_search_summary(folder: Path, summary: SearchSummary) -> None:
+    """summary.json and summary.txt."""
+    signal = summary.signal
+    ratio = signal.ratio if signal.ratio != float("inf") else None
+    whole = asdict(summary)
+    whole["signal"] |= {"ratio": ratio, "verdict": signal.verdict}
+    write_whole(folder / "summary.json", json.dumps(whole, indent=2) + "\n")
+    write_whole(folder / "summary.txt", as_text(search_table(summary)))
+
+
+def write_retrain_summary(folder: Path, summary: RetrainSummary) -> None:
+    """summary.json and summary.txt."""
+    write_whole(folder / "summary.json", json.dumps(asdict(summary), indent=2) + "\n")
+    write_whole(folder / "summary.txt", as_text(retrain_table(summary)))
+
+
+def search_table(summary: SearchSummary) -> Table:
+    """One search as rows of name and value."""
+    table = Table(box=box.SIMPLE, show_header=False, title=Text(f"Search of {summary.space}"))
+    rows = (
+        ("best architecture", summary.best),
+        ("accuracy, all of validation", percent(summary.accuracy)),
+        ("accuracy, the batch it won by", percent(summary.reward)),
+        ("parameters", f"{summary.params:,}"),
+        ("MACs", f"{summary.macs:,}"),
+        ("strings asked", f"{summary.asked:,} from {summary.size:,} architectures"),
+        ("rewards, first and last tenth", f"{percent(summary.first_rewards)}, "
+         f"{percent(summary.last_rewards)}"),
+        *signal_rows(summary.signal),
+        ("controller, data, seed", f"{summary.controller}, {summary.data}, {summary.seed}"),
+        ("seconds", f"{summary.seconds:.1f}"),
+    )  # fmt: skip
+    for name, value in rows:
+        table.add_row(name, Text(value))
+    return table
+
+
+def signal_rows(signal: Signal) -> tuple[tuple[str, str], ...]:
+    """Spread, noise and their ratio, in points (hundredths of accuracy)."""
+    return (
+        ("reward spread", f"{100 * signal.spread:.1f} points, standard deviation over "
+         f"{signal.architectures} architectures"),
+        ("batch noise", f"{100 * signal.noise:.1f} points, standard deviation over batches"),
+        ("ratio", f"{signal.ratio:.1f}: {signal.verdict}"),
+    )  # fmt: skip
+
+
+def retrain_table(summary: RetrainSummary) -> Table:
+    """One retraining as rows of name and value."""
+    table = Table(
+        box=box.SIMPLE, show_header=False, title=Text(f"Retraining of {summary.architecture}")
+    )
+    error = sqrt(summary.test * (1 - summary.test) / summary.test_images)
+    rows = (
+        ("test accuracy", f"{percent(summary.test)}, standard error {100 * error:.1f} points"),
+        ("validation accuracy", f"{percent(summary.validation)}, epoch {summary.best_epoch}"),
+        ("parameters", f"{summary.params:,}"),
+        ("MACs", f"{summary.macs:,}"),
+        ("data, seed, epochs", f"{summary.data}, {summary.seed}, {summary.epochs}"),
+        ("seconds", f"{summary.seconds:.1f}"),
+    )
+    for name, value in rows:
+        table.add_row(name, Text(value))
+    return table
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
+
+
+def as_text(table: Table) -> str:
+    """A table in plain characters, 100 columns wide, for a file."""
+    file = io.StringIO()
+    Console(file=file, width=100, color_system=None).print(table)
+    return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"

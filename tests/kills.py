@@ -1,0 +1,129 @@
+"""Kills: a short search is killed at random moments until it has been killed often enough.
+
+    python -m tests.kills [KILLS] [SEED]
+
+Every killed run is resumed until it ends; its ledger (times apart), its best architecture, its
+weights and its files must then be those of a run that nobody disturbed. SIGKILL leaves a process
+no moment to save anything. This process imports everything once and forks each run from itself;
+it never starts a thread of torch, so the forks are whole.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import sys
+import tempfile
+import time
+import traceback
+from contextlib import closing
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from archdsl.run.ledger import read_ledger
+from archdsl.run.search import search
+from archdsl.run.settings import SearchSettings
+from tests.shipped import shipped
+
+SETTINGS = SearchSettings(epochs=3, controller_steps=8, derive_samples=4, measure_samples=4)
+SAME_FILES = ("network.py", "supernet.py", "space.arch", "settings.json")
+
+
+def start(folder: Path) -> int:
+    """A search in that folder, in a process of its own; returns its id."""
+    child = os.fork()
+    if child:
+        return child
+    code = 1
+    try:
+        search(shipped("nas_bench_201", width=4, cells=1, size=8), out=folder, settings=SETTINGS)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    os._exit(code)
+
+
+def ended(child: int) -> int | None:
+    """The exit status of a process, or None while it runs."""
+    found, status = os.waitpid(child, os.WNOHANG)
+    return status if found else None
+
+
+def whole(folder: Path) -> None:
+    """A search that runs to its end."""
+    _, status = os.waitpid(start(folder), 0)
+    assert status == 0, "the search failed"
+
+
+def killed(folder: Path, row: int, wait: float) -> bool:
+    """Start or resume a search; kill it `wait` seconds after its ledger has that many rows.
+
+    False where it ended before.
+    """
+    child, reached = start(folder), float("inf")
+    while time.monotonic() < reached + wait:
+        if (status := ended(child)) is not None:
+            assert status == 0, "the search failed"
+            return False
+        if reached == float("inf") and rows_of(folder) >= row:
+            reached = time.monotonic()
+        time.sleep(0.001)
+    os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    return os.WIFSIGNALED(status)
+
+
+def rows_of(folder: Path) -> int:
+    """How many rows a ledger has while it is written; 0 before it exists."""
+    try:
+        with closing(sqlite3.connect(f"file:{folder}/ledger.sqlite?mode=ro", uri=True)) as ledger:
+            return int(ledger.execute("SELECT count(*) FROM ledger").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+
+
+def compare(folder: Path, reference: Path) -> None:
+    """The same rows, weights and files; the database whole."""
+    found, expected = (read_ledger(path / "ledger.sqlite") for path in (folder, reference))
+    assert found == expected, "the ledgers differ"
+    assert [entry.step for entry in found] == list(range(len(found)))
+    with sqlite3.connect(folder / "ledger.sqlite") as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    ours, theirs = (load_file(path / "checkpoint.safetensors") for path in (folder, reference))
+    assert ours.keys() == theirs.keys()
+    assert all(ours[name].equal(theirs[name]) for name in ours), "the weights differ"
+    for name in SAME_FILES:
+        assert (folder / name).read_bytes() == (reference / name).read_bytes(), name
+    assert not list(folder.glob(".*.part"))
+
+
+def main(kills: int = 25, seed: int = 0) -> None:
+    """Kill as often as asked; prints one line for each run and a last one with the counts."""
+    rng = random.Random(seed)
+    with tempfile.TemporaryDirectory() as temporary:
+        reference = Path(temporary) / "reference"
+        whole(reference)
+        rows = rows_of(reference)
+        done = runs = 0
+        while done < kills:
+            folder = Path(temporary) / f"run{runs}"
+            here, row = 0, 0
+            # At most five kills a run, each further on, so that several runs see every part.
+            while done < kills and here < 5 and row <= rows:
+                wait = rng.uniform(0, rng.choice((0.005, 0.05, 0.5)))
+                if not killed(folder, row, wait):
+                    break
+                done, here = done + 1, here + 1
+                row = rows_of(folder) + rng.randrange(rows // 2)
+            whole(folder)
+            compare(folder, reference)
+            runs += 1
+            print(f"run {runs}: killed {here} times, same ledger", flush=True)
+        print(f"{done} kills in {runs} runs of {rows} rows, no difference")
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:]))
