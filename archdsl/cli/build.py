@@ -1,0 +1,59 @@
+"""The command that writes Python: compile."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archdsl.cli.command import Level, Named, Session, command
+from archdsl.cli.output import put, put_json
+
+app = typer.Typer()
+
+
+class Emit(str, Enum):
+    """The stages of the pipeline that can be printed."""
+
+    TREE = "tree"
+    IR = "ir"
+    IR_OPT = "ir-opt"
+    CODE = "code"
+
+
+@command(app, "compile")
+def compile_(
+    session: Session,
+    named: Named,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="DIR", help="Where the files go.")
+    ] = None,
+    level: Level = 1,
+    supernet: Annotated[
+        bool, typer.Option("--supernet", help="The whole space as well, as supernet.py.")
+    ] = False,
+    emit: Annotated[
+        Emit | None, typer.Option(help="Print a stage of the pipeline; write nothing.")
+    ] = None,
+    format: Annotated[
+        bool, typer.Option("--format/--no-format", help="Lay the code out with Black.")
+    ] = True,
+) -> None:
+    """Write network.py for an architecture, supernet.py for a space: PyTorch, torch only.
+
+    Prints the paths of the files.
+    """
+    from archdsl import compiler
+
+    if (out is None) == (emit is None):
+        raise typer.BadParameter("give either -o DIR, or --emit STAGE to print")
+    found = session.library.find(named)
+    if emit is not None:
+        stage = compiler.Stage(emit.value)
+        put(compiler.emit(found, stage, level=level, supernet=supernet, format=format))
+        return
+    assert out is not None
+    for path in compiler.compile_to(found, out, level=level, supernet=supernet, format=format):
+        put_json({"path": str(path)}) if session.json else put(str(path))

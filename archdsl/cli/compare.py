@@ -1,0 +1,113 @@
+"""Commands on pictures and differences: show, diff, patch."""
+
+from __future__ import annotations
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from archdsl.cli.command import FINDINGS, Level, Named, Session, X, command
+from archdsl.cli.figures import put_string
+from archdsl.cli.output import put
+
+app = typer.Typer()
+
+Out = Annotated[
+    Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write there, not to the screen.")
+]
+
+
+class Picture(str, Enum):
+    """What `show` draws."""
+
+    TEXT = "text"
+    SVG = "svg"
+    DOT = "dot"
+    MERMAID = "mermaid"
+
+
+@command(app)
+def show(
+    session: Session,
+    named: Named,
+    format: Annotated[Picture, typer.Option(help="A table, or a picture.")] = Picture.TEXT,
+    module: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only this cell, block or net.")
+    ] = None,
+    out: Out = None,
+) -> None:
+    """The size and the holes of a space; shapes, costs and the picture of an architecture."""
+    from archdsl.files import write_whole
+    from archdsl.show import as_dot, as_mermaid, as_svg, as_text
+
+    program = session.library.find(named).program
+    draw = {
+        Picture.TEXT: as_text,
+        Picture.SVG: as_svg,
+        Picture.DOT: as_dot,
+        Picture.MERMAID: as_mermaid,
+    }[format]
+    text = draw(program, module)
+    if out is None:
+        put(text)
+    else:
+        put(str(write_whole(out, text)))
+
+
+class Report(str, Enum):
+    """How `diff` tells."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@command(app)
+def diff(
+    session: Session,
+    before: Annotated[str, typer.Argument(metavar="A", help=X)],
+    after: Annotated[str, typer.Argument(metavar="B", help=X)],
+    format: Annotated[Report, typer.Option(help="For people, or to apply.")] = Report.TEXT,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit 1 where they differ.")
+    ] = False,
+) -> int:
+    """What changed from A to B, and what it costs."""
+    from archdsl.diff import as_json, as_text
+    from archdsl.diff import diff as compare
+
+    a, b = session.library.find(before), session.library.find(after)
+    space = a.space.program if a.space is b.space else None
+    result = compare(a.program, b.program, space)
+    if session.json or format is Report.JSON:
+        put(json.dumps(as_json(result)))
+    else:
+        put(as_text(result))
+    return FINDINGS if exit_code and result else 0
+
+
+@command(app)
+def patch(
+    session: Session,
+    before: Annotated[str, typer.Argument(metavar="A", help=X)],
+    edits: Annotated[
+        Path, typer.Argument(metavar="EDITS", help="What diff --format json printed, or '-'.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="DIR", help="Write network.py there.")
+    ] = None,
+    level: Level = 1,
+) -> None:
+    """Apply the edits of a diff to A; prints the string of the result."""
+    from archdsl.diff import apply, from_json
+    from archdsl.files import read_text
+
+    result = apply(from_json(read_text(edits)).edits, session.library.find(before).program)
+    if out is None:
+        put_string(session, result.genotype)
+        return
+    from archdsl.compiler import write_network
+
+    put(str(write_network(result, out, level=level)))

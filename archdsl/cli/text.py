@@ -1,0 +1,264 @@
+"""Commands on text alone: check, fmt, new, spaces, explain."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from archdsl.cli.command import FINDINGS, Session, Several, command
+from archdsl.cli.output import exit_code, put, put_json, report
+from archdsl.syntax.errors import ArchError, fault
+
+if TYPE_CHECKING:
+    from archdsl.library import Found
+
+app = typer.Typer()
+
+
+# --- check -----------------------------------------------------------------------------------
+
+
+@command(app)
+def check(session: Session, named: Several) -> int:
+    """Say what is wrong with texts and strings: place, found, expected, hint.
+
+    Every space of a file is elaborated with its defaults; '-' reads one file. Nothing is
+    printed on standard output but one line for each that is fine.
+    """
+    worst = 0
+    for name in named:
+        try:
+            found = list(_checked(session, name))
+        except ArchError as error:
+            worst = max(worst, exit_code(error))
+            _refused(session, name, error)
+        else:
+            _accepted(session, name, found)
+    return worst
+
+
+def _checked(session: Session, name: str) -> Iterator[Found]:
+    if name == "-" or name.endswith(".arch"):
+        yield from session.library.spaces_in(Path(name))
+        return
+    found = session.library.find(name)
+    if found.architecture is not None:
+        _keeps_constraints(found)
+    yield found
+
+
+def _keeps_constraints(found: Found) -> None:
+    """Raise E0510 where a network breaks a `where` of its space."""
+    network = found.network()
+    if not network.constraints:
+        return
+    from archdsl.passes.figures import figures, violated
+
+    known = figures(network)
+    findings = [
+        diagnostic
+        for broken in violated(network)
+        for diagnostic in fault(
+            "E0510",
+            f"{network.space} wants {broken.metric} {broken.operator} {broken.bound:,}",
+            broken.span,
+            found=f"{known[broken.metric]:,}",
+            expected=f"{broken.operator} {broken.bound:,}",
+        ).diagnostics
+    ]
+    if findings:
+        raise ArchError(findings)
+
+
+def _accepted(session: Session, name: str, found: list[Found]) -> None:
+    if session.json:
+        put_json({"name": name, "ok": True, "errors": []})
+    elif not session.quiet:
+        for one in found:
+            what = one.program.genotype
+            size = "" if one.architecture else f", {one.space.size:,} architectures"
+            put(f"{name}: fine" if what == name else f"{name}: fine: {what}{size}")
+
+
+def _refused(session: Session, name: str, error: ArchError) -> None:
+    """Findings are this command's data, so with `--json` they go to standard output."""
+    if session.json:
+        from archdsl.syntax.render import as_json
+
+        put_json({"name": name, "ok": False, "errors": [as_json(d) for d in error.diagnostics]})
+    else:
+        report(error)
+
+
+# --- fmt -------------------------------------------------------------------------------------
+
+Check = Annotated[
+    bool, typer.Option("--check", help="Write nothing; exit 1 where something would change.")
+]
+Diff = Annotated[bool, typer.Option("--diff", help="Write nothing; print what would change.")]
+
+
+@command(app)
+def fmt(session: Session, named: Several, check: Check = False, diff: Diff = False) -> int:
+    """Rewrite files in the one layout; print a string in its canonical spelling.
+
+    '-' reads a file, or one string, from standard input and prints the result.
+    """
+    worst = 0
+    for name in named:
+        try:
+            before, after, write = _formatted(session, name)
+        except ArchError as error:
+            report(error, as_json=session.json)
+            worst = max(worst, exit_code(error))
+            continue
+        changed = before != after
+        if diff:
+            put_difference(before, after, name)
+        if check:
+            worst = max(worst, FINDINGS if changed else 0)
+        if check and changed:
+            session.tell(f"would reformat {name}")
+        if not check and not diff:
+            write(after)
+        if session.json:
+            put_json({"name": name, "changed": changed})
+    return worst
+
+
+def _formatted(session: Session, name: str) -> tuple[str, str, Callable[[str], None]]:
+    """The text before and after, and what to do with the latter."""
+    from archdsl.files import read_text
+    from archdsl.syntax.printer import format_text
+
+    show: Callable[[str], None] = _nothing if session.json else put
+    if not (name == "-" or name.endswith(".arch")):
+        return f"{name}\n", f"{_canonical(session, name)}\n", show
+    before = read_text(Path(name))
+    if name != "-":
+        return before, format_text(before, name), _writer(session, Path(name), before)
+    if _is_string(before):
+        return before, f"{_canonical(session, before.strip())}\n", show
+    return before, format_text(before, "<stdin>"), show
+
+
+def _canonical(session: Session, text: str) -> str:
+    """The one spelling of a string; a string of an unknown form is answered as such."""
+    if text.endswith(".py") or ":" in text:
+        raise fault("E0709", f"{text} cannot be formatted", expected="a .arch file or a string")
+    return session.library.string(text).program.genotype
+
+
+def _is_string(text: str) -> bool:
+    """Whether standard input holds one architecture string rather than a file."""
+    line = text.strip()
+    return "\n" not in line and "{" not in line and line.split(maxsplit=1)[:1] != ["archdsl"]
+
+
+def _nothing(text: str) -> None:
+    pass
+
+
+def _writer(session: Session, path: Path, before: str) -> Callable[[str], None]:
+    from archdsl.files import write_whole
+
+    def write(after: str) -> None:
+        if after != before:
+            write_whole(path, after)
+            session.tell(f"reformatted {path}")
+
+    return write
+
+
+def put_difference(before: str, after: str, name: str) -> None:
+    """A unified diff on standard output; nothing where nothing changes."""
+    from difflib import unified_diff
+
+    lines = unified_diff(
+        before.splitlines(), after.splitlines(), name, f"{name} (formatted)", lineterm=""
+    )
+    text = "\n".join(lines)
+    if text:
+        put(text)
+
+
+# --- new -------------------------------------------------------------------------------------
+
+
+@command(app)
+def new(
+    session: Session,
+    name: Annotated[str, typer.Argument(help="The space; its file becomes NAME.arch.")],
+) -> None:
+    """Begin a space: a small file to edit, that compiles. Never overwrites."""
+    from archdsl.resources import templates
+    from archdsl.syntax.parse import parse
+
+    text = (templates() / "new.arch").read_text(encoding="utf-8").replace("NAME", name)
+    try:
+        parse(text, name)
+    except ArchError as error:
+        message = f"'{name}' cannot be the name of a space"
+        expected = "letters, digits and _, beginning with a letter; no word of the language"
+        raise fault("E0709", message, found=name, expected=expected) from error
+    path = Path(f"{name}.arch")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise fault("E0707", f"{path} exists; it is left as it is", found=str(path)) from None
+    except OSError as error:
+        raise fault("E0707", f"{path} cannot be written: {error.strerror}") from None
+    put_json({"path": str(path)}) if session.json else put(str(path))
+    session.tell(f"try: archdsl show {path}")
+
+
+# --- spaces and codes ------------------------------------------------------------------------
+
+
+@command(app)
+def spaces(session: Session) -> None:
+    """List the spaces that ship, and those of --space: name, size, what it is."""
+    rows = []
+    for name in session.library.names():
+        program = session.library.space(name).program
+        size = session.library.space(name).size
+        rows.append((name, size, program.title, program.doc[0] if program.doc else ""))
+    if session.json:
+        for name, size, title, about in rows:
+            put_json({"name": name, "size": size, "title": title, "about": about})
+        return
+    width = max((len(row[0]) for row in rows), default=0)
+    digits = max((len(f"{row[1]:,}") for row in rows), default=0)
+    for name, size, _, about in rows:
+        put(f"{name:<{width}}  {size:>{digits},}  {about}".rstrip())
+
+
+@command(app)
+def explain(
+    session: Session,
+    code: Annotated[str, typer.Argument(metavar="CODE", help="As in error[E0203].")],
+) -> None:
+    """Explain a code of an error: what it means, a wrong text, a right one."""
+    from dataclasses import asdict
+
+    from archdsl.syntax.codes import CODES
+    from archdsl.syntax.codes import explain as explanation
+
+    if code.upper() not in CODES:
+        raise fault(
+            "E0709",
+            f"no error has the code {code}",
+            found=code,
+            expected="one that archdsl printed, such as E0203",
+        )
+    if session.json:
+        put_json(asdict(CODES[code.upper()]))
+    else:
+        put(explanation(code))
+
+
+

@@ -1,0 +1,259 @@
+"""What a user names: a string, a file, a generated `.py`, `RUN:best`; and spaces by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from archdsl.files import read_text
+from archdsl.ir.elaborate import elaborate
+from archdsl.ir.graph import Program, Static
+from archdsl.ir.limits import Limits
+from archdsl.resources import shipped_space, shipped_spaces
+from archdsl.space.architecture import Architecture
+from archdsl.space.parameters import parameters_of
+from archdsl.space.view import SearchSpace
+from archdsl.space.wording import similar
+from archdsl.syntax import tree
+from archdsl.syntax.errors import ArchError, Diagnostic, fault
+from archdsl.syntax.parse import parse, parse_genotype
+
+Given = tuple[tuple[str, Static], ...]
+"""Parameters of a space, sorted by name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """What a user named: a space, or one architecture of it.
+
+    `architecture` is None where holes are left open.
+    """
+
+    space: SearchSpace
+    architecture: Architecture | None
+
+    @property
+    def program(self) -> Program:
+        """The network as written, or the whole space with its holes."""
+        if self.architecture is None:
+            return self.space.program
+        return self.space.resolve(self.architecture)
+
+    def network(self) -> Program:
+        """The network; E0705 for a space whose holes are open."""
+        if self.architecture is None:
+            name = self.space.program.genotype
+            raise fault(
+                "E0705",
+                f"{name} is a whole space, not one architecture",
+                found=f"{self.space.size:,} architectures",
+                hint=f"name one, or draw one: archdsl sample '{name}'",
+            )
+        return self.space.resolve(self.architecture)
+
+
+class Library:
+    """Finds spaces by name: in the given files first, then among those that ship.
+
+    Elaborated spaces are kept, so that a thousand strings of one space cost one elaboration.
+    """
+
+    def __init__(self, files: Sequence[Path] = (), limits: Limits | None = None) -> None:
+        """Raises ArchError where a file cannot be read or parsed, or two spaces share a name."""
+        self.limits = limits or Limits()
+        self._trees: dict[str, tree.Space] = {}
+        self._opened: dict[tuple[str, Given], SearchSpace] = {}
+        self._heads: dict[str, SearchSpace] = {}
+        for file in files:
+            self._add(parse(read_text(file), str(file)))
+
+    def _add(self, document: tree.Document) -> None:
+        for space in document.spaces:
+            if space.name in self._trees:
+                raise fault("E0703", f"two spaces are called {space.name}", space.span)
+            self._trees[space.name] = joined(space, self._used(document))
+
+    # --- what is named -------------------------------------------------------------------------
+
+    def find(self, named: str) -> Found:
+        """What a string, a file, a generated `.py` or `RUN:best` stands for.
+
+        Raises ArchError for whatever does not exist or does not make sense.
+        """
+        if named == "-" or named.endswith(".arch"):
+            return self._only(Path(named))
+        if named.endswith(".py"):
+            return self._generated(Path(named))
+        if ":" in named:
+            return self._run(named)
+        return self.string(named)
+
+    def string(self, text: str) -> Found:
+        """The architecture that a string names, or the space where it names no more."""
+        known = self._heads.get(text.partition("/")[0])
+        if known is not None and "/" in text:  # seen before: no need to read the head again
+            return Found(space=known, architecture=known.parse(text))
+        return self._genotype(parse_genotype(text))
+
+    def space(self, name: str, parameters: Mapping[str, Static] | None = None) -> SearchSpace:
+        """A space by its name, with parameters."""
+        return self._open(self._tree(name, None), parameters or {})
+
+    def names(self) -> tuple[str, ...]:
+        """The spaces of the given files, then those that ship."""
+        return tuple(dict.fromkeys((*self._trees, *shipped_spaces())))
+
+    def spaces_in(self, path: Path) -> Iterator[Found]:
+        """Every space of a file, with its parameters at their defaults; `-` is standard input.
+
+        Raises ArchError with what is wrong in any of them, after the last that is right.
+        """
+        document = parse(read_text(path), str(path))
+        used = self._used(document)
+        findings: list[Diagnostic] = []
+        for space in document.spaces:
+            try:
+                yield _whole(open_space(joined(space, used), None, self.limits))
+            except ArchError as error:
+                findings += error.diagnostics
+        if findings:
+            raise ArchError(findings)
+
+    def _only(self, path: Path) -> Found:
+        document = parse(read_text(path), str(path))
+        first, *others = document.spaces
+        if others:
+            raise fault(
+                "E0704",
+                f"{path} holds {len(document.spaces)} spaces",
+                others[0].span,
+                found=", ".join(space.name for space in document.spaces),
+                hint=f"name one: {first.name} --space {path}",
+            )
+        return _whole(open_space(joined(first, self._used(document)), None, self.limits))
+
+    def _generated(self, path: Path) -> Found:
+        """A generated file: the string and the text of its space that it carries."""
+        from archdsl.carried import carried
+
+        name, text = carried(read_text(path), path)
+        own = Library(limits=self.limits)
+        own._add(parse(text, f"{path} (the space at its end)"))
+        return own._genotype(parse_genotype(name, str(path)))
+
+    def _run(self, named: str) -> Found:
+        folder, _, which = named.rpartition(":")
+        path = Path(folder) / "network.py"
+        if which != "best":
+            raise fault(
+                "E0702",
+                f"'{which}' of a run is not known",
+                found=named,
+                expected="RUN:best",
+                hint="a string has no `:`, a run is named with `:best`",
+            )
+        if not path.is_file():
+            raise fault(
+                "E0702",
+                f"{folder} has no best architecture yet",
+                found=f"no {path}",
+                expected="a folder of a finished search",
+                hint="run archdsl search with -o to the end first",
+            )
+        return self._generated(path)
+
+    # --- spaces --------------------------------------------------------------------------------
+
+    def _genotype(self, genotype: tree.Genotype) -> Found:
+        space = self._tree(genotype.space, genotype.span)
+        _check_names(space, genotype)
+        opened = self._open(space, parameters_of(genotype))
+        if not genotype.groups and opened.decisions:
+            return Found(space=opened, architecture=None)
+        found = Found(space=opened, architecture=opened.parse(genotype))
+        self._heads[opened.program.genotype] = opened
+        return found
+
+    def _tree(self, name: str, span: tree.Span | None) -> tree.Space:
+        if name not in self._trees:
+            text = shipped_space(name)
+            if text is None:
+                known = sorted({*self._trees, *shipped_spaces()})
+                raise fault(
+                    "E0701",
+                    f"no space is called {name}",
+                    span and replace(span, end=span.start + len(name)),
+                    found=name,
+                    expected=", ".join(known),
+                    hint=similar(name, known) or "give its file with --space FILE",
+                )
+            document = parse(text, f"{name}.arch")
+            for space in document.spaces:
+                self._trees.setdefault(space.name, joined(space, self._used(document)))
+        return self._trees[name]
+
+    def _open(self, space: tree.Space, parameters: Mapping[str, Static]) -> SearchSpace:
+        key = (space.name, tuple(sorted(parameters.items())))
+        if key not in self._opened:
+            self._opened[key] = open_space(space, parameters, self.limits)
+        return self._opened[key]
+
+    def _used(self, document: tree.Document) -> list[tree.Item]:
+        """The definitions that `use NAME` brings; what they use themselves is in them already."""
+        return [
+            item
+            for name in document.uses
+            for item in self._tree(name, document.span).items
+            if isinstance(item, (tree.Operation, tree.Constant))
+            or (isinstance(item, tree.Module) and item.kind is not tree.ModuleKind.NET)
+        ]
+
+
+def joined(space: tree.Space, used: Sequence[tree.Item]) -> tree.Space:
+    """A space with the definitions it uses before its own; what it defines itself stays."""
+    if not used:
+        return space
+    own = {name for item in space.items if (name := getattr(item, "name", None))}
+    brought = (item for item in used if getattr(item, "name", None) not in own)
+    return replace(space, items=(*brought, *space.items))
+
+
+def open_space(
+    space: tree.Space,
+    parameters: Mapping[str, Static] | None = None,
+    limits: Limits | None = None,
+) -> SearchSpace:
+    """A space elaborated, with its `where` constraints on what is drawn from it."""
+    program = elaborate(space, parameters)
+    if not program.constraints:
+        return SearchSpace(program)
+    from archdsl.passes.figures import violated
+
+    opened = SearchSpace(program)
+    return SearchSpace(program, lambda one: not violated(opened.resolve(one)))
+
+
+def _whole(opened: SearchSpace) -> Found:
+    """A space, or its only architecture where it leaves nothing to decide."""
+    only = None if opened.decisions else opened.unrank(0)
+    return Found(space=opened, architecture=only)
+
+
+def _check_names(space: tree.Space, genotype: tree.Genotype) -> None:
+    """Parameters of a string that its space does not have, told at their place in the string."""
+    known = [parameter.name for parameter in space.parameters]
+    findings = [
+        Diagnostic(
+            code="E0611",
+            message=f"{space.name} has no parameter {argument.name}",
+            span=argument.span,
+            found=argument.name or "",
+            expected=", ".join(known) or "no parameters",
+            hint=similar(argument.name or "", known),
+        )
+        for argument in genotype.parameters
+        if argument.name not in known
+    ]
+    if findings:
+        raise ArchError(findings)
