@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +35,7 @@ from archdsl.syntax.errors import ArchError
 from archdsl.syntax.tree import ModuleKind
 from tests.shipped import shipped, written
 
+CASES = Path(__file__).parent / "cases" / "diff"
 FOUND = "metaformer_nas/mixer[id; 1 pool; 1 id; 3 pool]"
 TINY = """
 archdsl 1
@@ -54,6 +56,11 @@ space tiny(width=8, depth=2) {
 
 
 space = cache(shipped)
+
+
+@cache
+def case(name: str, **parameters: Any) -> SearchSpace:
+    return written((CASES / f"{name}.arch").read_text(encoding="utf-8"), **parameters)
 
 
 def architecture(text: str, **parameters: Any) -> Program:
@@ -153,10 +160,10 @@ def test_nodes_are_told_across_parameters() -> None:
         "parameter nodes: 4 -> 7",
         "mixer: node 3: id -> pool",
         "mixer: node 4: input 3 -> 2",
-        "mixer: result: inputs 2, 4 -> 3, 5, 6, 7",
         "mixer: node 5: + position mlp, id of node 4",
         "mixer: node 6: + position mlp, pool of node 1",
         "mixer: node 7: + position mlp, pool of node 1",
+        "mixer: result: inputs 2, 4 -> 3, 5, 6, 7",
     ]
     assert "parameters         16,238,062   16,663,906     +425,844 (+2.6%)" in as_text(found)
 
@@ -189,6 +196,33 @@ def test_edited_text_is_told_in_nodes() -> None:
     wider = TINY.replace("conv(8, k=3)", "conv(8, k=5) -> gelu")
     found = check(program(TINY), program(wider))
     assert lines(found) == ["mixer: node 1: conv 3x3 -> conv 5x5, gelu"]
+
+
+def test_blocks_are_told_where_they_are_used() -> None:
+    first = case("layers").resolve(
+        case("layers").parse("layers/network[plain]/layer[wide(3); wide(5); narrow]")
+    )
+    four = case("layers", depth=4)
+    second = four.resolve(
+        four.parse("layers(depth=4)/network[plain]/layer[wide(5); wide(5); narrow; narrow]")
+    )
+    assert lines(check(first, second)) == [
+        "parameter depth: 3 -> 4",
+        "body: 3 -> 4 blocks",
+        "body.0: y: conv 3x3 -> conv 5x5",
+    ]
+
+
+@pytest.mark.parametrize("name", ["darts", "layers"])
+def test_sets_blocks_and_numbers(name: str) -> None:
+    rng = random.Random(2)
+    for number in range(40):
+        first, second = case(name), case(name, depth=3 + number % 2)
+        check(
+            first.resolve(first.sample(rng)),
+            second.resolve(second.sample(rng)),
+            None if number % 2 else first,
+        )
 
 
 # --- at scale --------------------------------------------------------------------------------

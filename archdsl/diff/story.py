@@ -7,17 +7,17 @@ which inputs they have, what they compute, how many blocks they repeat.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from difflib import SequenceMatcher
+from collections.abc import Iterator
+from dataclasses import replace
 
-from archdsl.diff.align import Alignment
+from archdsl.diff.align import Alignment, align_nodes
+from archdsl.diff.comparison import Comparison
 from archdsl.diff.decisions import decided
 from archdsl.diff.edits import Change
-from archdsl.diff.words import Statement, arguments, named, shorten, shown, statements
-from archdsl.ir.graph import Apply, Graph, Invoke, Program
+from archdsl.diff.words import shown
+from archdsl.ir.graph import Graph, Invoke, Program
 from archdsl.ir.scopes import group_name
+from archdsl.syntax.tree import ModuleKind
 
 
 def story(
@@ -54,137 +54,62 @@ def _own_parameters(program: Program, other: Program) -> str:
 
 
 def _modules(a: Program, b: Program, alignment: Alignment) -> Iterator[Change]:
-    partners = set(alignment.modules.values())
-    for key, graph in a.modules.items():
-        if key not in alignment.modules:
-            yield Change(what=f"{graph.kind.value} {group_name(graph)}", before=_size(graph))
-    for key, graph in b.modules.items():
-        if key not in partners:
-            yield Change(what=f"{graph.kind.value} {group_name(graph)}", after=_size(graph))
+    """Modules gone and new; then each cell once, and each block where it is used."""
+    yield from (Change(what=what, before=size) for what, size in _only(a, b))
+    yield from (Change(what=what, after=size) for what, size in _only(b, a))
     for key, other in alignment.modules.items():
         ours, theirs = a.modules[key], b.modules[other]
+        if ours.kind is theirs.kind is ModuleKind.BLOCK:
+            continue
         names = (group_name(ours), group_name(theirs))
         if names[0] != names[1]:
             yield Change(what=ours.kind.value, before=names[0], after=names[1])
         where = "" if key == a.root else names[1]
-        yield from _Comparison(where, a, b, ours, theirs, alignment, key).changes()
+        pair = Comparison(where, a, b, ours, theirs, alignment.nodes[key])
+        yield from pair.changes()
+        yield from _blocks(pair, alignment, {})
+
+
+def _only(program: Program, other: Program) -> list[tuple[str, str]]:
+    """Definitions that the other one does not have, with their sizes."""
+    known = {group_name(graph) for graph in other.modules.values()}
+    return [
+        (f"{graph.kind.value} {group_name(graph)}", _size(graph))
+        for graph in program.modules.values()
+        if group_name(graph) not in known
+    ]
+
+
+Known = dict[tuple[str, str], tuple[Change, ...]]
+
+
+def _blocks(pair: Comparison, alignment: Alignment, known: Known) -> Iterator[Change]:
+    """Blocks are decided at every use: told there, or once where all uses change alike.
+
+    `known` holds what was said of two graphs, which may be used a thousand times.
+    """
+    found: dict[str, list[tuple[str, tuple[Change, ...]]]] = {}
+    for i, j in pair.nodes.items():
+        ours, theirs = pair.ours.nodes[i], pair.theirs.nodes[j]
+        if not (isinstance(ours.kind, Invoke) and isinstance(theirs.kind, Invoke)):
+            continue
+        first, second = pair.a.modules[ours.kind.module], pair.b.modules[theirs.kind.module]
+        if first.kind is second.kind is ModuleKind.BLOCK:
+            key = (ours.kind.module, theirs.kind.module)
+            if key not in known:
+                nodes = align_nodes(first, second, alignment.modules)
+                inner = Comparison("", pair.a, pair.b, first, second, nodes)
+                known[key] = (*inner.changes(), *_blocks(inner, alignment, known))
+            found.setdefault(group_name(second), []).append((".".join(theirs.path), known[key]))
+    for name, uses in found.items():
+        alike = len({changes for _, changes in uses}) == 1
+        for place, changes in uses[:1] if alike else uses:
+            parts = (pair.where, name if alike else place)
+            where = ": ".join(part for part in parts if part)
+            for change in changes:
+                inside = ": ".join(part for part in (where, change.where) if part)
+                yield replace(change, where=inside)
 
 
 def _size(graph: Graph) -> str:
     return f"{len(graph.nodes) - len(graph.inputs)} operations"
-
-
-@dataclass(frozen=True, slots=True)
-class _Comparison:
-    """One module and its partner."""
-
-    where: str
-    a: Program
-    b: Program
-    ours: Graph
-    theirs: Graph
-    alignment: Alignment
-    key: str
-
-    def changes(self) -> Iterator[Change]:
-        before = {statement.name: statement for statement in statements(self.ours)}
-        after = {statement.name: statement for statement in statements(self.theirs)}
-        pairs = self._pairs(before, after)
-        partners = set(pairs.values())
-        for name, statement in before.items():
-            if name not in pairs:
-                yield self._change(name, before=_expression(statement, self.ours, self.a))
-        for name, other in pairs.items():
-            yield from self._statement(before[name], after[other])
-        for name, statement in after.items():
-            if name not in partners:
-                yield self._change(name, after=_expression(statement, self.theirs, self.b))
-
-    def _pairs(self, before: dict[str, Statement], after: dict[str, Statement]) -> dict[str, str]:
-        """Statements of one name; others where their nodes correspond."""
-        pairs = {name: name for name in before if name in after}
-        by_node = {s.node: name for name, s in after.items() if name not in pairs}
-        nodes = self.alignment.nodes[self.key]
-        for name, statement in before.items():
-            partner = by_node.get(nodes.get(statement.node, -1))
-            if name not in pairs and partner is not None:
-                pairs[name] = partner
-        return pairs
-
-    def _statement(self, ours: Statement, theirs: Statement) -> Iterator[Change]:
-        if ours.name != theirs.name:
-            yield self._change("name", before=ours.name, after=theirs.name)
-        yield from self._sources(ours, theirs)
-        yield from self._operations(ours, theirs)
-        yield from self._arguments(ours, theirs)
-
-    def _sources(self, ours: Statement, theirs: Statement) -> Iterator[Change]:
-        gone = [name for name in ours.sources if name not in theirs.sources]
-        new = [name for name in theirs.sources if name not in ours.sources]
-        if gone or new:
-            word = "inputs" if max(len(gone), len(new)) > 1 else "input"
-            yield self._change(f"{theirs.name}: {word}", before=_listed(gone), after=_listed(new))
-
-    def _operations(self, ours: Statement, theirs: Statement) -> Iterator[Change]:
-        """Blocks that are repeated more or less often, then operations one by one."""
-        before = [named(self.ours.nodes[i].kind, self.a) for i in ours.steps]
-        after = [named(self.theirs.nodes[j].kind, self.b) for j in theirs.steps]
-        blocks = self._blocks(self.ours, ours, self.a) & self._blocks(self.theirs, theirs, self.b)
-        counts = Counter(before), Counter(after)
-        repeated = [name for name in blocks if counts[0][name] != counts[1][name]]
-        for name in repeated:
-            yield self._change(
-                theirs.name,
-                before=str(counts[0][name]),
-                after=str(counts[1][name]),
-                unit="blocks" if len(repeated) == 1 else f"blocks of {name}",
-            )
-        first = [name for name in before if name not in repeated]
-        second = [name for name in after if name not in repeated]
-        matcher = SequenceMatcher(None, first, second, autojunk=False)
-        for tag, i, i_end, j, j_end in matcher.get_opcodes():
-            if tag != "equal":
-                gone, new = _chain(first[i:i_end]), _chain(second[j:j_end])
-                yield self._change(theirs.name, before=gone, after=new)
-
-    def _blocks(self, graph: Graph, statement: Statement, program: Program) -> Counter[str]:
-        kinds = (graph.nodes[i].kind for i in statement.steps)
-        return Counter(named(kind, program) for kind in kinds if isinstance(kind, Invoke))
-
-    def _arguments(self, ours: Statement, theirs: Statement) -> Iterator[Change]:
-        """Operations that are called the same and have other arguments."""
-        nodes = self.alignment.nodes[self.key]
-        for i in ours.steps:
-            j = nodes.get(i, -1)
-            before = self.ours.nodes[i].kind
-            after = self.theirs.nodes[j].kind if j in theirs.steps else before
-            if not (isinstance(before, Apply) and isinstance(after, Apply)):
-                continue
-            name = before.operation.describe()
-            alike = type(before.operation) is type(after.operation)
-            if alike and name == after.operation.describe():
-                for field, old, new in arguments(before.operation, after.operation):
-                    yield self._change(f"{theirs.name}: {name}: {field}", before=old, after=new)
-
-    def _change(self, what: str, before: str = "", after: str = "", unit: str = "") -> Change:
-        return Change(where=self.where, what=what, before=before, after=after, unit=unit)
-
-
-def _listed(names: Sequence[str]) -> str:
-    """`1, 2` for the nodes 1 and 2, else the names."""
-    short = [name.removeprefix("node ") for name in names]
-    return ", ".join(short if all(name.isdigit() for name in short) else names)
-
-
-def _chain(names: Sequence[str]) -> str:
-    """`2 x batch norm, relu`."""
-    counted = Counter(names)
-    parts = [name if count == 1 else f"{count} x {name}" for name, count in counted.items()]
-    return shorten(", ".join(parts))
-
-
-def _expression(statement: Statement, graph: Graph, program: Program) -> str:
-    """`conv 3x3, relu of node 1`."""
-    steps = _chain([named(graph.nodes[i].kind, program) for i in statement.steps])
-    sources = ", ".join(statement.sources)
-    return f"{steps} of {sources}" if sources else steps
