@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,6 @@ from archdsl.syntax.tree import Operator
 
 if TYPE_CHECKING:
     from archdsl.ir.work import Work
-
-MAX_REPEATS = 20_000
 
 
 @dataclass(slots=True)
@@ -50,9 +49,11 @@ class Applier:
     ) -> tuple[Value, int]:
         for stage in stages:
             if isinstance(stage, tree.Binary) and stage.operator is Operator.REPEAT:
-                for _ in range(self._times(stage.right, names)):
-                    inner = flatten(stage.left, Operator.ARROW)
-                    value, ordinal = self._members(inner, names, value, ordinal)
+                times = self._times(stage.right, names)
+                inner = flatten(stage.left, Operator.ARROW)
+                with self.work.builder.turned(times, stage.span):
+                    for _ in range(times):
+                        value, ordinal = self._members(inner, names, value, ordinal)
             elif isinstance(stage, tree.Binary) and stage.operator is Operator.ARROW:
                 inner = flatten(stage, Operator.ARROW)
                 value, ordinal = self._members(inner, names, value, ordinal)
@@ -65,6 +66,8 @@ class Applier:
         self, function: tree.Expression, names: Names, value: Value, step: Step | None = None
     ) -> Value:
         """A function applied to a value; `step` is the name it goes by, if not its own."""
+
+        self.work.builder.budget.step(function.span)
 
         def applied(tensor: Value) -> Value:
             if not isinstance(tensor, Tensor):
@@ -79,7 +82,7 @@ class Applier:
                 )
             return self._apply(function, names, tensor, step)
 
-        return self.work.lifter.lift(applied, [value])
+        return self.work.lifter.lift(applied, [value], function.span)
 
     def _apply(
         self, function: tree.Expression, names: Names, value: Tensor, step: Step | None
@@ -101,6 +104,7 @@ class Applier:
                         step,
                     ),
                     [chosen],
+                    function.condition.span,
                 )
             case tree.Binary(operator=Operator.ARROW):
                 return self._composition(function, names, value, step)
@@ -115,6 +119,7 @@ class Applier:
                     "-> needs an operation on its right",
                     function.span,
                     found=kind_of(self.work.evaluator.value(function, names)),
+                    expected="an operation, a cell, a block or an op",
                 )
 
     def _flag(self, condition: Value, select: tree.Select) -> bool:
@@ -161,8 +166,10 @@ class Applier:
             if isinstance(times, Varying):
                 return self._varying_repeat(function, names, value, times, tied)
             result: Value = value
-            for ordinal in range(self._count(times, function.right.span)):
-                result = self._turn(function, names, result, ordinal, tied)
+            count = self._count(times, function.right.span)
+            with self.work.builder.turned(count, function.span):
+                for ordinal in range(count):
+                    result = self._turn(function, names, result, ordinal, tied)
             return result
 
     def _turn(
@@ -177,10 +184,14 @@ class Applier:
             alternative: self._count(case, function.right.span) for alternative, case in times.cases
         }
         results: list[Value] = [value]
-        for ordinal in range(max(counts.values())):
-            deep = tuple(a for a, count in counts.items() if count > ordinal)
-            with self.work.builder.inside(times.hole, deep):
-                results.append(self._turn(function, names, results[-1], ordinal, tied))
+        most = max(counts.values())
+        with self.work.builder.turned(most, function.span):
+            for ordinal in range(most):
+                deep = tuple(a for a, count in counts.items() if count > ordinal)
+                with ExitStack() as stack:
+                    if len(deep) < len(counts):  # what every depth has, no hole decides
+                        stack.enter_context(self.work.builder.inside(times.hole, deep))
+                    results.append(self._turn(function, names, results[-1], ordinal, tied))
         return self.work.lifter.collapse(
             times.hole, [(alternative, results[count]) for alternative, count in counts.items()]
         )
@@ -189,23 +200,28 @@ class Applier:
         return self._count(self.work.evaluator.value(expression, names), expression.span)
 
     def _count(self, value: Value, span: tree.Span) -> int:
-        if type(value) is not int or value < 0:
-            raise fault("E0306", "^ repeats a whole number of times", span, found=kind_of(value))
-        if value > MAX_REPEATS:
-            raise fault("E0113", f"more than {MAX_REPEATS:,} repetitions", span)
-        return value
+        if type(value) is int and value >= 0:
+            self.work.builder.check_turns(value, span)
+            return value
+        raise fault(
+            "E0306",
+            "^ repeats a whole number of times",
+            span,
+            found=kind_of(value),
+            expected="0 or more",
+        )
 
     # --- names of weights ------------------------------------------------------------------
 
     def _tie(self, tied: tree.Tied, names: Names) -> Step:
-        indices = tuple(str(self.work.evaluator.value(index, names)) for index in tied.index)
+        indices = tuple(self.work.holes.index(index, names) for index in tied.index)
         return Step(tied.name, (-1,), indices)
 
     def _stem(self, function: tree.Expression, names: Names) -> str:
         match function:
             case tree.Ref(name=name) | tree.Call(name=name):
                 return name
-            case tree.Tied(value=inner) | tree.Binary(left=inner):
+            case tree.Tied(value=inner):
                 return self._stem(inner, names)
             case _:
                 return "layers"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from archdsl.ir.budget import Budget
 from archdsl.ir.formula import (
     ALWAYS,
     All,
@@ -17,37 +18,50 @@ from archdsl.ir.formula import (
     any_of,
     negate,
 )
-from archdsl.ir.graph import Apply, Choose, Graph, Hole, Input, Invoke, Kind, Node
+from archdsl.ir.graph import Apply, Choose, Graph, Hole, Input, Invoke, Item, Kind, Node, Path
 from archdsl.ir.paths import Step, Steps, name_all, name_paths
 from archdsl.ir.types import TensorType
-from archdsl.ir.values import Tensor
+from archdsl.ir.values import Series, Tensor
 from archdsl.ops.base import Operation, OperationError
 from archdsl.syntax.errors import fault
 from archdsl.syntax.tree import Quantity, Span
 
-MAX_NODES = 20_000
+Under = tuple[tuple[str, tuple[int, ...]], ...]
+
+
+MAX_ELEMENTS = 10**12
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where the elaborator stands: names, indices and enclosing alternatives."""
+    """Where the elaborator stands: names, indices and enclosing alternatives.
+
+    `written` are the alternatives that enclose this place of the text, `under` those and the
+    cases of varying values that are being worked out, `varied` the labels of these cases.
+    `turns` is how often the enclosing loops and repetitions come here.
+    """
 
     prefix: Steps = ()
     indices: tuple[str, ...] = ()
+    varied: tuple[str, ...] = ()
     loops: tuple[str, ...] = ()
-    under: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    under: Under = ()
+    written: Under = ()
     hint: str = ""
-
-    def formula(self) -> Formula:
-        return all_of(any_of(Taken(hole, i) for i in taken) for hole, taken in self.under)
+    turns: int = 1
 
 
 @dataclass(slots=True)
-class _Draft:
-    """A node whose path is still steps."""
+class Draft:
+    """A node whose path is still steps; its attributes are those of `Node`."""
 
-    node: Node
+    kind: Kind
+    args: tuple[int, ...]
+    types: tuple[TensorType, ...]
+    under: Formula
+    span: Span | None
     steps: Steps = ()
+    label: str = ""
 
 
 @dataclass(slots=True)
@@ -62,15 +76,15 @@ class _HoleDraft:
 class Builder:
     """Collects the nodes and holes of one module."""
 
-    budget: list[int]
-    """Nodes left to the whole program, shared by all its builders."""
+    budget: Budget
     at: Position = field(default_factory=Position)
-    drafts: list[_Draft] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
     hole_drafts: list[_HoleDraft] = field(default_factory=list)
     holed: set[Steps] = field(default_factory=set)
+    known_holes: dict[tuple[object, ...], str] = field(default_factory=dict)
+    formulas: dict[Under, Formula] = field(default_factory=dict)
     entry: int = -1
     entry_open: bool = False
-    taken_steps: set[Steps] = field(default_factory=set)
 
     @contextmanager
     def moved(self, position: Position) -> Iterator[None]:
@@ -84,12 +98,42 @@ class Builder:
     @contextmanager
     def inside(self, hole: str, alternatives: tuple[int, ...]) -> Iterator[None]:
         """Work inside alternatives of a hole."""
-        with self.moved(replace(self.at, under=(*self.at.under, (hole, alternatives)))):
+        at, part = self.at, (hole, alternatives)
+        with self.moved(replace(at, under=(*at.under, part), written=(*at.written, part))):
             yield
+
+    @contextmanager
+    def case(self, hole: str, alternative: int, label: str) -> Iterator[None]:
+        """Work out one case of a value that a hole decides."""
+        at = self.at
+        under = (*at.under, (hole, (alternative,)))
+        with self.moved(replace(at, under=under, varied=(*at.varied, label))):
+            yield
+
+    @contextmanager
+    def turned(self, times: int, span: Span) -> Iterator[None]:
+        """Work that is done several times; too often is refused before the first time."""
+        self.check_turns(times, span)
+        with self.moved(replace(self.at, turns=self.at.turns * max(times, 1))):
+            yield
+
+    def check_turns(self, times: int, span: Span) -> None:
+        total = self.at.turns * times
+        if total > self.budget.limits.nodes:
+            raise fault(
+                "E0113",
+                "this is repeated too often",
+                span,
+                found=f"{total:,} turns, loops and repetitions around it counted",
+                expected=f"at most {self.budget.limits.nodes:,}",
+            )
 
     @contextmanager
     def indexed(self, indices: tuple[str, ...]) -> Iterator[None]:
         """Work with further indices behind the present ones."""
+        if not indices:
+            yield
+            return
         with self.moved(replace(self.at, indices=self.at.indices + indices)):
             yield
 
@@ -99,8 +143,14 @@ class Builder:
         if step is None:
             yield
             return
-        with self.moved(replace(self.at, prefix=(*self.at.prefix, step), indices=())):
+        prefix = (*self.at.prefix, self.suffixed(step))
+        with self.moved(replace(self.at, prefix=prefix, indices=(), varied=())):
             yield
+
+    def suffixed(self, step: Step) -> Step:
+        """A step with the numbers of holes that the shapes here depend on."""
+        varied = self.at.varied
+        return replace(step, varied=varied) if varied and not step.varied else step
 
     @contextmanager
     def hinted(self, hint: str) -> Iterator[None]:
@@ -109,10 +159,21 @@ class Builder:
             yield
 
     def type_of(self, value: Tensor) -> TensorType:
-        return self.drafts[value.node].node.type
+        (only,) = self.drafts[value.node].types
+        return only
 
-    def types_of(self, value: Tensor) -> tuple[TensorType, ...]:
-        return self.drafts[value.node].node.types
+    def span_of(self, value: Tensor) -> Span | None:
+        return self.drafts[value.node].span
+
+    def formula(self) -> Formula:
+        """Under which decisions the work at this position is done."""
+        under = self.at.under
+        if not under:
+            return ALWAYS
+        known = self.formulas.get(under)
+        if known is None:
+            known = self.formulas[under] = _formula(under)
+        return known
 
     def add(
         self,
@@ -122,17 +183,9 @@ class Builder:
         span: Span | None,
         steps: Steps = (),
     ) -> Tensor:
-        self.budget[0] -= 1
-        if self.budget[0] < 0:
-            raise fault("E0113", f"more than {MAX_NODES:,} operations", span)
-        node = Node(
-            kind=kind,
-            args=tuple(arg.node for arg in args),
-            types=types,
-            under=self.at.formula(),
-            span=span,
-        )
-        self.drafts.append(_Draft(node, steps))
+        self.budget.node(span)
+        given = tuple(arg.node for arg in args)
+        self.drafts.append(Draft(kind, given, types, self.formula(), span, steps))
         return Tensor(len(self.drafts) - 1)
 
     def input(self, name: str, type_: TensorType, span: Span | None) -> Tensor:
@@ -142,7 +195,7 @@ class Builder:
 
     def step(self, base: str, span: Span) -> Step:
         """The step of an application at this position."""
-        return Step(base, (span.start,), self.at.indices)
+        return Step(base, (span.start,), self.at.indices, self.at.varied)
 
     def apply(
         self,
@@ -167,14 +220,22 @@ class Builder:
             ) from None
         types = (result,) if isinstance(result, TensorType) else result
         for type_ in types:
-            if not 0 < type_.elements <= 10**12 or min(type_.shape) < 1:
-                raise fault("E0402", f"{operation.keyword} would give {type_}", span)
+            if not 0 < type_.elements <= MAX_ELEMENTS or min(type_.shape) < 1:
+                raise fault(
+                    "E0402",
+                    f"{operation.keyword} gives a value that is too large or empty",
+                    span,
+                    found=str(type_),
+                    expected=f"1 to {MAX_ELEMENTS:,} numbers",
+                )
+        self.budget.operation(operation, inputs, span)
         kept = () if all(formula == ALWAYS for formula in when) else when
-        steps = (*self.at.prefix, step or self.step(operation.attribute, span))
+        own = self.suffixed(step) if step else self.step(operation.attribute, span)
+        steps = (*self.at.prefix, own)
         return self.add(Apply(operation, kept), args, types, span, steps)
 
     def choose(self, hole: str, args: Sequence[Tensor], span: Span | None) -> Tensor:
-        return self.add(Choose(hole), args, self.types_of(args[0]), span)
+        return self.add(Choose(hole), args, (self.type_of(args[0]),), span)
 
     def invoke(
         self,
@@ -183,39 +244,70 @@ class Builder:
         args: Sequence[Tensor],
         span: Span,
         step: Step,
-    ) -> Tensor:
-        return self.add(Invoke(module), args, results, span, (*self.at.prefix, step))
+    ) -> Tensor | Series:
+        """A module used; where it returns several values, all of them."""
+        steps = (*self.at.prefix, self.suffixed(step))
+        whole = self.add(Invoke(module), args, results, span, steps)
+        if len(results) == 1:
+            return whole
+        items = [self.add(Item(i), (whole,), (t,), span) for i, t in enumerate(results)]
+        return Series(tuple(items), tuple(str(i) for i in range(len(items))))
 
     def label(self, tensor: Tensor, label: str) -> None:
         """Give a value the name that the text binds it to; the first name stays."""
         draft = self.drafts[tensor.node]
-        if not draft.node.label:
-            draft.node = replace(draft.node, label=label)
+        if not draft.label:
+            draft.label = label
 
     def register(
         self, quantity: Quantity, count: int, labels: tuple[str, ...], base: str, span: Span
     ) -> str:
-        """A new hole at this position; its key until the module is finished."""
-        key = f"#{len(self.hole_drafts)}"
+        """A new hole at this position; its key until the module is finished.
+
+        What is worked out for several cases of a varying value is written once, so its holes
+        are decided once for all cases.
+        """
+        at = self.at
+        way = tuple((step.base, step.place, step.indices) for step in at.prefix)
+        place = (way, span.start, at.indices, at.written)
+        if place in self.known_holes:
+            return self._again(self.known_holes[place], labels, span)
+        key = self.known_holes[place] = f"#{len(self.hole_drafts)}"
         if not self.entry_open:
             self.entry_open = True
             self.entry += 1
-        for depth in range(1, len(self.at.prefix) + 1):
-            self.holed.add(self.at.prefix[:depth])
+        for depth in range(1, len(at.prefix) + 1):
+            self.holed.add(at.prefix[:depth])
         hole = Hole(
             name=key,
             quantity=quantity,
             count=count,
             labels=labels,
-            under=self.at.formula(),
-            parent=self.at.under[-1] if self.at.under else None,
+            under=_formula(at.written),
+            parent=at.written[-1] if at.written else None,
             entry=self.entry,
             span=span,
         )
-        indices = tuple(i for step in self.at.prefix for i in step.indices) + self.at.indices
-        place = (*(p for step in self.at.prefix for p in step.place), span.start)
-        self.hole_drafts.append(_HoleDraft(hole, base, place, indices))
+        indices = tuple(i for step in at.prefix for i in step.indices) + at.indices
+        places = (*(p for step in at.prefix for p in step.place), span.start)
+        self.hole_drafts.append(_HoleDraft(hole, base, places, indices))
         return key
+
+    def _again(self, key: str, labels: tuple[str, ...], span: Span) -> str:
+        """A hole met again for another case; in tied frames it is the same one too."""
+        known = self.hole_drafts[int(key[1:])].hole
+        for depth in range(1, len(self.at.prefix) + 1):
+            self.holed.add(self.at.prefix[:depth])
+        if known.labels == labels:
+            return key
+        raise fault(
+            "E0510",
+            "the alternatives of this hole depend on another hole",
+            span,
+            found=f"{{{' | '.join(labels)}}} and {{{' | '.join(known.labels)}}}",
+            expected="the same alternatives in every case",
+            hint="write the hole inside the alternatives of the other, once in each",
+        )
 
     def hole_sizes(self) -> dict[str, int]:
         """How many alternatives every hole has that takes exactly one."""
@@ -253,30 +345,37 @@ class Builder:
         )
 
 
-def _finished(draft: _Draft, paths: dict[Steps, tuple[str, ...]], renamed: dict[str, str]) -> Node:
-    kind = draft.node.kind
+def _formula(under: Under) -> Formula:
+    return all_of(any_of(Taken(hole, i) for i in taken) for hole, taken in under)
+
+
+def _finished(draft: Draft, paths: Mapping[Steps, Path], names: Mapping[str, str]) -> Node:
+    kind = draft.kind
     match kind:
         case Choose(hole):
-            kind = Choose(renamed[hole])
+            kind = Choose(names[hole])
         case Apply(operation, when) if when:
-            kind = Apply(operation, tuple(rename(formula, renamed) for formula in when))
+            kind = Apply(operation, tuple(rename(formula, names) for formula in when))
         case _:
             pass
-    return replace(
-        draft.node,
+    return Node(
         kind=kind,
+        args=draft.args,
+        types=draft.types,
         path=paths[draft.steps] if draft.steps else (),
-        under=rename(draft.node.under, renamed),
+        label=draft.label,
+        under=rename(draft.under, names),
+        span=draft.span,
     )
 
 
-def rename(formula: Formula, names: dict[str, str]) -> Formula:
+def rename(formula: Formula, names: Mapping[str, str]) -> Formula:
     """A formula with its holes renamed."""
     match formula:
         case Taken(hole, alternative):
             return Taken(names[hole], alternative)
         case All(terms):
-            return all_of(rename(term, names) for term in terms)
+            return all_of(rename(term, names) for term in terms) if terms else formula
         case Any(terms):
             return any_of(rename(term, names) for term in terms)
         case Not(term):

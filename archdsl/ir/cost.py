@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from archdsl.ir.graph import Apply, Graph, Invoke, Item, Node, Path, Program
 from archdsl.ir.types import Cost
+from archdsl.ops.base import Operation, Types
 
 FLOAT_BYTES = 4
 
@@ -18,13 +20,22 @@ def cost(program: Program, live: Mapping[str, frozenset[int]] | None = None) -> 
     published tables count; `live` (from `passes.live`) restricts the count to those nodes.
     For a supernet only `params` has a meaning: the other figures sum all alternatives.
     """
-    return _Pricer(program.modules, live).price(program.root)
+    return Pricer(program.modules, live).price(program.root)
+
+
+@lru_cache(maxsize=2**14)
+def price(operation: Operation, inputs: Types) -> tuple[int, int]:
+    """Parameters and MACs of one operation on inputs of these types."""
+    params = sum(weight.elements for weight in operation.weights(inputs) if not weight.buffer)
+    return params, operation.macs(inputs)
 
 
 @dataclass(slots=True)
-class _Pricer:
+class Pricer:
+    """Prices graphs, each once."""
+
     modules: Mapping[str, Graph]
-    live: Mapping[str, frozenset[int]] | None
+    live: Mapping[str, frozenset[int]] | None = None
     known: dict[str, Cost] = field(default_factory=dict)
 
     def price(self, key: str) -> Cost:
@@ -36,17 +47,17 @@ class _Pricer:
         return self.known[key]
 
     def _graph(self, graph: Graph, live: frozenset[int] | None) -> Cost:
+        nodes = graph.nodes
         weights: dict[Path, int] = {}  # by path: what is tied counts once
         macs = activations = 0
-        for position, node in enumerate(graph.nodes):
+        for position, node in enumerate(nodes):
             if live is not None and position not in live:
                 continue
             match node.kind:
                 case Apply(operation):
-                    types = tuple(graph.nodes[arg].type for arg in node.args)
-                    owned = operation.weights(types)
-                    weights[node.path] = sum(w.elements for w in owned if not w.buffer)
-                    macs += operation.macs(types)
+                    types = tuple([nodes[arg].types[0] for arg in node.args])
+                    weights[node.path], spent = price(operation, types)
+                    macs += spent
                     activations += _bytes(node)
                 case Invoke(module):
                     inner = self.price(module)
@@ -70,8 +81,8 @@ class _Pricer:
         dying: dict[int, int] = {}
         for position, node in enumerate(graph.nodes):
             size = 0 if isinstance(node.kind, Item) else _bytes(node)
-            inner = self.price(node.kind.module).peak_bytes if isinstance(node.kind, Invoke) else 0
             alive += size
+            inner = self.price(node.kind.module).peak_bytes if isinstance(node.kind, Invoke) else 0
             peak = max(peak, alive + inner)
             end = last.get(position, position)
             dying[end] = dying.get(end, 0) + size
@@ -80,4 +91,4 @@ class _Pricer:
 
 
 def _bytes(node: Node) -> int:
-    return FLOAT_BYTES * sum(type_.elements for type_ in node.types)
+    return FLOAT_BYTES * sum([type_.elements for type_ in node.types])

@@ -8,10 +8,11 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from archdsl.ir import arithmetic, functions
+from archdsl.ir.find import find_operation
 from archdsl.ir.formula import ALWAYS, Formula
 from archdsl.ir.graph import Static
 from archdsl.ir.values import Closure, Family, Names, Series, Tensor, Terms, Value, Varying, kind_of
-from archdsl.ops import OPERATIONS, lookup
+from archdsl.ops import OPERATIONS
 from archdsl.ops.base import Operation
 from archdsl.ops.joins import Concat, Mean, Product, Sum
 from archdsl.syntax import tree
@@ -28,6 +29,8 @@ JOINS: dict[str, type[Operation]] = {
     "concat": Concat,
     "product": Product,
 }
+WORDS = frozenset((*JOINS, *functions.FUNCTIONS))
+"""Functions of the language: no name can take their place."""
 OPERATORS: dict[Operator, type[Operation]] = {Operator.ADD: Sum, Operator.MULTIPLY: Product}
 
 
@@ -39,6 +42,7 @@ class Evaluator:
 
     def value(self, expression: tree.Expression, names: Names) -> Value:
         """What an expression stands for; an unapplied function becomes a closure."""
+        self.work.builder.budget.step(expression.span)
         match expression:
             case tree.Number() | tree.Flag() | tree.Text():
                 return expression.value
@@ -54,6 +58,7 @@ class Evaluator:
                 return self.work.lifter.lift(
                     lambda v: -self._number(v, expression.span),
                     [self.value(expression.value, names)],
+                    expression.span,
                 )
             case tree.Select():
                 return self._select(expression, names)
@@ -80,27 +85,38 @@ class Evaluator:
             value = Family({(int(k),): v for k, v in zip(value.labels, value.values, strict=True)})
         if not isinstance(value, Family):
             raise fault(
-                "E0302", f"{expression.name} has no index", expression.span, found=kind_of(value)
+                "E0302",
+                f"{expression.name} has no index",
+                expression.span,
+                found=kind_of(value),
+                hint=f"{expression.name}[1] needs a binding {expression.name}[1] = ...",
             )
         index = [self.value(part, names) for part in expression.index]
         if len(index) == 1 and isinstance(index[0], Series):
             members = [self._member(expression, value, (i,)) for i in index[0].values]
             return Series(tuple(members), index[0].labels)
-        return self._member(expression, value, tuple(index))
+        return self.work.lifter.lift(
+            lambda *parts: self._member(expression, value, parts), index, expression.span
+        )
 
     def _member(self, expression: tree.Ref, family: Family, index: tuple[Value, ...]) -> Value:
-        key = tuple(part for part in index if isinstance(part, int))
-        if len(key) == len(index) and key in family.members:
+        key = tuple(part for part in index if type(part) is int)
+        if len(key) < len(index):
+            wrong = next(part for part in index if type(part) is not int)
+            raise fault(
+                "E0302", "an index is a whole number", expression.span, found=kind_of(wrong)
+            )
+        if key in family.members:
             return family.members[key]
-        spelled = ", ".join(str(part) for part in index)
-        known = [", ".join(map(str, k)) for k in family.members]
-        shown = ", ".join(known[:8]) + (", ..." if len(known) > 8 else "")
+        spelled = ", ".join(map(str, key))
+        known = [f"[{', '.join(map(str, k))}]" for k in family.members]
         raise fault(
             "E0302",
             f"{expression.name}[{spelled}] is not bound here",
             expression.span,
             found=f"[{spelled}]",
-            expected=f"one of [{shown}]",
+            expected=" ".join(known[:8]) + (" ..." if len(known) > 8 else ""),
+            hint="a name is bound before it is used",
         )
 
     def unknown(self, name: str, names: Names, span: tree.Span) -> ArchError:
@@ -117,6 +133,7 @@ class Evaluator:
             f"unknown name {name}",
             span,
             found=name,
+            expected="a name that is bound before, a definition or an operation",
             hint=f"did you mean {near[0]}?" if near else "",
         )
 
@@ -130,12 +147,12 @@ class Evaluator:
                 if value is not None:
                     return isinstance(value, Closure)
                 return name in self.work.elaborator.definitions or (
-                    not index and lookup(name) is not None
+                    not index and find_operation(name, expression.span) is not None
                 )
             case tree.Call(name=name):
                 return self._is_function_call(expression, names)
-            case tree.Hole():
-                return self.is_function(expression.alternatives[0].value, names)
+            case tree.Hole(alternatives=alternatives):
+                return any(self._is_alternative(part, names) for part in alternatives)
             case tree.Binary(operator=Operator.ARROW | Operator.REPEAT):
                 return self.is_function(expression.left, names)
             case tree.Binary(operator=Operator.ADD | Operator.MULTIPLY):
@@ -147,16 +164,24 @@ class Evaluator:
             case _:
                 return False
 
+    def _is_alternative(self, alternative: tree.Alternative, names: Names) -> bool:
+        """Whether an alternative is a function; what its `for` runs over is none."""
+        own = {part.name: 0 for part in alternative.comprehensions}
+        return self.is_function(alternative.value, names.inside(own) if own else names)
+
     def _is_function_call(self, call: tree.Call, names: Names) -> bool:
         if isinstance(names.find(call.name), Closure):
             return True
         if call.name in JOINS:
-            return any(self.is_function(argument.value, names) for argument in call.arguments)
+            own = {part.name: 0 for part in call.comprehensions}
+            inner = names.inside(own) if own else names
+            return any(self.is_function(argument.value, inner) for argument in call.arguments)
         definition = self.work.elaborator.definitions.get(call.name)
         if isinstance(definition, tree.Module):
             return not any(argument.name is None for argument in call.arguments)
         return definition is not None or (
-            call.name not in functions.FUNCTIONS and lookup(call.name) is not None
+            call.name not in functions.FUNCTIONS
+            and find_operation(call.name, call.span) is not None
         )
 
     # --- calls -----------------------------------------------------------------------------
@@ -170,10 +195,20 @@ class Evaluator:
             return self.work.lifter.lift(
                 lambda *values: functions.call(call.name, values, self.work.builder, call.span),
                 arguments,
+                call.span,
             )
         if isinstance(definition, tree.Module):
             return self.work.uses.module_call(call, definition, names)
-        raise self.unknown(call.name, names, call.span)
+        bound = names.find(call.name)
+        if bound is None:
+            raise self.unknown(call.name, names, call.span)
+        raise fault(
+            "E0303",
+            f"{call.name} takes no arguments",
+            call.span,
+            found=kind_of(bound),
+            expected="an operation, a function or a definition",
+        )
 
     def arguments(self, call: tree.Call, names: Names) -> list[tuple[Value, tree.Span]]:
         """The values of a join's or function's arguments, comprehensions unrolled."""
@@ -192,7 +227,7 @@ class Evaluator:
         return result
 
     def unroll(
-        self, comprehensions: Sequence[tree.Comprehension], names: Names
+        self, comprehensions: Sequence[tree.Comprehension], names: Names, times: int = 1
     ) -> Iterator[tuple[Names, tuple[str, ...]]]:
         """The names and indices of every turn of nested comprehensions."""
         if not comprehensions:
@@ -200,8 +235,10 @@ class Evaluator:
             return
         first, *rest = comprehensions
         series = self.series(first.values, names)
+        times *= len(series.values)
+        self.work.builder.check_turns(times, first.span)
         for value, label in zip(series.values, series.labels, strict=True):
-            for inner, indices in self.unroll(rest, names.inside({first.name: value})):
+            for inner, indices in self.unroll(rest, names.inside({first.name: value}), times):
                 yield inner, (label, *indices)
 
     def series(self, expression: tree.Expression, names: Names) -> Series:
@@ -230,13 +267,19 @@ class Evaluator:
             for argument, (_, place) in zip(arguments, values, strict=True):
                 terms += self._terms(argument, operation.keyword, place)
             if not terms:
-                raise fault("E0303", f"{operation.keyword} of nothing", span)
+                raise fault(
+                    "E0303",
+                    f"{operation.keyword} of nothing",
+                    span,
+                    found="no values",
+                    expected="at least one value of the network",
+                )
             tensors = [tensor for tensor, _ in terms]
             return self.work.builder.apply(
                 operation(), tensors, span, when=tuple(when for _, when in terms)
             )
 
-        return self.work.lifter.lift(joined, [value for value, _ in values])
+        return self.work.lifter.lift(joined, [value for value, _ in values], span)
 
     def _terms(self, value: Value, keyword: str, span: tree.Span) -> list[tuple[Tensor, Formula]]:
         match value:
@@ -268,7 +311,8 @@ class Evaluator:
                 )
             return self.value(expression.yes if condition else expression.no, names)
 
-        return self.work.lifter.lift(selected, [self.value(expression.condition, names)])
+        condition = self.value(expression.condition, names)
+        return self.work.lifter.lift(selected, [condition], expression.condition.span)
 
     def _binary(self, expression: tree.Binary, names: Names) -> Value:
         match expression.operator:
@@ -290,6 +334,7 @@ class Evaluator:
                         expression.span,
                     ),
                     operands,
+                    expression.span,
                 )
 
     def _sum_or_product(self, expression: tree.Binary, names: Names) -> Value:
@@ -310,7 +355,7 @@ class Evaluator:
                 )
             return total
 
-        return self.work.lifter.lift(folded, [value for value, _ in values])
+        return self.work.lifter.lift(folded, [value for value, _ in values], expression.span)
 
     def _logic(self, expression: tree.Binary, names: Names) -> Value:
         def combined(left: Value) -> Value:
@@ -320,9 +365,11 @@ class Evaluator:
             return self.work.lifter.lift(
                 lambda right: self._flag(right, expression.right.span),
                 [self.value(expression.right, names)],
+                expression.right.span,
             )
 
-        return self.work.lifter.lift(combined, [self.value(expression.left, names)])
+        left = self.value(expression.left, names)
+        return self.work.lifter.lift(combined, [left], expression.left.span)
 
     def _range(self, expression: tree.Binary, names: Names) -> Value:
         ends = [self.value(e, names) for e in (expression.left, expression.right)]
@@ -334,19 +381,34 @@ class Evaluator:
                 "a range runs between whole numbers",
                 expression.span,
                 found=kind_of(wrong),
-                hint="a hole's number cannot decide a range; use f^{1..4} for a depth"
+                expected="two whole numbers, first..last",
+                hint="a hole cannot decide a range; f^{1..4} repeats f as often as a hole says"
                 if isinstance(wrong, Varying)
                 else "",
             )
         if last - first >= MAX_RANGE:
-            raise fault("E0113", f"a range of more than {MAX_RANGE:,} numbers", expression.span)
+            raise fault(
+                "E0113",
+                "a range is too long",
+                expression.span,
+                found=f"{last - first + 1:,} numbers",
+                expected=f"at most {MAX_RANGE:,}",
+            )
         numbers = tuple(range(first, last + 1))
         return Series(numbers, tuple(str(number) for number in numbers))
 
     def _static(self, value: Value, span: tree.Span) -> Static:
         if isinstance(value, (int, float, str)):
             return value
-        raise fault("E0303", "a number is needed here", span, found=kind_of(value))
+        raise fault(
+            "E0303",
+            "a number is needed here",
+            span,
+            found=kind_of(value),
+            hint="values are joined with + and *, sum(...), mean(...) or concat(...)"
+            if isinstance(value, (Tensor, Terms, Series))
+            else "",
+        )
 
     def _number(self, value: Value, span: tree.Span) -> int | float:
         if arithmetic.is_number(value):

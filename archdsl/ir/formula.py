@@ -107,6 +107,17 @@ def atoms(formula: Formula) -> frozenset[Taken]:
             assert_never(formula)
 
 
+def size_of(formula: Formula) -> int:
+    """How many atoms are written in a formula, and at least one."""
+    match formula:
+        case All(terms) | Any(terms):
+            return max(1, sum(size_of(term) for term in terms))
+        case Not(term):
+            return size_of(term)
+        case _:
+            return 1
+
+
 def exhaust(formula: Formula, sizes: Mapping[str, int]) -> Formula:
     """The formula without case distinctions that make no difference.
 

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from heapq import heappop, heappush
 
 from archdsl.ir.arithmetic import Number, bounded, is_number
-from archdsl.ir.builder import Builder
-from archdsl.ir.formula import ALWAYS, NEVER, Formula, Taken, all_of, any_of, exhaust, negate
+from archdsl.ir.builder import Builder, Draft
+from archdsl.ir.formula import (
+    ALWAYS,
+    NEVER,
+    Formula,
+    Taken,
+    all_of,
+    any_of,
+    exhaust,
+    negate,
+    size_of,
+)
 from archdsl.ir.graph import Apply, Choose, Static
 from archdsl.ir.values import Family, Series, Tensor, Terms, Value, kind_of
 from archdsl.syntax.errors import fault
 from archdsl.syntax.tree import Span
+
+MAX_FORMULA = 5_000
 
 
 def round_to(value: Number, multiple: Number) -> Number:
@@ -49,26 +62,44 @@ def _numeric(name: str, arguments: Sequence[Value], span: Span) -> Static:
     numbers = [argument for argument in arguments if is_number(argument)]
     if len(numbers) != len(arguments):
         wrong = next(a for a in arguments if not is_number(a))
-        raise fault("E0304", f"{name} takes numbers", span, found=kind_of(wrong))
+        raise fault(
+            "E0304", f"{name} takes numbers", span, found=kind_of(wrong), expected="numbers"
+        )
     if name in EXTREMES:
         if not numbers:
-            raise fault("E0304", f"{name} takes at least one number", span, found="none")
+            raise fault(
+                "E0304",
+                f"{name} takes at least one number",
+                span,
+                found="none",
+                expected="one number or more",
+            )
         return EXTREMES[name](numbers)
     count, function = NUMERIC[name]
     if len(numbers) != count:
         raise fault(
-            "E0304", f"{name} takes {count} numbers", span, found=f"{len(numbers)} arguments"
+            "E0304",
+            f"{name} takes another number of arguments",
+            span,
+            found=str(len(numbers)),
+            expected=str(count),
         )
     try:
         return bounded(function(*numbers), span)
     except ZeroDivisionError:
-        raise fault("E0305", "division by zero", span) from None
+        raise fault("E0305", f"{name} divides by zero", span, found="0") from None
 
 
 def _text(arguments: Sequence[Value], span: Span) -> str:
     if len(arguments) == 1 and isinstance(arguments[0], str):
         return arguments[0]
-    raise fault("E0304", "fail takes one text", span, hint='fail("what is wrong")')
+    raise fault(
+        "E0304",
+        "fail takes one text",
+        span,
+        found=f"{len(arguments)} arguments",
+        hint='fail("what is wrong")',
+    )
 
 
 def _count(arguments: Sequence[Value], span: Span) -> int:
@@ -90,6 +121,7 @@ def _count(arguments: Sequence[Value], span: Span) -> int:
                     "count takes values that no hole decides",
                     span,
                     found=kind_of(argument),
+                    expected="a family or values of the network",
                 )
     return total
 
@@ -97,21 +129,39 @@ def _count(arguments: Sequence[Value], span: Span) -> int:
 def _leaves(arguments: Sequence[Value], builder: Builder, span: Span) -> Terms:
     """The members of a family that no other member takes, under the decisions made."""
     if len(arguments) != 1:
-        raise fault("E0304", "leaves takes one family", span, hint="leaves(n)")
+        raise fault(
+            "E0304",
+            "leaves takes one family",
+            span,
+            found=f"{len(arguments)} arguments",
+            hint="leaves(n) gives the values n[i] that no other n[j] takes",
+        )
     match arguments[0]:
         case Family(members):
             values = list(members.values())
         case Series(given):
             values = list(given)
         case other:
-            raise fault("E0304", "leaves takes a family", span, found=kind_of(other))
+            raise fault(
+                "E0304",
+                "leaves takes a family",
+                span,
+                found=kind_of(other),
+                expected="a family, bound as n[1] = ..., n[2] = ...",
+            )
     tensors = [value for value in values if isinstance(value, Tensor)]
     if len(tensors) != len(values) or not tensors:
-        raise fault("E0304", "leaves takes a family of values", span)
+        wrong = next((v for v in values if not isinstance(v, Tensor)), None)
+        raise fault(
+            "E0304",
+            "leaves takes a family of values of one shape each",
+            span,
+            found="no members" if wrong is None else kind_of(wrong),
+        )
     nodes = {tensor.node for tensor in tensors}
     used: dict[int, Formula] = dict.fromkeys(nodes, NEVER)
     for node in sorted(nodes):
-        for taken, when in takes(builder, node, frozenset(nodes)).items():
+        for taken, when in takes(builder, node, frozenset(nodes), span).items():
             used[taken] = any_of((used[taken], when))
     return Terms(
         tuple(
@@ -122,24 +172,43 @@ def _leaves(arguments: Sequence[Value], builder: Builder, span: Span) -> Terms:
     )
 
 
-def takes(builder: Builder, node: int, stop: frozenset[int]) -> dict[int, Formula]:
+def takes(builder: Builder, node: int, stop: frozenset[int], span: Span) -> dict[int, Formula]:
     """Which of `stop` the computation of `node` takes directly, and under which decisions."""
     sizes = builder.hole_sizes()
     needed: dict[int, Formula] = {node: ALWAYS}
     found: dict[int, Formula] = {}
-    for current in range(node, -1, -1):
-        when = exhaust(needed.pop(current, NEVER), sizes)
+    todo = [-node]  # later nodes first, so that all ways to a node are known when it is met
+    spent = 0
+    while todo:
+        current = -heappop(todo)
+        when = exhaust(needed.pop(current), sizes)
         if when == NEVER:
             continue
         if current in stop and current != node:
             found[current] = when
             continue
-        kind = builder.drafts[current].node.kind
-        for position, argument in enumerate(builder.drafts[current].node.args):
-            edge = when
-            if isinstance(kind, Choose):
-                edge = all_of((when, Taken(kind.hole, position)))
-            elif isinstance(kind, Apply) and kind.when:
-                edge = all_of((when, kind.when[position]))
+        spent += size_of(when)
+        if spent > MAX_FORMULA:
+            raise fault(
+                "E0511",
+                "which values are leaves depends on too many holes at once",
+                span,
+                found=f"more than {MAX_FORMULA:,} cases",
+                hint="name more of the values between as members of the family",
+            )
+        for argument, edge in _edges(builder.drafts[current], when):
+            if argument not in needed:
+                heappush(todo, -argument)
             needed[argument] = any_of((needed.get(argument, NEVER), edge))
     return found
+
+
+def _edges(draft: Draft, when: Formula) -> Iterator[tuple[int, Formula]]:
+    """The arguments of a node that is needed, and when they are."""
+    for position, argument in enumerate(draft.args):
+        if isinstance(draft.kind, Choose):
+            yield argument, all_of((when, Taken(draft.kind.hole, position)))
+        elif isinstance(draft.kind, Apply) and draft.kind.when:
+            yield argument, all_of((when, draft.kind.when[position]))
+        else:
+            yield argument, when

@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from archdsl.ir.formula import Formula, Taken
-from archdsl.ir.values import Names, Tensor, Terms, Value, kind_of
+from archdsl.ir.values import Names, Series, Tensor, Terms, Value, kind_of
 from archdsl.syntax import tree
 from archdsl.syntax.errors import fault
 from archdsl.syntax.tree import Operator, Quantity
 
 if TYPE_CHECKING:
     from archdsl.ir.work import Work
+
+
+MAX_ALTERNATIVES = 2_000
+WORD = re.compile(r"[A-Za-z][A-Za-z_0-9]*")
+"""What an architecture string can spell without a name of its own."""
+
+
+class Expanded(NamedTuple):
+    """One alternative: its label, the names it sees, as written, its indices."""
+
+    label: str
+    names: Names
+    written: tree.Alternative
+    indices: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -24,57 +40,89 @@ class Holes:
 
     def of_functions(self, hole: tree.Hole, names: Names, value: Tensor) -> Value:
         alternatives = self._alternatives(hole, names)
-        key = self._register(hole, [label for label, *_ in alternatives], "op")
+        key = self._register(hole, alternatives, "op")
         cases: list[tuple[int, Value]] = []
         for number, (label, inner, alternative, indices) in enumerate(alternatives):
             step = None
             if alternative.label is not None:
-                step = replace(
-                    self.work.builder.step(label.replace(".", "_"), alternative.span),
-                    indices=self.work.builder.at.indices,
-                )
+                step = self.work.builder.step(label.replace(".", "_"), alternative.span)
             with self.work.builder.inside(key, (number,)), self.work.builder.indexed(indices):
                 cases.append(
                     (number, self.work.applier.apply(alternative.value, inner, value, step))
                 )
+        self._check_kinds(hole, alternatives, cases)
         return self._taken(hole, key, cases)
 
     def of_values(self, hole: tree.Hole, names: Names) -> Value:
         """`{n[j] -> edge for j in 1..3}`, `{3 | 5}`, `2 of {...}`: alternatives are values."""
         alternatives = self._alternatives(hole, names)
-        key = self._register(
-            hole, [label for label, *_ in alternatives], self._value_stem(hole, alternatives)
-        )
+        key = self._register(hole, alternatives, self._value_stem(hole, alternatives))
         cases: list[tuple[int, Value]] = []
         for number, (_, inner, alternative, indices) in enumerate(alternatives):
             with self.work.builder.inside(key, (number,)), self.work.builder.indexed(indices):
                 cases.append((number, self.work.evaluator.value(alternative.value, inner)))
+        self._check_kinds(hole, alternatives, cases)
         return self._taken(hole, key, cases)
 
-    def _value_stem(
-        self, hole: tree.Hole, alternatives: Sequence[tuple[str, Names, tree.Alternative, object]]
-    ) -> str:
-        _, _, alternative, _ = alternatives[0]
-        if isinstance(alternative.value, (tree.Number, tree.Flag, tree.Text)):
+    def _check_kinds(
+        self, hole: tree.Hole, alternatives: Sequence[Expanded], cases: Sequence[tuple[int, Value]]
+    ) -> None:
+        """Alternatives are all numbers, all texts, or all values of the network."""
+        kinds = [_kind(self.work.lifter.sample(value)) for _, value in cases]
+        for number, kind in enumerate(kinds):
+            if kind and kind == kinds[0]:
+                continue
+            place = alternatives[number].written.value.span
+            value = self.work.lifter.sample(cases[number][1])
+            if not kind:
+                raise fault(
+                    "E0504",
+                    "an alternative is one value",
+                    place,
+                    found=kind_of(value),
+                    hint="join several values first: sum(...), mean(...) or concat(...)",
+                )
+            raise fault(
+                "E0504",
+                "the alternatives of a hole are of one kind",
+                place,
+                found=f"{kind_of(value)} beside {kind_of(self.work.lifter.sample(cases[0][1]))}",
+            )
+
+    def _value_stem(self, hole: tree.Hole, alternatives: Sequence[Expanded]) -> str:
+        if alternatives and isinstance(
+            alternatives[0].written.value, (tree.Number, tree.Flag, tree.Text, tree.Negate)
+        ):
             return self.work.builder.at.hint or "number"
         return "source" if hole.quantity is Quantity.ONE else "sources"
 
-    def _register(self, hole: tree.Hole, labels: list[str], stem: str) -> str:
-        for number, label in enumerate(labels):
-            if label in labels[:number]:
+    def _register(self, hole: tree.Hole, alternatives: Sequence[Expanded], stem: str) -> str:
+        labels = [expanded.label for expanded in alternatives]
+        for alternative, times in Counter(labels).items():
+            if times > 1:
+                second = [e for e in alternatives if e.label == alternative][1]
                 raise fault(
                     "E0501",
-                    f"two alternatives are called {label}",
-                    hole.span,
+                    f"two alternatives are called {alternative}",
+                    second.written.span,
                     hint="name them apart: {a = ... | b = ...}",
                 )
+        if not labels and hole.quantity is not Quantity.ANY:
+            raise fault(
+                "E0503",
+                "a hole without alternatives",
+                hole.span,
+                found="a range without numbers",
+                expected="at least one alternative",
+                hint="only `any of` may be left without any",
+            )
         if hole.quantity is Quantity.SOME and not 0 < hole.count <= len(labels):
             raise fault(
                 "E0503",
-                f"{hole.count} of {len(labels)} alternatives cannot be taken",
+                f"{hole.count} alternatives cannot be taken",
                 hole.span,
-                found=f"{hole.count} of",
-                expected=f"1 to {len(labels)}",
+                found=f"{hole.count} of {len(labels)}",
+                expected=f"1 to {len(labels)} of them",
             )
         key = self.work.builder.register(hole.quantity, hole.count, tuple(labels), stem, hole.span)
         self.work.lifter.labels[key] = tuple(labels)
@@ -87,23 +135,30 @@ class Holes:
         for number, value in cases:
             if not isinstance(value, Tensor):
                 raise fault(
-                    "E0503", "a set takes values of the network", hole.span, found=kind_of(value)
+                    "E0504",
+                    "a set takes values of the network that have one shape each",
+                    hole.span,
+                    found=kind_of(value),
                 )
             terms.append((value, Taken(key, number)))
         return Terms(tuple(terms))
 
-    def _alternatives(
-        self, hole: tree.Hole, names: Names
-    ) -> list[tuple[str, Names, tree.Alternative, tuple[str, ...]]]:
+    def _alternatives(self, hole: tree.Hole, names: Names) -> list[Expanded]:
         """Every alternative with its label, its names and its indices."""
-        result: list[tuple[str, Names, tree.Alternative, tuple[str, ...]]] = []
+        result: list[Expanded] = []
         for alternative in hole.alternatives:
             for written in self._expanded(alternative, names):
                 for inner, indices in self.work.evaluator.unroll(written.comprehensions, names):
                     label = self._label(written, inner, indices)
-                    result.append((label, inner, written, indices))
-        if not result:
-            raise fault("E0503", "a hole without alternatives", hole.span)
+                    result.append(Expanded(label, inner, written, indices))
+                    if len(result) > MAX_ALTERNATIVES:
+                        raise fault(
+                            "E0113",
+                            "a hole has too many alternatives",
+                            alternative.span,
+                            found=f"more than {MAX_ALTERNATIVES:,}",
+                            expected=f"at most {MAX_ALTERNATIVES:,}",
+                        )
         return result
 
     def _expanded(self, alternative: tree.Alternative, names: Names) -> Iterator[tree.Alternative]:
@@ -127,18 +182,24 @@ class Holes:
     def _label(self, alternative: tree.Alternative, names: Names, indices: tuple[str, ...]) -> str:
         """The alternative's own name, else its number, index or operation."""
         if alternative.label is not None:
-            own = [str(self.work.evaluator.value(i, names)) for i in alternative.label.index]
+            own = [self.index(i, names) for i in alternative.label.index]
             return ".".join((alternative.label.name, *own))
         if indices:
             return ".".join(indices)
         value = alternative.value
         match value:
-            case tree.Number() | tree.Flag() | tree.Text():
+            case tree.Number() | tree.Flag():
                 return _spelled(value.value)
-            case tree.Ref(index=(index,)):
-                return str(self.work.evaluator.value(index, names))
-            case tree.Ref(name=name) | tree.Call(name=name) | tree.Tied(value=tree.Ref(name=name)):
+            case tree.Negate(value=tree.Number(value=number)):
+                return _spelled(-number)
+            case tree.Text(value=text) if WORD.fullmatch(text):
+                return text
+            case tree.Ref(index=index) if index:
+                return ".".join(self.index(part, names) for part in index)
+            case tree.Ref(name=name) | tree.Call(name=name):
                 return name
+            case tree.Tied():
+                return self._label(replace(alternative, value=value.value), names, indices)
             case _:
                 raise fault(
                     "E0502",
@@ -146,6 +207,30 @@ class Holes:
                     value.span,
                     hint="write {name = ... | ...}: strings call it by that name",
                 )
+
+    def index(self, expression: tree.Expression, names: Names) -> str:
+        """An index as names and labels spell it."""
+        index = self.work.lifter.settle(self.work.evaluator.value(expression, names))
+        if type(index) is int:
+            return str(index)
+        raise fault("E0302", "an index is a whole number", expression.span, found=kind_of(index))
+
+
+def _kind(value: Value) -> str:
+    """A word for values that may stand beside each other in a hole; empty where none may."""
+    match value:
+        case bool():
+            return "flag"
+        case int() | float():
+            return "number"
+        case str():
+            return "text"
+        case Tensor():
+            return "tensor"
+        case Series():
+            return "several"
+        case _:
+            return ""
 
 
 def _spelled(value: int | float | bool | str) -> str:

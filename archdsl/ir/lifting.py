@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import prod
 
 from archdsl.ir.arithmetic import is_number
 from archdsl.ir.builder import Builder
-from archdsl.ir.values import Closure, Series, Tensor, Terms, Value, Varying, kind_of
+from archdsl.ir.values import Series, Tensor, Value, Varying
 from archdsl.syntax.errors import fault
+from archdsl.syntax.tree import Span
+
+MAX_CASES = 2_000
 
 
 @dataclass(slots=True)
@@ -20,22 +24,33 @@ class Lifter:
     """The labels of every hole, by key: what a case of a varying value is called."""
 
     def sample(self, value: Value) -> Value:
-        return self.sample(value.cases[0][1]) if isinstance(value, Varying) else value
+        while isinstance(value, Varying):
+            value = value.cases[0][1]
+        return value
 
     def settle(self, value: Value) -> Value:
         """A varying value, as far as the enclosing alternatives leave it open."""
-        if not isinstance(value, Varying):
-            return value
-        for hole, taken in self.builder.at.under:
-            if hole == value.hole:
-                cases = tuple(case for case in value.cases if case[0] in taken)
-                if len(cases) == 1:
-                    return self.settle(cases[0][1])
-                value = Varying(hole, cases)
+        while isinstance(value, Varying):
+            cases = value.cases
+            for hole, taken in self.builder.at.under:
+                if hole == value.hole:
+                    cases = tuple(case for case in cases if case[0] in taken) or cases
+            if len(cases) > 1:
+                return Varying(value.hole, cases)
+            value = cases[0][1]
         return value
 
-    def lift(self, function: Callable[..., Value], arguments: Sequence[Value]) -> Value:
+    def lift(self, function: Callable[..., Value], arguments: Sequence[Value], span: Span) -> Value:
         """Apply a function to arguments of which some vary: once for every case."""
+        settled = [self.settle(argument) for argument in arguments]
+        if any(isinstance(argument, Varying) for argument in settled):
+            self._check_cases(settled, span)
+            return self._each_case(function, settled, span)
+        return function(*settled)
+
+    def _each_case(
+        self, function: Callable[..., Value], arguments: Sequence[Value], span: Span
+    ) -> Value:
         settled = [self.settle(argument) for argument in arguments]
         position = next((i for i, a in enumerate(settled) if isinstance(a, Varying)), None)
         if position is None:
@@ -44,32 +59,64 @@ class Lifter:
         assert isinstance(argument, Varying)
         cases: list[tuple[int, Value]] = []
         for alternative, case in argument.cases:
+            self.builder.budget.step(span)
             given = [*settled[:position], case, *settled[position + 1 :]]
             label = self.labels[argument.hole][alternative]
-            inside = self.builder.inside(argument.hole, (alternative,))
-            with inside, self.builder.indexed((label,)):
-                cases.append((alternative, self.lift(function, given)))
+            with self.builder.case(argument.hole, alternative, label):
+                cases.append((alternative, self._each_case(function, given, span)))
         return self.collapse(argument.hole, cases)
+
+    def _check_cases(self, arguments: Sequence[Value], span: Span) -> None:
+        """Refuse what would have to be worked out for too many combinations."""
+        sizes: dict[str, int] = {}
+        for argument in arguments:
+            _count_cases(argument, sizes)
+        if prod(sizes.values()) > MAX_CASES:
+            raise fault(
+                "E0511",
+                "the shape here depends on too many holes at once",
+                span,
+                found=" x ".join(str(size) for size in sizes.values()) + " cases",
+                expected=f"at most {MAX_CASES:,}",
+                hint="bring the alternatives to one shape before the next hole",
+            )
 
     def collapse(self, hole: str, cases: Sequence[tuple[int, Value]]) -> Value:
         """Cases become one value where they have one type, else they stay varying."""
         values = [value for _, value in cases]
         first = values[0]
-        if all(isinstance(value, Tensor) for value in values):
-            tensors = [value for value in values if isinstance(value, Tensor)]
-            types = self.builder.types_of(tensors[0])
-            if all(self.builder.types_of(tensor) == types for tensor in tensors):
+        if isinstance(first, Tensor):
+            type_ = self.builder.type_of(first)
+            if all(isinstance(v, Tensor) and self.builder.type_of(v) == type_ for v in values):
                 return self._choose(hole, cases)
-        elif is_number(first) and all(value == first for value in values):
+        elif isinstance(first, Series):
+            return self._together(hole, cases, first)
+        elif is_number(first) and all(is_number(v) and v == first for v in values):
             return first
-        elif any(isinstance(value, (Terms, Series, Closure)) for value in values):
-            wrong = next(v for v in values if isinstance(v, (Terms, Series, Closure)))
-            raise fault("E0503", "an alternative is one value", None, found=kind_of(wrong))
         return Varying(hole, tuple(cases))
+
+    def _together(self, hole: str, cases: Sequence[tuple[int, Value]], first: Series) -> Value:
+        """Several results in every case: each of them joined on its own."""
+        rows = [(n, v) for n, v in cases if isinstance(v, Series) and v.labels == first.labels]
+        if len(rows) < len(cases):
+            return Varying(hole, tuple(cases))
+        columns = range(len(first.values))
+        joined = [self.collapse(hole, [(n, v.values[i]) for n, v in rows]) for i in columns]
+        return Series(tuple(joined), first.labels)
 
     def _choose(self, hole: str, cases: Sequence[tuple[int, Value]]) -> Tensor:
         by_number = {n: value for n, value in cases if isinstance(value, Tensor)}
         fallback = next(iter(by_number.values()))  # stands where the context rules it out
         count = len(self.labels[hole])
         args = [by_number.get(number, fallback) for number in range(count)]
-        return self.builder.choose(hole, args, None)
+        return self.builder.choose(hole, args, self.builder.span_of(fallback))
+
+
+def _count_cases(value: Value, sizes: dict[str, int]) -> None:
+    """The number of cases of every hole that a value varies with."""
+    while isinstance(value, Varying):
+        sizes[value.hole] = max(sizes.get(value.hole, 0), len(value.cases))
+        for _, case in value.cases[1:]:
+            if isinstance(case, Varying):
+                _count_cases(case, sizes)
+        value = value.cases[0][1]

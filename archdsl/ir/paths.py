@@ -18,12 +18,15 @@ class Step:
     """One step of the way from a module to an operation.
 
     `place` tells apart what the text writes at different places; ties have none, so that all
-    applications tied under one name meet. `frame` is set where more steps follow below.
+    applications tied under one name meet. `indices` are those of loops and comprehensions,
+    `varied` the alternatives of holes that the shapes depend on. `frame` is set where more
+    steps follow below.
     """
 
     base: str
     place: tuple[int, ...] = ()
     indices: tuple[str, ...] = ()
+    varied: tuple[str, ...] = ()
     frame: FrameKind | None = None
     doc: tuple[str, ...] = field(default=(), compare=False)
 
@@ -67,9 +70,13 @@ def _simplify(way: Steps, below: Mapping[Steps, set[Steps]], holed: frozenset[St
         prefix = way[:depth]
         if prefix in holed:
             place += step.place
-            indices += (step.base,) * step.base.isdigit() + step.indices
+            indices += (step.base,) * step.base.isdigit() + step.indices + step.varied
             continue
-        merged = replace(step, place=place + step.place, indices=indices + step.indices)
+        merged = (
+            step
+            if not place and not indices
+            else replace(step, place=place + step.place, indices=indices + step.indices)
+        )
         place, indices = (), ()
         operation = step.frame is FrameKind.OPERATION
         if operation and len(below.get(prefix, ())) == 1 and depth == len(way) - 1:
@@ -87,7 +94,7 @@ def _name_children(ways: Iterable[Steps]) -> dict[Steps, str]:
             children.setdefault(way[:depth], {})[step] = None
     names: dict[Steps, str] = {}
     for parent, steps in children.items():
-        named = name_all([(step.base, step.place, step.indices) for step in steps])
+        named = name_all([(step.base, step.place, step.indices + step.varied) for step in steps])
         for step, name in zip(steps, named, strict=True):
             names[(*parent, step)] = name
     return names

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from archdsl.syntax import tree
+from archdsl.syntax.tree import Operator
+
+MAX_CHAIN = 64
 
 
 def holed_definitions(
@@ -25,6 +28,55 @@ def holed_definitions(
         holed |= more
         grew = bool(more)
     return frozenset(holed)
+
+
+def smallest_sizes(
+    definitions: Mapping[str, tree.Operation | tree.Module],
+) -> dict[str, int]:
+    """For each `op` the least number of operations that applying it makes.
+
+    Repetitions and calls of other things count as nothing where they could be, so no small
+    program is refused; but doubling upon doubling (`op b = a -> a`) is told before it is
+    expanded.
+    """
+    sizes: dict[str, int] = {}
+    for name in definitions:
+        _size_of(name, definitions, sizes, frozenset())
+    return sizes
+
+
+def _size_of(
+    name: str,
+    definitions: Mapping[str, tree.Operation | tree.Module],
+    sizes: dict[str, int],
+    above: frozenset[str],
+) -> int:
+    definition = definitions.get(name)
+    if not isinstance(definition, tree.Operation) or name in above or len(above) > MAX_CHAIN:
+        return 0  # what contains itself is refused elsewhere
+    if name not in sizes:
+        own = {parameter.name for parameter in definition.parameters}
+        sizes[name] = sum(
+            _size_of(used, definitions, sizes, above | {name})
+            if isinstance(definitions.get(used), tree.Operation)
+            else 1
+            for used in _surely_applied(definition.value)
+            if used not in own
+        )
+    return sizes[name]
+
+
+def _surely_applied(expression: tree.Expression) -> Iterator[str]:
+    """The names in a composition that every application of it applies."""
+    todo = [expression]
+    while todo:
+        match todo.pop():
+            case tree.Ref(name=name, index=()) | tree.Call(name=name, index=()):
+                yield name
+            case tree.Binary(operator=Operator.ARROW | Operator.ADD | Operator.MULTIPLY) as both:
+                todo += (both.left, both.right)
+            case _:
+                pass
 
 
 def walk(expression: tree.Expression) -> Iterator[tree.Expression]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from archdsl.ir.builder import Position
-from archdsl.ir.evaluate import Evaluator, flatten
+from archdsl.ir.evaluate import WORDS, Evaluator, flatten
 from archdsl.ir.graph import FrameKind
 from archdsl.ir.paths import Step, binding_name
 from archdsl.ir.values import Family, Names, Tensor, Value, Varying, kind_of
 from archdsl.ir.work import Work
 from archdsl.syntax import tree
-from archdsl.syntax.errors import fault
+from archdsl.syntax.errors import ArchError, fault
 from archdsl.syntax.tree import Operator
 
 
@@ -35,12 +34,18 @@ class Statements:
             if outputs is None:
                 continue
             if position + 1 < len(body) and isinstance(statement, tree.Return):
-                raise fault("E0309", "nothing behind a return is reached", body[position + 1].span)
+                raise fault(
+                    "E0309",
+                    "nothing behind a return is reached",
+                    body[position + 1].span,
+                    hint="end with the return; what stands behind it never runs",
+                )
             return outputs
         return None
 
     def _statement(self, statement: tree.Statement, names: Names) -> tuple[Tensor, ...] | None:
-        self.work.builder.entry_open = False
+        if not self.work.builder.at.loops:  # in a loop, a turn is one entry
+            self.work.builder.entry_open = False
         match statement:
             case tree.Bind():
                 self._bind(statement, names)
@@ -58,25 +63,55 @@ class Statements:
         value = self.evaluator.value(expression, names)
         if isinstance(value, Tensor):
             return value
-        if isinstance(value, Varying):
+        if isinstance(value, Varying) and isinstance(self.work.lifter.sample(value), Tensor):
             raise fault(
-                "E0504",
+                "E0512",
                 "the shape of what is returned depends on a hole",
                 expression.span,
-                hint="bring all alternatives to one shape before the return",
+                found=" or ".join(self._shapes(value)),
+                expected="one shape, whatever the hole takes",
+                hint="bring all alternatives to one shape before the return, as in -> conv(64)",
             )
         raise fault(
-            "E0303", "return gives values of the network", expression.span, found=kind_of(value)
+            "E0303",
+            "return gives values of the network",
+            expression.span,
+            found=kind_of(value),
+            expected="x -> ... or several of them: return a, b",
         )
+
+    def _shapes(self, value: Value) -> list[str]:
+        """The shapes that a varying value may have, each once."""
+        if isinstance(value, Varying):
+            return list(dict.fromkeys(s for _, v in value.cases for s in self._shapes(v)))
+        return [str(self.work.builder.type_of(value))] if isinstance(value, Tensor) else []
 
     def _loop(self, loop: tree.For, names: Names) -> None:
         series = self.evaluator.series(loop.values, names)
-        at = self.work.builder.at
-        for value, label in zip(series.values, series.labels, strict=True):
-            inner = names.inside({loop.name: value})
-            with self.work.builder.moved(replace(at, loops=(*at.loops, label))):
-                if self.run(loop.body, inner) is not None:
-                    raise fault("E0309", "a loop does not return", loop.span)
+        if self._visible(loop.name, names) is not None:
+            raise fault(
+                "E0307",
+                f"{loop.name} is bound twice",
+                loop.span,
+                hint=f"{loop.name} has a meaning already: count with another name",
+            )
+        with self.work.builder.turned(len(series.values), loop.values.span):
+            at = self.work.builder.at
+            for value, label in zip(series.values, series.labels, strict=True):
+                inner = names.inside({loop.name: value})
+                self.work.builder.entry_open = False
+                with self.work.builder.moved(replace(at, loops=(*at.loops, label))):
+                    if self.run(loop.body, inner) is not None:
+                        raise self._returning(loop)
+        self.work.builder.entry_open = False
+
+    def _returning(self, loop: tree.For) -> ArchError:
+        return fault(
+            "E0309",
+            "a loop does not return",
+            loop.body[-1].span,
+            hint="bind the value to a name with an index, and return it behind the loop",
+        )
 
     def _branch(self, branch: tree.If, names: Names) -> tuple[Tensor, ...] | None:
         condition = self.evaluator.value(branch.condition, names)
@@ -85,6 +120,8 @@ class Statements:
                 "E0505",
                 "a hole cannot decide between statements",
                 branch.condition.span,
+                found=kind_of(condition),
+                expected="yes or no, known while compiling",
                 hint="let it decide between values: y = if a then b else c",
             )
         if not isinstance(condition, bool):
@@ -103,13 +140,9 @@ class Statements:
         indices = self._indices(first, names)
         spelled = tuple(str(index) for index in indices)
         at = self.work.builder.at
-        where = Position(
-            indices=spelled if first.index else at.loops,
-            loops=at.loops,
-            under=at.under,
-            hint=first.name,
-        )
+        where = replace(at, indices=spelled if first.index else at.loops, hint=first.name)
         label = binding_name(first.name, where.indices)
+        self.work.builder.budget.step(bind.span)
         with self.work.builder.moved(where):
             value = self._value(bind.value, names, label)
         if isinstance(value, Tensor):
@@ -139,13 +172,19 @@ class Statements:
         for index in target.index:
             value = self.evaluator.value(index, names)
             if type(value) is not int:
-                raise fault("E0302", "an index is a whole number", index.span, found=kind_of(value))
+                raise fault(
+                    "E0302",
+                    "an index is a whole number",
+                    index.span,
+                    found=kind_of(value),
+                    expected="a whole number, known while compiling",
+                )
             indices.append(value)
         return tuple(indices)
 
     def _set(self, target: tree.Ref, indices: tuple[int, ...], value: Value, names: Names) -> None:
         if not indices:
-            if self._visible(target.name, names) is not None:
+            if self._visible(target.name, names) is not None or target.name in WORDS:
                 raise self._twice(target, target.name)
             names.bound[target.name] = value
             return
@@ -169,7 +208,7 @@ class Statements:
             scope = scope.outer
         return None
 
-    def _twice(self, target: tree.Ref, spelled: str) -> Exception:
+    def _twice(self, target: tree.Ref, spelled: str) -> ArchError:
         return fault(
             "E0307",
             f"{spelled} is bound twice",

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from archdsl.ir.evaluate import JOINS
+from archdsl.ir.find import find_operation
 from archdsl.ir.graph import FrameKind, Static
 from archdsl.ir.paths import Step
 from archdsl.ir.values import Closure, Names, Tensor, Value, kind_of
-from archdsl.ops import lookup
 from archdsl.ops.base import Operation, OperationError
-from archdsl.ops.binding import bind
+from archdsl.ops.binding import bind, signature
 from archdsl.syntax import tree
-from archdsl.syntax.errors import fault
+from archdsl.syntax.errors import ArchError, fault
 
 if TYPE_CHECKING:
     from archdsl.ir.work import Work
@@ -32,11 +33,21 @@ class Uses:
         definition = self.work.elaborator.definitions.get(function.name)
         if isinstance(bound, Closure):
             if isinstance(function, tree.Call) or function.index:
-                raise fault("E0304", f"{function.name} takes no arguments here", function.span)
+                raise fault(
+                    "E0304",
+                    f"{function.name} takes no arguments here",
+                    function.span,
+                    hint="its arguments are given where it is bound",
+                )
             return self.work.applier.apply(bound.expression, bound.scope, value, step)
         if bound is not None:
             raise fault(
-                "E0303", f"{function.name} is no operation", function.span, found=kind_of(bound)
+                "E0303",
+                f"{function.name} is no operation",
+                function.span,
+                found=kind_of(bound),
+                expected="an operation, a cell, a block or an op",
+                hint="a value goes to the left of `->`" if isinstance(bound, Tensor) else "",
             )
         if isinstance(definition, tree.Operation):
             return self._operation(function, definition, names, value, step)
@@ -44,9 +55,11 @@ class Uses:
             return self._module(function, definition, names, (value,), step)
         if isinstance(function, tree.Call) and function.name in JOINS:
             return self._joined(function, names, value)
-        operation = lookup(function.name)
-        if operation is None or function.index:
+        operation = find_operation(function.name, function.span)
+        if operation is None:
             raise self.work.evaluator.unknown(function.name, names, function.span)
+        if function.index:
+            raise fault("E0302", f"{function.name} has no index", function.span)
         return self._builtin(function, operation, names, value, step)
 
     def _joined(self, call: tree.Call, names: Names, value: Tensor) -> Value:
@@ -55,9 +68,8 @@ class Uses:
         for argument in call.arguments:
             for inner, indices in self.work.evaluator.unroll(call.comprehensions, names):
                 with self.work.builder.indexed(indices):
-                    operands.append(
-                        (self.work.applier.operand(argument.value, inner, value), argument.span)
-                    )
+                    operand = self.work.applier.operand(argument.value, inner, value)
+                    operands.append((operand, argument.span))
         return self.work.evaluator.join(JOINS[call.name], operands, call.span)
 
     def _builtin(
@@ -68,7 +80,8 @@ class Uses:
         value: Tensor,
         step: Step | None,
     ) -> Value:
-        positional, keywords = self._split(function, names)
+        formals = [parameter.name for parameter in signature(operation)]
+        positional, keywords = self._split(function, names, formals)
 
         def emitted(*arguments: Value) -> Value:
             given = [self._argument(a, function) for a in arguments]
@@ -87,15 +100,20 @@ class Uses:
                     expected=problem.expected,
                     hint=problem.hint,
                 ) from None
-            return self.work.builder.apply(applied, (value,), function.span, self._suffixed(step))
+            if operation.arity != 1:
+                raise self._no_input(function.name, function.span)
+            return self.work.builder.apply(applied, (value,), function.span, step)
 
-        return self.work.lifter.lift(emitted, [*positional, *keywords.values()])
+        return self.work.lifter.lift(emitted, [*positional, *keywords.values()], function.span)
 
-    def _suffixed(self, step: Step | None) -> Step | None:
-        """A given name, with the numbers of holes that the application depends on."""
-        if step is None or step.place or not self.work.builder.at.indices:
-            return step
-        return replace(step, indices=self.work.builder.at.indices)
+    def _no_input(self, name: str, span: tree.Span) -> ArchError:
+        return fault(
+            "E0303",
+            f"{name} joins several values",
+            span,
+            found="one value",
+            hint=f"{name}(a, b) joins values; x -> {name}(f, g) applies f and g to x first",
+        )
 
     def _argument(self, value: Value, function: tree.Ref | tree.Call) -> Static:
         if isinstance(value, (int, float, str)):
@@ -108,20 +126,40 @@ class Uses:
         )
 
     def _split(
-        self, function: tree.Ref | tree.Call, names: Names
+        self, function: tree.Ref | tree.Call, names: Names, formals: Sequence[str]
     ) -> tuple[list[Value], dict[str, Value]]:
-        """A call's positional and named arguments, evaluated."""
+        """A call's positional and named arguments, evaluated; `formals` name the former."""
         positional: list[Value] = []
         keywords: dict[str, Value] = {}
-        for argument in function.arguments if isinstance(function, tree.Call) else ():
-            with self.work.builder.hinted(argument.name or function.name):
+        if not isinstance(function, tree.Call):
+            return positional, keywords
+        if function.comprehensions:
+            raise fault(
+                "E0306",
+                f"{function.name} is not repeated by for",
+                function.comprehensions[0].span,
+                hint="for stands in joins and holes: sum(n[j] -> f for j in 1..3)",
+            )
+        for argument in function.arguments:
+            known = formals[len(positional) : len(positional) + 1]
+            with self.work.builder.hinted(argument.name or (known[0] if known else "")):
                 value = self.work.evaluator.value(argument.value, names)
             if argument.name is None:
                 if keywords:
-                    raise fault("E0304", "arguments without a name come first", argument.span)
+                    raise fault(
+                        "E0304",
+                        "arguments without a name come first",
+                        argument.span,
+                        hint="put it before the named ones, or name it too",
+                    )
                 positional.append(value)
             elif argument.name in keywords:
-                raise fault("E0304", f"{argument.name} is given twice", argument.span)
+                raise fault(
+                    "E0304",
+                    f"{argument.name} is given twice",
+                    argument.span,
+                    hint="give it once",
+                )
             else:
                 keywords[argument.name] = value
         return positional, keywords
@@ -135,8 +173,14 @@ class Uses:
         step: Step | None,
     ) -> Value:
         if function.index:
-            raise fault("E0302", f"{function.name} has no index", function.span)
-        positional, keywords = self._split(function, names)
+            raise fault(
+                "E0302",
+                f"{function.name} has no index",
+                function.span,
+                hint="an op is expanded where it stands; only a cell or block is a family",
+            )
+        formals = [parameter.name for parameter in definition.parameters]
+        positional, keywords = self._split(function, names, formals)
         bound = self.work.elaborator.parameters(
             definition.parameters, positional, keywords, function, self.work.evaluator
         )
@@ -147,6 +191,7 @@ class Uses:
             self.work.elaborator.entered(definition.name, function.span),
             self.work.builder.framed(frame),
         ):
+            self.work.elaborator.check_size(definition.name, function.span)
             return self.work.applier.apply(definition.value, scope, value)
 
     def module_call(self, call: tree.Call, definition: tree.Module, names: Names) -> Value:
@@ -167,7 +212,7 @@ class Uses:
             named = replace(call, arguments=tuple(a for a in call.arguments if a.name))
             return self._module(named, definition, names, tuple(given), None)
 
-        return self.work.lifter.lift(applied, values)
+        return self.work.lifter.lift(applied, values, call.span)
 
     def _module(
         self,
@@ -177,20 +222,18 @@ class Uses:
         inputs: tuple[Tensor, ...],
         step: Step | None,
     ) -> Value:
-        _, keywords = self._split(function, names)
+        _, keywords = self._split(function, names, ())
         family = tuple(self.work.evaluator.value(index, names) for index in function.index)
+        bound = self.work.elaborator.parameters(
+            definition.parameters, [], keywords, function, self.work.evaluator
+        )
 
         def invoked(*arguments: Value) -> Value:
-            bound = self.work.elaborator.parameters(
-                definition.parameters,
-                [],
-                dict(zip(keywords, arguments, strict=True)),
-                function,
-                self.work.evaluator,
-            )
+            given = dict(zip(bound, arguments[len(family) :], strict=True))
+            index = arguments[: len(family)]
             types = tuple(self.work.builder.type_of(tensor) for tensor in inputs)
-            key, results = self.work.elaborator.module(definition, family, bound, types, function)
-            own = self._suffixed(step) or self.work.builder.step(definition.name, function.span)
+            key, results = self.work.elaborator.module(definition, index, given, types, function)
+            own = step or self.work.builder.step(definition.name, function.span)
             return self.work.builder.invoke(key, results, inputs, function.span, own)
 
-        return self.work.lifter.lift(invoked, list(keywords.values()))
+        return self.work.lifter.lift(invoked, [*family, *bound.values()], function.span)
