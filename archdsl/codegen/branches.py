@@ -7,7 +7,7 @@ made alike in several places is a function; anything else is spelled out.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -191,22 +191,28 @@ class TableForm:
         key = emitter.hole(hole)
         source = emitter.fresh(emitter.safe(stem(hole)))
         if not any(modules):
-            table = join(f"{k}: {arg}" for k, arg in zip(keys, args, strict=True))
-            return lines + emitter.finish(step, Expr(f"{{{table}}}[{key}]", depth=1))
+            table = _dict(f"{k}: {arg}" for k, arg in zip(keys, args, strict=True))
+            return lines + emitter.finish(step, Expr(f"{table}[{key}]", depth=1))
         layer = self._layer_name(emitter, source)
         if self.one_value:
-            table = join(f"{k}: {module}" for k, module in zip(keys, modules, strict=True))
-            lines.append(f"{source} = {{{table}}}[{key}]")
+            table = _dict(f"{k}: {module}" for k, module in zip(keys, modules, strict=True))
+            lines.append(f"{source} = {table}[{key}]")
             return lines + emitter.finish(step, Expr(f"{source}({args[0]})", depth=1))
         rows = zip(keys, modules, args, strict=True)
-        table = join(f"{k}: ({module}, {arg})" for k, module, arg in rows)
-        lines.append(f"{layer}, {source} = {{{table}}}[{key}]")
+        table = _dict(f"{k}: ({module}, {arg})" for k, module, arg in rows)
+        lines.append(f"{layer}, {source} = {table}[{key}]")
         return lines + emitter.finish(step, Expr(f"{layer}({source})", depth=1))
 
     def _layer_name(self, emitter: Emitter, source: str) -> str:
         stems = {stem(module.path[-1]) for module, _ in self.rows if module is not None}
         wanted = emitter.safe(stems.pop()) if len(stems) == 1 else "layer"
         return emitter.fresh(*(name for name in (wanted, "layer", "module") if name != source))
+
+
+def _dict(items: Iterable[str]) -> str:
+    """A dictionary; the comma behind the last item has a long one laid out line by line."""
+    text = join(items)
+    return f"{{{text},}}" if len(text) > 60 else f"{{{text}}}"
 
 
 @dataclass(frozen=True, slots=True)

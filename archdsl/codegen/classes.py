@@ -62,7 +62,9 @@ class Class:
     def arguments(self, row: int) -> tuple[Slot, ...]:
         """What one of its units passes to the constructor."""
         return tuple(
-            Slot(parameter.values[row], parameter.name, parameter.name, ours=True)
+            Slot(
+                parameter.values[row], parameter.name, parameter.name, parameter.default, ours=True
+            )
             for parameter in self.parameters.parameters
         )
 

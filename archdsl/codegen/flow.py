@@ -356,8 +356,8 @@ def _is_identity(step: Step) -> bool:
     match step.what:
         case Leaf(_, code):
             return code.expression == "{0}" and len(step.args) == 1
-        case Project(0):
-            return False
+        case Pick():
+            return len(step.args) == 1
         case _:
             return False
 

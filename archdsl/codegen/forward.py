@@ -151,7 +151,7 @@ class Emitter:
         if not self.shapes or len(step.types) != 1:
             return ""
         before = [self.plan.unit.graph.nodes[arg].types for arg in step.args]
-        if step.types in before and not isinstance(step.what, Chain):
+        if step.types in before:
             return ""
         return f"  # ({join(('B', *(str(axis) for axis in step.types[0].shape)))})"
 
@@ -219,7 +219,7 @@ class Emitter:
             formula = self.plan.guard(step, self.guards)
             same = [s for s in guarded if self.plan.needs[s.out] == need]
             label = next((s.label for s in reversed(same) if s.label), "")
-            name = self.fresh(f"live_{label}" if label else "live")
+            name = self.fresh(self.safe(f"live_{label}") if label else "live")
             self.reserved.add(name)
             atom = live_atom(name)
             self.plan.diagrams.named[atom.hole] = need
@@ -237,7 +237,7 @@ class Emitter:
                 self.reserved.add(name)
                 exposed.setdefault(-1 if like is None else like, []).append(name)
         return [
-            f"{' = '.join(names)} = torch.zeros_like({self.names[like]})  # where not needed"
+            f"{' = '.join(names)} = torch.zeros_like({self.names[like]})  # stand in where nothing is needed"
             for like, names in exposed.items()
         ]
 
@@ -297,6 +297,9 @@ class Emitter:
         """
         args = [arg for arg in dict.fromkeys(self.mentions(step)) if arg in self.pending]
         total = sum(len(self.pending[arg].text) for arg in args) + len(around)
+        if isinstance(step.what, Leaf) and step.what.operation.arity is None:
+            # The formatter gives each of three terms and more a line of its own.
+            return self._first_term(step, args) if len(args) == 2 and total > LINE else []
         deepest = max((self.pending[arg].depth for arg in args), default=0)
         lines: list[str] = []
         while args and (total > LINE or deepest >= DEPTH):
@@ -306,6 +309,16 @@ class Emitter:
             lines += self.bind(arg)
             deepest = max((self.pending[a].depth for a in args), default=0)
         return lines
+
+    def _first_term(self, step: Step, args: Sequence[int]) -> list[str]:
+        """The first of two long terms, under the name that the whole will have."""
+        first = min(args, key=step.args.index)
+        name = self.safe(step.label) if step.label and step.label != step.path[-1] else ""
+        if not name or name != self.fresh(name):
+            return self.bind(first)
+        expression = self.pending.pop(first)
+        self.names[first] = name
+        return [f"{name} = {expression.text}"]
 
     def _unpack(self, step: Step, expression: Expr) -> list[str]:
         targets = []

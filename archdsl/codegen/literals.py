@@ -23,7 +23,12 @@ def literal(value: int | float | bool | str | tuple[int, ...] | None) -> str:
 
 def quoted(text: str) -> str:
     """A string literal in double quotes, of plain characters only."""
-    plain = clean(text).encode("unicode_escape").decode("ascii").replace('"', '\\"')
+    return quoted_part(clean(text))
+
+
+def quoted_part(text: str) -> str:
+    """As `quoted`, with the spaces at the ends kept."""
+    plain = text.encode("unicode_escape").decode("ascii").replace('"', '\\"')
     return f'"{plain}"'
 
 

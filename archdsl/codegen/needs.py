@@ -129,7 +129,7 @@ class Diagrams:
             case All(terms):
                 return self._pruned(terms, given, True)
             case Any(terms):
-                return self._pruned(terms, given, False)
+                return factored(self._pruned(terms, given, False))
             case Not(term):
                 return negate(self.simplify(term, given))
             case Taken():
@@ -148,3 +148,24 @@ class Diagrams:
             else:
                 position += 1
         return all_of(kept) if conjunction else any_of(kept)
+
+
+def factored(formula: Formula) -> Formula:
+    """`(a and h is 1) or (a and h is 2)` -> `a and (h is 1 or h is 2)`."""
+    if not isinstance(formula, Any):
+        return formula
+    groups: dict[tuple[frozenset[Formula], str], list[Formula]] = {}
+    rests: dict[tuple[frozenset[Formula], str], tuple[Formula, ...]] = {}
+    for term in formula.terms:
+        parts = term.terms if isinstance(term, All) else (term,)
+        last = parts[-1]
+        rest = parts[:-1] if isinstance(last, Taken) else parts
+        key = (frozenset(rest), last.hole if isinstance(last, Taken) else "")
+        rests.setdefault(key, rest)
+        groups.setdefault(key, [])
+        if isinstance(last, Taken):
+            groups[key].append(last)
+    return any_of(
+        all_of((*rests[key], *((any_of(atoms),) if atoms else ())))
+        for key, atoms in groups.items()
+    )

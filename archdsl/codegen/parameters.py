@@ -36,6 +36,8 @@ class Parameter:
 
     name: str
     values: Values
+    default: Number | None = None
+    """What callers may leave away, where torch has such a default too."""
 
     @property
     def annotation(self) -> str:
@@ -43,6 +45,11 @@ class Parameter:
         if kinds == {bool}:
             return "bool"
         return "int" if kinds == {int} else "float"
+
+    @property
+    def declaration(self) -> str:
+        default = "" if self.default is None else f" = {literal(self.default)}"
+        return f"{self.name}: {self.annotation}{default}"
 
 
 @dataclass(slots=True)
@@ -57,7 +64,14 @@ class Parameters:
 class _Column:
     values: Values
     roles: dict[str, None] = field(default_factory=dict)
+    defaults: set[Number | str | None] = field(default_factory=set)
     first: int = 0
+
+    @property
+    def default(self) -> Number | None:
+        """The default of every slot, where one of the values is that."""
+        (only, *more) = self.defaults
+        return only if not more and not isinstance(only, str) and only in self.values else None
 
 
 def parametrise(columns: Sequence[Sequence[Slot]]) -> Parameters:
@@ -72,6 +86,7 @@ def parametrise(columns: Sequence[Sequence[Slot]]) -> Parameters:
             numbers = tuple(v for v in values if isinstance(v, int | float))
             known = found.setdefault(key, _Column(numbers, first=position))
             known.roles.setdefault(column[0].role)
+            known.defaults.add(column[0].default)
     named = _name(found)
     result = Parameters(parameters=[p for _, p in named.values() if p is not None])
     for key, column in zip(keys, columns, strict=True):
@@ -101,7 +116,7 @@ def _name(found: dict[object, _Column]) -> dict[object, tuple[str, Parameter | N
             result[key] = (expression, None)
             continue
         name = taken.claim(safe(_role(column, two_ended), VARIABLES - {"ratio"}))
-        parameter = Parameter(name, column.values)
+        parameter = Parameter(name, column.values, column.default)
         bases.append((column, parameter))
         result[key] = (name, parameter)
     return dict(sorted(result.items(), key=lambda item: _order(found[item[0]])))
@@ -117,7 +132,8 @@ def _two_ended(found: dict[object, _Column]) -> bool:
 def _role(column: _Column, two_ended: bool) -> str:
     roles = list(column.roles)
     if two_ended:
-        for role in ("in_channels", "out_channels", "in_features", "out_features"):
+        # What goes out of one part goes into the next: it is the class's output all the same.
+        for role in ("out_channels", "out_features", "in_channels", "in_features"):
             if role in roles:
                 return role
     return min(roles, key=lambda role: (BASES.index(role) if role in BASES else 99))
@@ -131,8 +147,10 @@ def _rank(column: _Column) -> tuple[int, int]:
 
 def _order(column: _Column) -> tuple[int, int]:
     """Channels before sizes before the rest; each in the order of the text."""
-    families = [i for i, family in enumerate(FAMILIES) if family.__contains__(next(iter(column.roles)))]
-    return (min(families, default=len(FAMILIES)), column.first)
+    role = next(iter(column.roles))
+    families = [i for i, family in enumerate(FAMILIES) if role in family]
+    rank = min(families, default=len(FAMILIES))
+    return (rank if column.default is None else rank + len(FAMILIES) + 1, column.first)
 
 
 def _derive(column: _Column, bases: Sequence[tuple[_Column, Parameter]]) -> str:

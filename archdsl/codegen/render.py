@@ -80,7 +80,7 @@ class Renderer:
         ]
         parameters += [f"{name}: nn.Module" for name in modules]
         labels = [label for hole in holes for label in emitter.plan.diagrams.holes[hole].labels]
-        doc = in_docstring(f"One of {', '.join(labels)}.")
+        doc = in_docstring(f"What was chosen: {', '.join(labels[:-1])} or {labels[-1]}.")
         return FunctionView(
             name=self.classes.functions.names[key], parameters=join(parameters),
             doc=tuple(docstring([doc])), body=tuple(body),
@@ -89,7 +89,7 @@ class Renderer:
     def class_view(self, item: Class) -> ClassView:
         draft = item.model
         unit = draft.unit
-        parameters = [f"{p.name}: {p.annotation}" for p in item.parameters.parameters]
+        parameters = [p.declaration for p in item.parameters.parameters]
         inputs = [f"{draft.emitter.names_of_inputs[value]}: Tensor" for value in unit.inputs]
         if choice := self.choice_type(draft):
             inputs.append(f"choice: {choice}")
@@ -250,8 +250,8 @@ def _words(unit: Unit, short: bool = False) -> list[str]:
     found = []
     for step in unit.steps:
         match step.what:
-            case Leaf(operation) if operation.arity is not None:
-                said = operation.describe().split()
+            case Leaf(operation, code) if operation.arity is not None:
+                said = _spoken(operation, code.constructor).split()
                 sized = short and any(ch.isdigit() for ch in said[-1])
                 found.append(" ".join(said[:1] if sized else said))
             case Part() | Use():
@@ -259,6 +259,13 @@ def _words(unit: Unit, short: bool = False) -> list[str]:
             case _:
                 pass
     return found
+
+
+def _spoken(operation: Operation, constructor: str) -> str:
+    """An operation in words, under the spelling of torch where it is the same word: `ReLU`."""
+    said, torch_name = operation.describe(), constructor.removeprefix("nn.")
+    known = constructor.startswith("nn.")
+    return torch_name if known and said == torch_name.lower() else said
 
 
 def _inside(unit: Unit) -> list[str]:

@@ -12,7 +12,7 @@ from archdsl.codegen.choice import Layout
 from archdsl.codegen.classes import Classes, reachable
 from archdsl.codegen.code import join
 from archdsl.codegen.flow import Flow
-from archdsl.codegen.literals import comment, in_docstring, paragraphs, quoted, wrap
+from archdsl.codegen.literals import comment, in_docstring, paragraphs, quoted, quoted_part, wrap
 from archdsl.codegen.naming import camel
 from archdsl.codegen.render import Renderer, all_helpers
 from archdsl.codegen.types import Types
@@ -96,7 +96,7 @@ def file_view(program: Program, *, supernet: bool) -> FileView:
         ),
         functional=any("F." in text for text in texts),
         constant="SPACE" if supernet else "ARCHITECTURE",
-        text=quoted(program.genotype),
+        text=_constant(program.genotype),
         aliases=types.alias_views(),
         choices=choices,
         parts=parts,
@@ -133,6 +133,14 @@ def _header(program: Program, supernet: bool) -> list[str]:
 
 def _shape(shape: tuple[int, ...]) -> str:
     return f"({join(('B', *map(str, shape)))})"
+
+
+def _constant(text: str) -> str:
+    """A string literal, on several lines where it is long."""
+    parts = textwrap.wrap(text, 84, drop_whitespace=False, break_long_words=False)
+    if len(parts) < 2:
+        return quoted(text)
+    return f"({' '.join(quoted_part(part) for part in parts)})"
 
 
 def _check(program: Program, renderer: Renderer, types: Types) -> CheckView:

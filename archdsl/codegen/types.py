@@ -54,7 +54,8 @@ class Types:
         return tuple(self._view(choices, name) for choices, name in self.layout.names.items())
 
     def _view(self, choices: Choices, name: str) -> ChoiceView:
-        doc = f"What the holes of {choices.definition.replace('_', ' ')} take."
+        words = choices.definition.replace("_", " ")
+        doc = f"One {words}: what is chosen at each place."
         return ChoiceView(
             name=name,
             doc=tuple(docstring([in_docstring(doc)])),

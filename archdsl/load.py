@@ -1,0 +1,96 @@
+"""Programs as live modules: the generated file is written, imported and run like any other."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from archdsl.codegen import network_source, supernet_source
+from archdsl.codegen.choice import Layout
+from archdsl.ir.graph import Program
+from archdsl.space.architecture import Architecture
+from archdsl.space.view import SearchSpace
+from archdsl.syntax.tree import Genotype
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def load_network(program: Program) -> nn.Module:
+    """The network of a program without holes, with fresh weights, in training mode."""
+    with imported(network_source(program, format=False)) as module:
+        return _root(module)
+
+
+def load_supernet(space: SearchSpace | Program) -> Supernet:
+    """The supernet of a space, with fresh weights, in training mode."""
+    view = space if isinstance(space, SearchSpace) else SearchSpace(space)
+    with imported(supernet_source(view.program, format=False)) as module:
+        return Supernet(view, _root(module), module)
+
+
+class Supernet:
+    """A generated supernet, called with architectures: `supernet(x, architecture)`.
+
+    `module` is the `nn.Module` of the generated file; its `forward` takes the file's `Choice`.
+    """
+
+    def __init__(self, space: SearchSpace, module: nn.Module, names: ModuleType) -> None:
+        self.space = space
+        self.module = module
+        self._names = names
+        self._layout = Layout(space.program)
+
+    def choice(self, architecture: Architecture | Genotype | str) -> object:
+        """The `Choice` of the generated file for an architecture; None where none is taken."""
+        if not isinstance(architecture, Architecture):
+            architecture = self.space.parse(architecture)
+        return self._layout.value(architecture.assignment, self._names)
+
+    def __call__(self, *inputs: Tensor | Architecture | Genotype | str) -> Tensor:
+        """Run one architecture, given last, on the inputs before it."""
+        *tensors, architecture = inputs
+        if not isinstance(architecture, Architecture | Genotype | str):
+            raise TypeError("the last argument is an architecture")
+        choice = self.choice(architecture)
+        result: Tensor = self.module(*tensors, *(() if choice is None else (choice,)))
+        return result
+
+
+@contextmanager
+def imported(source: str) -> Iterator[ModuleType]:
+    """A generated file as a module, imported from a folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="archdsl-") as folder:
+        path = Path(folder) / "generated.py"
+        path.write_text(source, encoding="utf-8")
+        spec = importlib.util.spec_from_file_location("archdsl_generated", path)
+        if spec is None or spec.loader is None:
+            raise ImportError(f"cannot import {path.name}")
+        module = importlib.util.module_from_spec(spec)
+        write_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+        try:
+            spec.loader.exec_module(module)
+        finally:
+            sys.dont_write_bytecode = write_bytecode
+        yield module
+
+
+def _root(module: ModuleType) -> nn.Module:
+    """An instance of the last class of the file: the whole network."""
+    from torch import nn
+
+    classes = [
+        item
+        for item in vars(module).values()
+        if isinstance(item, type)
+        and issubclass(item, nn.Module)
+        and item.__module__ == module.__name__
+    ]
+    result: nn.Module = classes[-1]()
+    return result
