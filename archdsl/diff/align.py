@@ -19,6 +19,8 @@ from archdsl.ir.graph import Apply, Graph, Input, Invoke, Node, Program
 
 ALIKE = 0.5  # modules of other names correspond when they share this part of their nodes
 
+WINDOW = 1_000  # nodes without names are compared in pieces of this length: the time is quadratic
+
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
@@ -140,12 +142,15 @@ class _Pairing:
     def by_order(self, colours: tuple[list[int], list[int]]) -> None:
         """Pair nodes of equal colours that both sides have in the same order."""
         left_a, left_b = self.left()
-        matcher = SequenceMatcher(
-            None, [colours[0][i] for i in left_a], [colours[1][j] for j in left_b], autojunk=False
-        )
-        for i, j, size in matcher.get_matching_blocks():
-            for step in range(size):
-                self.add(left_a[i + step], left_b[j + step])
+        parts = -(-max(len(left_a), len(left_b)) // WINDOW)
+        for part in range(parts):
+            ours, theirs = _part(left_a, part, parts), _part(left_b, part, parts)
+            matcher = SequenceMatcher(
+                None, [colours[0][i] for i in ours], [colours[1][j] for j in theirs], autojunk=False
+            )
+            for i, j, size in matcher.get_matching_blocks():
+                for step in range(size):
+                    self.add(ours[i + step], theirs[j + step])
 
     def _by_groups(
         self, left: list[tuple[int, Hashable | None]], right: list[tuple[int, Hashable | None]]
@@ -161,6 +166,11 @@ class _Pairing:
             if name is not None and len(group) == len(others):
                 for i, j in zip(group, others, strict=True):
                     self.add(i, j)
+
+
+def _part(positions: list[int], number: int, parts: int) -> list[int]:
+    size = len(positions)
+    return positions[size * number // parts : size * (number + 1) // parts]
 
 
 def align_nodes(a: Graph, b: Graph, modules: Mapping[str, str]) -> dict[int, int]:

@@ -99,15 +99,16 @@ def _edit_module(graph: Graph, edits: Sequence[Edit], keys: Mapping[str, str]) -
         if graph.nodes[i] != value:
             raise _misfit(f"node {i} of {graph.definition} is not as the script expects")
     places = _places(graph, edits, removed)
+    own = _by_node(edits)
     nodes: dict[int, Node] = {
-        j: _edit_node(graph.nodes[i], _of_node(edits, i), keys, places) for i, j in places.items()
+        j: _edit_node(graph.nodes[i], own.get(i, ()), keys, places) for i, j in places.items()
     }
     for edit in edits:
         if isinstance(edit, Insert) and edit.node is not None and isinstance(edit.value, Node):
             nodes[edit.node] = edit.value
-    own = _of_node(edits, None)
-    updates = [edit for edit in own if isinstance(edit, Update) and edit.field != "key"]
-    outputs = _rewired(graph.outputs, own, places)
+    whole = own.get(None, ())
+    updates = [edit for edit in whole if isinstance(edit, Update) and edit.field != "key"]
+    outputs = _rewired(graph.outputs, whole, places)
     edited = replace(
         _set(graph, updates, MODULE_FIELDS),
         nodes=tuple(nodes[j] for j in range(len(nodes))),
@@ -116,8 +117,13 @@ def _edit_module(graph: Graph, edits: Sequence[Edit], keys: Mapping[str, str]) -
     return _checked(edited)
 
 
-def _of_node(edits: Sequence[Edit], node: int | None) -> list[Update | Rewire]:
-    return [e for e in edits if isinstance(e, Update | Rewire) and e.node == node]
+def _by_node(edits: Sequence[Edit]) -> dict[int | None, list[Update | Rewire]]:
+    """What happens to each node that stays, and (None) to the module as a whole."""
+    found: dict[int | None, list[Update | Rewire]] = {}
+    for edit in edits:
+        if isinstance(edit, Update | Rewire):
+            found.setdefault(edit.node, []).append(edit)
+    return found
 
 
 def _places(graph: Graph, edits: Sequence[Edit], removed: Mapping[int, object]) -> dict[int, int]:

@@ -11,6 +11,8 @@ from archdsl.diff.edits import Change
 from archdsl.diff.words import Statement, arguments, named, shorten, statements
 from archdsl.ir.graph import Apply, Graph, Invoke, Program
 
+MAX_PAIRS = 2_000_000  # statements of more operations are compared by their numbers alone
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -78,11 +80,8 @@ class Comparison:
             )
         first = [name for name in before if name not in repeated]
         second = [name for name in after if name not in repeated]
-        matcher = SequenceMatcher(None, first, second, autojunk=False)
-        for tag, i, i_end, j, j_end in matcher.get_opcodes():
-            if tag != "equal":
-                gone, new = _chain(first[i:i_end]), _chain(second[j:j_end])
-                yield self._change(theirs.name, before=gone, after=new)
+        for gone, new in _replaced(first, second):
+            yield self._change(theirs.name, before=gone, after=new)
 
     def _blocks(self, graph: Graph, statement: Statement, program: Program) -> Counter[str]:
         kinds = (graph.nodes[i].kind for i in statement.steps)
@@ -104,6 +103,19 @@ class Comparison:
 
     def _change(self, what: str, before: str = "", after: str = "", unit: str = "") -> Change:
         return Change(where=self.where, what=what, before=before, after=after, unit=unit)
+
+
+def _replaced(first: list[str], second: list[str]) -> Iterator[tuple[str, str]]:
+    """What stands for what, in the order of the text; for long ones, what is more or fewer."""
+    if len(first) * len(second) > MAX_PAIRS:
+        fewer, more = Counter(first) - Counter(second), Counter(second) - Counter(first)
+        if fewer or more:
+            yield _chain([*fewer.elements()]), _chain([*more.elements()])
+        return
+    matcher = SequenceMatcher(None, first, second, autojunk=False)
+    for tag, i, i_end, j, j_end in matcher.get_opcodes():
+        if tag != "equal":
+            yield _chain(first[i:i_end]), _chain(second[j:j_end])
 
 
 def _listed(names: Sequence[str]) -> str:
