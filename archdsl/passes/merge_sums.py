@@ -12,8 +12,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
-from archdsl.ir.graph import Apply, Graph, Path
+from archdsl.ir.graph import Apply, Graph, Kind, Path
 from archdsl.ops.base import Operation
 from archdsl.ops.fused import Average, PositionMLPSum, RepeatedLinear, Zeros
 from archdsl.ops.joins import Mean, Sum
@@ -24,6 +25,7 @@ from archdsl.passes.layout import mlp_rows, stem_of
 from archdsl.passes.prune import set_terms
 
 Modules = Mapping[str, Graph]
+Merged: TypeAlias = tuple[int, int | None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Rule:
     """
 
     key: Callable[[Draft, int, Counter[Path]], Hashable | None]
-    merge: Callable[[Draft, Join, tuple[int, ...]], tuple[int, int | None] | None]
+    merge: Callable[[Draft, Join, tuple[int, ...]], Merged]
 
 
 def _linear_key(draft: Draft, term: int, uses: Counter[Path]) -> Hashable | None:
@@ -94,42 +96,46 @@ def _mlp_key(draft: Draft, term: int, uses: Counter[Path]) -> Hashable | None:
     return (draft.operation(term), draft.args(term))
 
 
-def _inside(draft: Draft, join: Join, terms: tuple[int, ...], operation: Operation) -> int:
+def _inside(draft: Draft, terms: tuple[int, ...], operation: Operation) -> int:
     """The join of what the terms are applied to, in front of the first of them."""
     inputs = tuple(draft.args(term)[0] for term in terms)
     path = draft.fresh(operation.attribute)
     return draft.add(operation, inputs, path, min(terms))
 
 
-def _merge_linear(
-    draft: Draft, join: Join, terms: tuple[int, ...]
-) -> tuple[int, int | None] | None:
+def _merge_linear(draft: Draft, join: Join, terms: tuple[int, ...]) -> Merged:
     # f(a) + f(b) = f(a + b) for linear f
-    inner = _inside(draft, join, terms, Sum())
+    return _merge_mean(draft, join, terms) or _sum_inside(draft, terms, draft.nodes[terms[0]].kind)
+
+
+def _merge_affine(draft: Draft, join: Join, terms: tuple[int, ...]) -> Merged:
+    # (W a + v) + (W b + v) = W (a + b) + 2 v
+    if merged := _merge_mean(draft, join, terms):
+        return merged
+    operation = draft.operation(terms[0])
+    if not isinstance(operation, Linear):
+        return None
+    repeated = RepeatedLinear(linear=operation, count=len(terms))
+    return _sum_inside(draft, terms, Apply(repeated))
+
+
+def _merge_mean(draft: Draft, join: Join, terms: tuple[int, ...]) -> Merged:
+    # mean(f(a), f(b)) = f(mean(a, b)) for affine f: the constant counts once
+    if not len(terms) == join.divisor == len(join.terms):
+        return None
+    inner = _inside(draft, terms, Mean())
     draft.change(terms[0], draft.nodes[terms[0]].kind, (inner,))
+    draft.change(join.position, Apply(Sum()), join.terms)
     return terms[0], inner
 
 
-def _merge_affine(
-    draft: Draft, join: Join, terms: tuple[int, ...]
-) -> tuple[int, int | None] | None:
-    operation = draft.operation(terms[0])
-    if len(terms) == join.divisor == len(join.terms):
-        # mean(f(a), f(b)) = f(mean(a, b)) for affine f: the constant counts once
-        inner = _inside(draft, join, terms, Mean())
-        draft.change(terms[0], draft.nodes[terms[0]].kind, (inner,))
-        draft.change(join.position, Apply(Sum()), join.terms)
-        return terms[0], inner
-    if isinstance(operation, Linear):
-        # (W a + v) + (W b + v) = W (a + b) + 2 v
-        inner = _inside(draft, join, terms, Sum())
-        repeated = RepeatedLinear(linear=operation, count=len(terms))
-        draft.change(terms[0], Apply(repeated), (inner,))
-        return terms[0], inner
-    return None
+def _sum_inside(draft: Draft, terms: tuple[int, ...], kind: Kind) -> Merged:
+    inner = _inside(draft, terms, Sum())
+    draft.change(terms[0], kind, (inner,))
+    return terms[0], inner
 
 
-def _merge_mlps(draft: Draft, join: Join, terms: tuple[int, ...]) -> tuple[int, int | None] | None:
+def _merge_mlps(draft: Draft, join: Join, terms: tuple[int, ...]) -> Merged:
     # U f(A x) + V f(B x) = (U V) f((A B) x), side by side
     operation = draft.operation(terms[0])
     assert isinstance(operation, TokensMLP)

@@ -83,6 +83,21 @@ def substitute(source: Source, change: Callable[[str], Source]) -> Source:
             assert_never(source)
 
 
+def show(source: Source) -> str:
+    """A source as text: `concat(0; a.weight, b.weight)`."""
+    match source:
+        case Keep(name):
+            return name
+        case Concat(axis, parts):
+            return f"concat({axis}; {', '.join(map(show, parts))})"
+        case Stack(parts):
+            return f"stack({', '.join(map(show, parts))})"
+        case Same(parts, exact):
+            return f"{'same' if exact else 'first'}({', '.join(map(show, parts))})"
+        case _:
+            assert_never(source)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightMap:
     """From the weights of a network to those of its rewritten form, and back.
@@ -106,6 +121,18 @@ class WeightMap:
             for name, source in self.entries.items()
             if any(old in state for old in names_in(source))
         }
+
+    def agree(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Old tensors with those made equal that become one: the first of them counts."""
+        result = dict(state)
+        for source in self.entries.values():
+            _agree(source, result)
+        return result
+
+    def __str__(self) -> str:
+        """What moved and what was dropped, one line each."""
+        moved = [f"{n} <- {show(s)}" for n, s in self.entries.items() if s != Keep(n)]
+        return "\n".join([*moved, *(f"{name} dropped" for name in self.dropped)])
 
     def backward(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Old tensors from new ones, all but the dropped; slices are views of the new tensors."""
@@ -135,6 +162,18 @@ def _build(source: Source, state: Mapping[str, Tensor]) -> Tensor:
             return _same(built) if exact else built[0]
         case _:
             assert_never(source)
+
+
+def _agree(source: Source, state: dict[str, Tensor]) -> None:
+    match source:
+        case Concat(parts=parts) | Stack(parts):
+            for part in parts:
+                _agree(part, state)
+        case Same(parts):
+            names = [next(names_in(part)) for part in parts]
+            state.update({name: state[names[0]] for name in names})
+        case Keep():
+            pass
 
 
 def _same(tensors: list[Tensor]) -> Tensor:

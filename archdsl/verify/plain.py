@@ -18,7 +18,7 @@ from torch import nn
 from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item, Node, Program
 from archdsl.ops.base import Code, Helper, Operation
 
-HEADER = '''\
+HEADER = """\
 import math
 
 import torch
@@ -35,7 +35,7 @@ def put(module, path, part):
     module.add_module(last, part)
     return part
 
-'''
+"""
 
 _numbers = count()
 

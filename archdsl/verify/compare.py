@@ -1,0 +1,110 @@
+"""Programs compared by running them: what passes made of a network, against the network.
+
+The reference is written by `plain.py`, which knows nothing of layouts and classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from archdsl.ir.graph import Apply, Node, Program
+from archdsl.ops.activation import ReLU, SiLU
+from archdsl.ops.pooling import AvgPool, MaxPool
+from archdsl.passes.driver import Optimised
+from archdsl.verify.equal import (
+    Row,
+    Subject,
+    Tensors,
+    Verdict,
+    compare_float32,
+    compare_float64,
+    compare_steps,
+    randomise,
+)
+from archdsl.verify.plain import plain_network
+
+Build = Callable[[Program], nn.Module]
+
+
+def smooth(program: Program) -> Program:
+    """SiLU for ReLU and average for max pooling: a rounding error then flips nothing."""
+    modules = {
+        key: replace(graph, nodes=tuple(_smooth(node) for node in graph.nodes))
+        for key, graph in program.modules.items()
+    }
+    return program if modules == program.modules else replace(program, modules=modules)
+
+
+def _smooth(node: Node) -> Node:
+    match node.kind:
+        case Apply(ReLU(), when):
+            return replace(node, kind=Apply(SiLU(), when))
+        case Apply(MaxPool(k=k, s=s, p=p), when):
+            return replace(node, kind=Apply(AvgPool(k=k, s=s, p=p), when))
+        case _:
+            return node
+
+
+def verify_optimised(
+    program: Program,
+    optimised: Optimised,
+    *,
+    seed: int = 0,
+    batch: int = 2,
+    steps: bool = True,
+    build: Build = plain_network,
+) -> Verdict:
+    """Whether what passes made of a network is that network."""
+    return verdict(
+        program, program.genotype, [optimised_subject(optimised, build)], seed, batch, steps
+    )
+
+
+def generated(name: str, program: Program, build: Build) -> Subject:
+    module, rounded = build(program), smooth(program)
+    return Subject(name, module, smooth=module if rounded is program else build(rounded))
+
+
+def optimised_subject(optimised: Optimised, build: Build) -> Subject:
+    subject = generated("optimised network", optimised.program, build)
+    weights = optimised.weights
+    return replace(subject, carry=weights.forward, agree=weights.agree, dropped=weights.dropped)
+
+
+def verdict(
+    program: Program,
+    name: str,
+    subjects: list[Subject],
+    seed: int,
+    batch: int,
+    steps: bool,
+    plain: Subject | None = None,
+) -> Verdict:
+    reference = generated("reference", program, plain_network)
+    generator = torch.Generator().manual_seed(seed)
+    randomise(reference.module, generator)
+    state: Tensors = {n: t.clone() for n, t in reference.module.state_dict().items()}
+    for subject in subjects:
+        state = subject.agree(state)
+    shape = program.net.nodes[program.net.inputs[0]].type.shape
+    x = torch.randn(batch, *shape, generator=generator)
+    rows = [
+        row
+        for subject in subjects
+        for row in _rows(reference, plain or reference, subject, state, x, steps)
+    ]
+    return Verdict(name, tuple(rows))
+
+
+def _rows(
+    reference: Subject, plain: Subject, subject: Subject, state: Tensors, x: Tensor, steps: bool
+) -> Iterator[Row]:
+    yield from compare_float64(reference, subject, state, x)
+    if subject is not plain:
+        yield from compare_float32(reference, plain, subject, state, x)
+    if steps and subject.name == "optimised network":
+        yield from compare_steps(reference, subject, state, x)

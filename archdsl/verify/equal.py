@@ -1,0 +1,297 @@
+"""The rule by which two networks are the same function, applied by running both.
+
+float64: outputs and gradients differ by at most 1e-12 of the largest output or gradient.
+float32: the distance to the float64 reference (the maximum for outputs, L2 for gradients) is at
+most 4 times that of the plain network, plus 1e-6.
+A missing gradient counts as zero. Every comparison is made in training and in evaluation, and
+statistics that training updates are compared too.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+EXACT = 1e-12
+STEPS = 1e-9
+"""What five optimiser steps may make of rounding errors, relative to the largest weight."""
+FACTOR = 4
+FLOOR = 1e-6
+
+Tensors = Mapping[str, Tensor]
+Carry = Callable[[Tensors], dict[str, Tensor]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One comparison: of what (`subject`), on what (`check`), how far, and how far it may be."""
+
+    subject: str
+    check: str
+    difference: float
+    allowed: float
+
+    @property
+    def ok(self) -> bool:
+        return self.difference <= self.allowed  # a NaN is not
+
+    def __str__(self) -> str:
+        mark = "ok" if self.ok else "MISMATCH"
+        shown = f"{self.difference:.2e} (at most {self.allowed:.2e})"
+        return f"{mark:8}  {self.subject}, {self.check}: {shown}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """All comparisons of one architecture."""
+
+    architecture: str
+    rows: tuple[Row, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(row.ok for row in self.rows)
+
+    @property
+    def mismatches(self) -> tuple[Row, ...]:
+        return tuple(row for row in self.rows if not row.ok)
+
+    def __str__(self) -> str:
+        return "\n".join([self.architecture, *(f"  {row}" for row in self.rows)])
+
+
+def keep(tensors: Tensors) -> dict[str, Tensor]:
+    """Weights carried by name."""
+    return dict(tensors)
+
+
+def call(module: nn.Module, x: Tensor) -> Tensor:
+    result: Tensor = module(x)
+    return result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Subject:
+    """A network to be compared with the reference.
+
+    `carry` turns tensors under the reference's names into those under its own; what a module
+    has beyond them must not matter. `agree` makes those of the reference equal that become one.
+    `smooth` is the same network with SiLU for ReLU and average for max pooling, on which
+    float32 gradients are compared.
+    """
+
+    name: str
+    module: nn.Module
+    carry: Carry = keep
+    agree: Carry = keep
+    call: Callable[[nn.Module, Tensor], Tensor | tuple[Tensor, ...]] = call
+    smooth: nn.Module | None = None
+    dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one pass forward and backward gave."""
+
+    outputs: Tensor
+    gradients: dict[str, Tensor] = field(default_factory=dict)
+    buffers: dict[str, Tensor] = field(default_factory=dict)
+
+
+INPUT = "(input)"
+
+
+def randomise(module: nn.Module, generator: torch.Generator) -> None:
+    """Every weight of sensible size: layer scales of 1e-5 would hide what they scale."""
+    state = module.state_dict()
+    for name, tensor in sorted(state.items()):
+        if not tensor.is_floating_point():
+            continue
+        noise = torch.randn(tensor.shape, generator=generator)
+        if name.endswith("running_var"):
+            value = 0.5 + noise.abs()
+        elif tensor.dim() <= 1 or tensor.numel() == tensor.shape[0]:
+            value = (1.0 if name.endswith("weight") else 0.0) + 0.5 * noise
+        else:
+            value = noise * (tensor.shape[0] / tensor.numel()) ** 0.5
+        tensor.copy_(value)
+
+
+def load(subject: Subject, module: nn.Module, state: Tensors, dtype: torch.dtype) -> nn.Module:
+    """A module with the reference's weights, in a precision; what they do not name stays."""
+    module = module.to(dtype)
+    carried = {
+        name: tensor.to(dtype) if tensor.is_floating_point() else tensor
+        for name, tensor in subject.carry(state).items()
+    }
+    _, unexpected = module.load_state_dict(carried, strict=False)
+    if unexpected:
+        raise KeyError(f"{subject.name} has no {', '.join(sorted(unexpected)[:3])}")
+    return module
+
+
+def run(subject: Subject, module: nn.Module, x: Tensor, train: bool, backward: bool) -> Outcome:
+    """Forward, and backward from a fixed mixture of all outputs."""
+    module.train(train)
+    x = x.detach().requires_grad_(backward)
+    with torch.set_grad_enabled(backward):
+        result = subject.call(module, x)
+    parts = (result,) if isinstance(result, Tensor) else result
+    outputs = torch.cat([part.flatten() for part in parts])
+    found: dict[str, Tensor] = {}
+    if backward:
+        found = gradients(module, x, outputs)
+    buffers = {name: b.detach().clone().double() for name, b in module.named_buffers()}
+    state = module.state_dict().keys()
+    return Outcome(outputs.detach(), found, {n: b for n, b in buffers.items() if n in state})
+
+
+def gradients(module: nn.Module, x: Tensor, outputs: Tensor) -> dict[str, Tensor]:
+    """Gradients of all parameters and of the input; those that are missing are zero."""
+    names = [INPUT, *(name for name, _ in module.named_parameters())]
+    tensors = [x, *module.parameters()]
+    if not outputs.requires_grad:
+        return {name: torch.zeros_like(t) for name, t in zip(names, tensors, strict=True)}
+    mixture = torch.sin(torch.arange(1, outputs.numel() + 1, dtype=torch.float64))
+    loss = (outputs * mixture.to(outputs)).sum()
+    found: tuple[Tensor | None, ...] = torch.autograd.grad(loss, tensors, allow_unused=True)
+    return {
+        name: torch.zeros_like(tensor) if gradient is None else gradient
+        for name, tensor, gradient in zip(names, tensors, found, strict=True)
+    }
+
+
+def largest(tensors: Iterable[Tensor]) -> float:
+    return max((t.abs().max().item() for t in tensors if t.numel()), default=0.0)
+
+
+def farthest(found: Tensors, expected: Tensors) -> float:
+    """The largest difference; what is not expected must be zero, what is not found is a miss."""
+    if expected.keys() - found.keys():
+        return float("inf")
+    return largest(found[n] - expected[n] if n in expected else found[n] for n in found)
+
+
+def distance(found: Tensors, expected: Tensors) -> float:
+    """The L2 distance over all tensors, in float64."""
+    squares = (
+        float(((found[name].double() - expected[name].double()) ** 2).sum()) for name in expected
+    )
+    return math.sqrt(sum(squares))
+
+
+def carried_gradients(subject: Subject, found: Tensors) -> dict[str, Tensor]:
+    """The reference's gradients under the subject's names; the input's has none to change."""
+    parameters = {name: tensor for name, tensor in found.items() if name != INPUT}
+    return {INPUT: found[INPUT], **subject.carry(parameters)}
+
+
+def compare_float64(
+    reference: Subject, subject: Subject, state: Tensors, x: Tensor
+) -> Iterator[Row]:
+    """Outputs, gradients and statistics, in evaluation and in training."""
+    for train in (False, True):
+        mode = "train" if train else "eval"
+        expected = run(reference, _fresh(reference, state, torch.float64), x.double(), train, True)
+        found = run(subject, _fresh(subject, state, torch.float64), x.double(), train, True)
+        scale = largest([expected.outputs])
+        apart = (
+            largest([found.outputs - expected.outputs])
+            if found.outputs.shape == expected.outputs.shape
+            else float("inf")
+        )
+        yield Row(subject.name, f"outputs, {mode}, float64", apart, EXACT * scale)
+        scale = largest(expected.gradients.values())
+        carried = carried_gradients(subject, expected.gradients)
+        apart = farthest(found.gradients, carried)
+        yield Row(subject.name, f"gradients, {mode}, float64", apart, EXACT * scale)
+        lost = largest(expected.gradients[n] for n in subject.dropped if n in expected.gradients)
+        yield Row(subject.name, f"gradients of what was dropped, {mode}", lost, EXACT * scale)
+        if train:
+            carried = subject.carry(expected.buffers)
+            apart = farthest({n: found.buffers[n] for n in carried if n in found.buffers}, carried)
+            allowed = EXACT * max(largest(expected.buffers.values()), 1)
+            yield Row(subject.name, "statistics after training, float64", apart, allowed)
+
+
+def _fresh(subject: Subject, state: Tensors, dtype: torch.dtype) -> nn.Module:
+    return load(subject, subject.module, state, dtype)
+
+
+def compare_float32(
+    reference: Subject, plain: Subject, subject: Subject, state: Tensors, x: Tensor
+) -> Iterator[Row]:
+    """Distances to the float64 reference, beside those of the plain network."""
+    for train in (False, True):
+        mode = "train" if train else "eval"
+        exact = run(reference, _fresh(reference, state, torch.float64), x.double(), train, False)
+        apart = [
+            largest(
+                [run(s, _fresh(s, state, torch.float32), x, train, False).outputs - exact.outputs]
+            )
+            for s in (plain, subject)
+        ]
+        allowed = FACTOR * apart[0] + FLOOR * max(1.0, largest([exact.outputs]))
+        yield Row(subject.name, f"outputs, {mode}, float32", apart[1], allowed)
+        if reference.smooth is None or plain.smooth is None or subject.smooth is None:
+            continue
+        rounded = load(reference, reference.smooth, state, torch.float64)
+        wanted = run(reference, rounded, x.double(), train, True).gradients
+        apart = []
+        for s in (plain, subject):
+            assert s.smooth is not None
+            found = run(s, load(s, s.smooth, state, torch.float32), x, train, True).gradients
+            apart.append(distance(found, carried_gradients(s, wanted)))
+        size = distance(wanted, {name: torch.zeros_like(t) for name, t in wanted.items()})
+        allowed = FACTOR * apart[0] + FLOOR * max(1.0, size)
+        yield Row(subject.name, f"gradients, {mode}, float32", apart[1], allowed)
+
+
+OPTIMISERS: Mapping[str, Callable[[Iterable[Tensor]], torch.optim.Optimizer]] = {
+    "SGD": lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9, weight_decay=1e-2),
+    "AdamW": lambda p: torch.optim.AdamW(p, lr=1e-3, weight_decay=1e-2),
+}
+
+
+def compare_steps(
+    reference: Subject, subject: Subject, state: Tensors, x: Tensor, steps: int = 5
+) -> Iterator[Row]:
+    """Weights after steps of SGD and of AdamW, in float64."""
+    if not any(True for _ in reference.module.parameters()):
+        return
+    for name, make in OPTIMISERS.items():
+        trained = [
+            _train(s, copy.deepcopy(_fresh(s, state, torch.float64)), x, make, steps)
+            for s in (reference, subject)
+        ]
+        expected = subject.carry(trained[0])
+        found = {n: t for n, t in trained[1].items() if n in expected}
+        allowed = STEPS * max(1.0, largest(trained[0].values()))
+        check = f"weights after {steps} steps of {name}"
+        yield Row(subject.name, check, farthest(found, expected), allowed)
+
+
+def _train(
+    subject: Subject,
+    module: nn.Module,
+    x: Tensor,
+    make: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
+    steps: int,
+) -> dict[str, Tensor]:
+    module.train()
+    optimiser = make([*module.parameters()] or [torch.zeros(1)])
+    for step in range(steps):
+        optimiser.zero_grad()
+        result = subject.call(module, x.double() * (1 + 0.1 * step))
+        parts = (result,) if isinstance(result, Tensor) else result
+        loss = sum(((part - 0.5) ** 2).mean() for part in parts)
+        assert isinstance(loss, Tensor)
+        if loss.requires_grad:
+            loss.backward()
+        optimiser.step()
+    return {name: parameter.detach() for name, parameter in module.named_parameters()}

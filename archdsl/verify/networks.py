@@ -1,0 +1,76 @@
+"""One architecture, every way that there is to run it, compared.
+
+The reference is written by `plain.py`. Against it stand the supernet on the architecture's
+path, the generated network, and the optimised network, with weights carried by name and by the
+weight map of the passes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from archdsl.load import load_network, load_supernet
+from archdsl.passes.driver import optimise
+from archdsl.space.architecture import Architecture
+from archdsl.space.view import SearchSpace
+from archdsl.verify.compare import generated, optimised_subject, smooth, verdict
+from archdsl.verify.equal import Subject, Verdict
+
+
+@dataclass(slots=True)
+class Verifier:
+    """Compares architectures of one space; the supernet is generated once.
+
+    `batch` images at once; `steps`: whether weights after optimiser steps are compared too.
+    """
+
+    space: SearchSpace
+    seed: int = 0
+    batch: int = 2
+    steps: bool = True
+    _supernets: tuple[nn.Module, nn.Module] | None = None
+
+    def __call__(self, architecture: Architecture) -> Verdict:
+        program = self.space.resolve(architecture)
+        plain = generated("network", program, load_network)
+        subjects = [
+            self._path(architecture),
+            plain,
+            optimised_subject(optimise(program), load_network),
+        ]
+        return verdict(
+            program, architecture.text, subjects, self.seed, self.batch, self.steps, plain
+        )
+
+    def _path(self, architecture: Architecture) -> Subject:
+        """The supernet, taking the path of one architecture."""
+        if self._supernets is None:
+            whole = load_supernet(self.space)
+            rounded = smooth(self.space.program)
+            same = rounded is self.space.program
+            self._supernets = (whole, whole if same else load_supernet(SearchSpace(rounded)))
+        module, smoothed = self._supernets
+
+        def call(network: nn.Module, x: Tensor) -> Tensor:
+            result: Tensor = network(x, architecture)
+            return result
+
+        return Subject("supernet path", module, call=call, smooth=smoothed)
+
+
+def verify(
+    space: SearchSpace,
+    architecture: Architecture,
+    *,
+    seed: int = 0,
+    batch: int = 2,
+    steps: bool = True,
+) -> Verdict:
+    """Whether supernet path, network and optimised network compute one function.
+
+    In float64 and float32, training and evaluation, on outputs and gradients; for the optimised
+    network also on weights after five steps of SGD and of AdamW.
+    """
+    return Verifier(space, seed, batch, steps)(architecture)
