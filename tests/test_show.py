@@ -126,8 +126,7 @@ def test_blocks_in_a_row_are_one_box() -> None:
 
 def test_compositions_are_one_box() -> None:
     (cell,) = panels(program(CELL), "infer")
-    drawn = {(box.title, box.detail) for box in cell.boxes}
-    assert ("nor conv 1x1", "relu, conv 1x1, batch norm") in drawn
+    assert "relu, conv 1x1, batch norm" in {box.detail for box in cell.boxes}
     assert not any(box.title == "relu" for box in cell.boxes)
 
 

@@ -27,6 +27,8 @@ from archdsl.ir.graph import (
 from archdsl.ir.scopes import group_name
 from archdsl.ir.types import TensorType
 
+MOST_LISTED = 4  # operations that the box of a composition names one by one
+
 
 class Sort(Enum):
     """What a box stands for; pictures colour by it."""
@@ -59,7 +61,7 @@ class Box:
     @property
     def caption(self) -> str:
         """The small print below the title."""
-        return " · ".join(part for part in (self.name, self.detail, self.shape) if part)
+        return " · ".join(part for part in (self.name, self.shape, self.detail) if part)
 
     @property
     def heading(self) -> str:
@@ -160,9 +162,12 @@ def _box(program: Program, graph: Graph, inside: Sequence[int], name: str) -> Bo
     detail = ""
     if name:
         parts = [described(program, graph, graph.nodes[i]) for i in inside]
-        title, detail = name.replace("_", " "), ", ".join(part for part, _ in parts)
+        listed = ", ".join(part for part, _ in parts)
+        title = name.replace("_", " ")
+        detail = listed if len(parts) <= MOST_LISTED else f"{len(parts)} operations"
         sort = Sort.WEIGHTS if any(part is not Sort.PLAIN for _, part in parts) else Sort.PLAIN
-    known = {graph.nodes[arg].types for i in inside for arg in graph.nodes[i].args}
+    outside = (arg for i in inside for arg in graph.nodes[i].args if arg not in inside)
+    known = {graph.nodes[arg].types for arg in outside}
     return Box(
         sort=sort,
         title=title,
