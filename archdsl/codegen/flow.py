@@ -357,7 +357,7 @@ def _is_identity(step: Step) -> bool:
         case Leaf(_, code):
             return code.expression == "{0}" and len(step.args) == 1
         case Pick():
-            return len(step.args) == 1
+            return len(set(step.args)) == 1  # whatever is taken
         case _:
             return False
 

@@ -127,6 +127,9 @@ class Emitter:
         """Whether a step's label only repeats the attribute: `stem = self.stem(image)`."""
         if not step.label or len(self.users.get(step.out, ())) > 1:
             return False
+        users = [self.plan.steps[user] for user in self.users.get(step.out, ())]
+        if users and isinstance(users[0].what, Chain) and self.choice_inside(users[0]):
+            return True  # the loop goes on with a value of its own
         return bool(step.path) and step.label == step.path[-1]
 
     # --- values ----------------------------------------------------------------------------

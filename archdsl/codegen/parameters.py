@@ -145,12 +145,14 @@ def _rank(column: _Column) -> tuple[int, int]:
     return (min(ranks, default=99), column.first)
 
 
-def _order(column: _Column) -> tuple[int, int]:
-    """Channels before sizes before the rest; each in the order of the text."""
+def _order(column: _Column) -> tuple[int, int, int]:
+    """Channels, in before out, then sizes, then the rest, then what has a default."""
     role = next(iter(column.roles))
     families = [i for i, family in enumerate(FAMILIES) if role in family]
     rank = min(families, default=len(FAMILIES))
-    return (rank if column.default is None else rank + len(FAMILIES) + 1, column.first)
+    into = 0 if column.roles.keys() & {"out_channels", "out_features"} == set() else 1
+    last = 0 if column.default is None else len(FAMILIES) + 1
+    return (rank + last, into, column.first)
 
 
 def _derive(column: _Column, bases: Sequence[tuple[_Column, Parameter]]) -> str:

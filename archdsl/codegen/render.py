@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,7 +12,7 @@ from archdsl.codegen.flow import Chain, Leaf, Part, Step, Unit, Use
 from archdsl.codegen.functions import function_emitter
 from archdsl.codegen.literals import docstring, in_docstring, literal, paragraphs, sentence
 from archdsl.codegen.modules import Made, New, Several, Slot
-from archdsl.codegen.naming import IMPORTED, Taken, camel
+from archdsl.codegen.naming import IMPORTED, Taken, camel, stem
 from archdsl.codegen.types import Types
 from archdsl.codegen.view import ClassView, FunctionView, HelperView
 from archdsl.ops.base import Helper, Operation
@@ -252,10 +253,10 @@ def _words(unit: Unit, short: bool = False) -> list[str]:
         match step.what:
             case Leaf(operation, code) if operation.arity is not None:
                 said = _spoken(operation, code.constructor).split()
-                sized = short and any(ch.isdigit() for ch in said[-1])
-                found.append(" ".join(said[:1] if sized else said))
+                plain = [word for word in said if not any(ch.isdigit() for ch in word)]
+                found.append(" ".join(plain if short else said))
             case Part() | Use():
-                found.append(step.path[-1].rstrip("0123456789_").replace("_", " "))
+                found.append(re.sub(r"(?<=[a-z])\d+$", "", stem(step.path[-1])).replace("_", " "))
             case _:
                 pass
     return found

@@ -11,7 +11,7 @@ from archdsl.codegen.conditions import hole_values
 from archdsl.codegen.literals import docstring, in_docstring, literal
 from archdsl.codegen.naming import IMPORTED, Taken, camel, stem
 from archdsl.codegen.view import AliasView, ChoiceView, FieldView
-from archdsl.ir.formula import ALWAYS, holds
+from archdsl.ir.formula import atoms, holds
 from archdsl.ir.graph import Hole
 from archdsl.syntax.tree import Quantity
 
@@ -31,7 +31,7 @@ class Types:
                     holes.setdefault(hole_values(part.hole), []).append(part.hole)
         taken = Taken(set(IMPORTED) | set(self.layout.names.values()))
         for values, users in holes.items():
-            if len(users) > 1 and len(values) > 1:
+            if len(users) > 1 and any(isinstance(value, str) for value in values):
                 self.aliases[values] = taken.claim(camel(stem(users[0].name)))
 
     @property
@@ -55,14 +55,16 @@ class Types:
 
     def _view(self, choices: Choices, name: str) -> ChoiceView:
         words = choices.definition.replace("_", " ")
-        doc = f"One {words}: what is chosen at each place."
+        doc = f"One {words}: what is chosen at each place"
+        asked = any(isinstance(p, HoleField) and not always(p.hole, choices) for p in choices.fields)
+        doc += ", None where that is not asked." if asked else "."
         return ChoiceView(
             name=name,
             doc=tuple(docstring([in_docstring(doc)])),
-            fields=tuple(self._field(part) for part in choices.fields),
+            fields=tuple(self._field(part, choices) for part in choices.fields),
         )
 
-    def _field(self, part: HoleField | InnerField) -> FieldView:
+    def _field(self, part: HoleField | InnerField, choices: Choices) -> FieldView:
         if isinstance(part, InnerField):
             inner = self.layout.type_name(part.inner)
             if part.count is None:
@@ -73,12 +75,9 @@ class Types:
         hole = part.hole
         one = self.of_hole(hole)
         match hole.quantity:
-            case Quantity.ONE if hole.under == ALWAYS:
-                return FieldView(name=part.name, type=one)
             case Quantity.ONE:
-                return FieldView(
-                    name=part.name, type=f"{one} | None", note="None where nothing asks"
-                )
+                optional = "" if always(hole, choices) else " | None"
+                return FieldView(name=part.name, type=f"{one}{optional}")
             case Quantity.SOME:
                 note = f"{hole.count} of them"
                 return FieldView(name=part.name, type=f"tuple[{one}, ...]", note=note)
@@ -99,9 +98,18 @@ class Types:
         return f"{self.layout.type_name(choices)}({join(parts)})"
 
 
+def always(hole: Hole, choices: Choices) -> bool:
+    """Whether a hole exists whatever the others take; holes without a field take everything."""
+    open_holes = {part.hole.name for part in choices.fields if isinstance(part, HoleField)}
+    return all(atom.hole not in open_holes for atom in atoms(hole.under))
+
+
 def _first(hole: Hole, taken: dict[str, tuple[int, ...]]) -> str:
     """The first alternatives of a hole, if it exists under what was taken before."""
-    exists = holds(hole.under, lambda atom: atom.alternative in taken.get(atom.hole, (0,)))
+    # A hole without a field leaves nothing to decide: all its alternatives are taken.
+    exists = holds(
+        hole.under, lambda atom: atom.hole not in taken or atom.alternative in taken[atom.hole]
+    )
     count = hole.count if hole.quantity is Quantity.SOME else 1
     taken[hole.name] = tuple(range(count)) if exists else ()
     values: Sequence[int | str] = hole_values(hole)[:count] if exists else ()
