@@ -7,8 +7,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from archdsl.ir.evaluate import JOINS, OPERATORS, flatten
+from archdsl.ir.evaluate import flatten
 from archdsl.ir.graph import FrameKind
+from archdsl.ir.joining import JOINS, OPERATORS
 from archdsl.ir.paths import Step
 from archdsl.ir.references import walk
 from archdsl.ir.values import Closure, Names, Series, Tensor, Terms, Value, Varying, kind_of
@@ -40,9 +41,12 @@ class Applier:
         self, head: tree.Expression, stages: Sequence[tree.Expression], names: Names, step: Step
     ) -> Value:
         """A chain under a name of its own: its members are numbered."""
-        value = self.work.evaluator.value(head, names)
-        with self.work.builder.framed(step):
-            return self._members(stages, names, value, 0)[0]
+
+        def applied(value: Value) -> Value:
+            with self.work.builder.framed(step):
+                return self._members(stages, names, value, 0)[0]
+
+        return self.work.lifter.lift(applied, [self.work.evaluator.value(head, names)], head.span)
 
     def _members(
         self, stages: Sequence[tree.Expression], names: Names, value: Value, ordinal: int
@@ -93,7 +97,10 @@ class Applier:
             case tree.Hole():
                 return self.work.holes.of_functions(function, names, value)
             case tree.Tied():
-                return self.apply(function.value, names, value, self._tie(function, names))
+                step = self._tie(function, names)
+                at = self.work.builder.at
+                with self.work.builder.moved(replace(at, prefix=names.find_home())):
+                    return self.apply(function.value, names, value, step)
             case tree.Select():
                 chosen = self.work.evaluator.value(function.condition, names)
                 return self.work.lifter.lift(
@@ -148,7 +155,7 @@ class Applier:
             (self.operand(part, names, value), part.span)
             for part in flatten(function, function.operator)
         ]
-        return self.work.evaluator.join(OPERATORS[function.operator], operands, function.span)
+        return self.work.joiner.join(OPERATORS[function.operator], operands, function.span)
 
     def operand(self, part: tree.Expression, names: Names, value: Tensor) -> Value:
         if self.work.evaluator.is_function(part, names):

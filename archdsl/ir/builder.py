@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from archdsl.ir.budget import Budget
 from archdsl.ir.formula import (
     ALWAYS,
-    All,
-    Any,
     Formula,
-    Not,
     Taken,
     all_of,
     any_of,
-    negate,
 )
-from archdsl.ir.graph import Apply, Choose, Graph, Hole, Input, Invoke, Item, Kind, Node, Path
-from archdsl.ir.paths import Step, Steps, name_all, name_paths
+from archdsl.ir.graph import Apply, Choose, Hole, Input, Invoke, Item, Kind
+from archdsl.ir.paths import Step, Steps
 from archdsl.ir.types import TensorType
 from archdsl.ir.values import Series, Tensor
 from archdsl.ops.base import Operation, OperationError
@@ -309,6 +305,11 @@ class Builder:
             hint="write the hole inside the alternatives of the other, once in each",
         )
 
+    def sets(self) -> frozenset[str]:
+        """The holes that may take nothing."""
+        drafts = self.hole_drafts
+        return frozenset(d.hole.name for d in drafts if d.hole.quantity is Quantity.ANY)
+
     def hole_sizes(self) -> dict[str, int]:
         """How many alternatives every hole has that takes exactly one."""
         return {
@@ -317,66 +318,6 @@ class Builder:
             if draft.hole.quantity is Quantity.ONE
         }
 
-    def finish(self, outputs: Sequence[Tensor], **attributes: object) -> Graph:
-        """The graph, with its final names."""
-        paths, frames = name_paths(
-            (draft.steps for draft in self.drafts if draft.steps), frozenset(self.holed)
-        )
-        names = name_all([(d.base, d.place, d.indices) for d in self.hole_drafts])
-        renamed = {
-            draft.hole.name: name for draft, name in zip(self.hole_drafts, names, strict=True)
-        }
-        return Graph(
-            nodes=tuple(_finished(draft, paths, renamed) for draft in self.drafts),
-            outputs=tuple(output.node for output in outputs),
-            holes=tuple(
-                replace(
-                    draft.hole,
-                    name=renamed[draft.hole.name],
-                    under=rename(draft.hole.under, renamed),
-                    parent=(renamed[draft.hole.parent[0]], draft.hole.parent[1])
-                    if draft.hole.parent
-                    else None,
-                )
-                for draft in self.hole_drafts
-            ),
-            frames=frames,
-            **attributes,  # type: ignore[arg-type]
-        )
-
 
 def _formula(under: Under) -> Formula:
     return all_of(any_of(Taken(hole, i) for i in taken) for hole, taken in under)
-
-
-def _finished(draft: Draft, paths: Mapping[Steps, Path], names: Mapping[str, str]) -> Node:
-    kind = draft.kind
-    match kind:
-        case Choose(hole):
-            kind = Choose(names[hole])
-        case Apply(operation, when) if when:
-            kind = Apply(operation, tuple(rename(formula, names) for formula in when))
-        case _:
-            pass
-    return Node(
-        kind=kind,
-        args=draft.args,
-        types=draft.types,
-        path=paths[draft.steps] if draft.steps else (),
-        label=draft.label,
-        under=rename(draft.under, names),
-        span=draft.span,
-    )
-
-
-def rename(formula: Formula, names: Mapping[str, str]) -> Formula:
-    """A formula with its holes renamed."""
-    match formula:
-        case Taken(hole, alternative):
-            return Taken(names[hole], alternative)
-        case All(terms):
-            return all_of(rename(term, names) for term in terms) if terms else formula
-        case Any(terms):
-            return any_of(rename(term, names) for term in terms)
-        case Not(term):
-            return negate(rename(term, names))

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from hashlib import sha256
-from math import prod
 
-from archdsl.ir.arithmetic import bounded, is_number
 from archdsl.ir.budget import Budget, check_limits
-from archdsl.ir.builder import MAX_ELEMENTS, Builder
+from archdsl.ir.builder import Builder
 from archdsl.ir.evaluate import WORDS, Evaluator
-from archdsl.ir.graph import METRICS, Constraint, Graph, Invoke, Program, Static
+from archdsl.ir.finish import finish
+from archdsl.ir.graph import Graph, Invoke, Program, Static
+from archdsl.ir.headers import Headers, check_header, refuse_elastic, spelled
 from archdsl.ir.limits import Limits
 from archdsl.ir.references import holed_definitions, smallest_sizes
+from archdsl.ir.stack import Stack, not_too_deep
 from archdsl.ir.statements import Statements
 from archdsl.ir.types import TensorType
-from archdsl.ir.values import Names, Terms, Value, Varying, kind_of
+from archdsl.ir.values import Names, Value, kind_of
 from archdsl.ir.work import Work
 from archdsl.syntax import tree
-from archdsl.syntax.errors import ArchError, fault
+from archdsl.syntax.errors import fault
 from archdsl.syntax.printer import canonical
-from archdsl.syntax.tree import ModuleKind, Operator
-
-MAX_DEPTH = 32
-COMPARISONS = (
-    Operator.LESS,
-    Operator.LESS_EQUAL,
-    Operator.GREATER,
-    Operator.GREATER_EQUAL,
-    Operator.EQUAL,
-)
+from archdsl.syntax.tree import ModuleKind
 
 
 def elaborate(
@@ -48,10 +38,10 @@ def elaborate(
     """
     elaborator = Elaborator(space, Budget(limits or Limits()))
     with not_too_deep(space.span):
-        changed = elaborator.bind_space(parameters or {})
+        changed = elaborator.headers.bind_space(parameters or {})
         root = elaborator.net()
     text = canonical(tree.Document(version=1, spaces=(space,), span=space.span))
-    given = ", ".join(f"{name}={_spelled(value)}" for name, value in changed.items())
+    given = ", ".join(f"{name}={spelled(value)}" for name, value in changed.items())
     program = Program(
         space=space.name,
         title=next(
@@ -62,27 +52,13 @@ def elaborate(
         changed=changed,
         modules=elaborator.modules,
         root=root,
-        constraints=elaborator.constraints(),
+        constraints=elaborator.headers.constraints(),
         text=text,
         hash=sha256(text.encode()).hexdigest(),
         genotype=f"{space.name}({given})" if given else space.name,
     )
     check_limits(program, elaborator.budget.limits)
     return program
-
-
-@contextmanager
-def not_too_deep(span: tree.Span) -> Iterator[None]:
-    """Text that nests deeper than Python's stack is wrong input, not a crash."""
-    try:
-        yield
-    except RecursionError:
-        raise fault(
-            "E0109",
-            "definitions and expressions nest too deep here",
-            span,
-            hint="give a part a name of its own",
-        ) from None
 
 
 @dataclass(slots=True)
@@ -99,10 +75,12 @@ class Elaborator:
     uses: dict[str, int] = field(default_factory=dict)
     cells: dict[tuple[str, tuple[int, ...]], tuple[str, tree.Span]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
-    stack: list[str] = field(default_factory=list)
+    stack: Stack = field(default_factory=Stack)
+    headers: Headers = field(init=False)
     holed: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
+        self.headers = Headers(self)
         for item in self.space.items:
             if not isinstance(item, (tree.Operation, tree.Module)):
                 continue
@@ -114,7 +92,7 @@ class Elaborator:
                     found="a function of the language" if item.name in WORDS else "",
                     hint="every name is defined once in a space",
                 )
-            _check_header(item)
+            check_header(item)
             self.definitions[item.name] = item
         self.holed = holed_definitions(self.definitions)
         self.sizes = smallest_sizes(self.definitions)
@@ -136,111 +114,6 @@ class Elaborator:
 
     # --- the space -------------------------------------------------------------------------
 
-    def bind_space(self, given: Mapping[str, Static]) -> dict[str, Static]:
-        """Bind parameters and constants; the parameters that differ from their defaults."""
-        if self.space.elastic:
-            raise _elastic(self.space)
-        _check_once(self.space.parameters)
-        evaluator = self._evaluator()
-        known = {parameter.name: parameter for parameter in self.space.parameters}
-        for name in given:
-            if name not in known:
-                raise fault(
-                    "E0604",
-                    f"{self.space.name} has no parameter {name}",
-                    self.space.span,
-                    found=name,
-                    expected=", ".join(known) or "no parameters",
-                )
-        changed: dict[str, Static] = {}
-        for name, parameter in known.items():
-            default = self._default(parameter, evaluator)
-            value = given.get(name, default)
-            if value is None:
-                raise fault("E0604", f"{name} has no default: give it a value", parameter.span)
-            if default is not None:
-                value = self._same_kind(name, value, default, parameter)
-            if value != default:
-                changed[name] = value
-            self.names.bound[name] = self.space_parameters[name] = value
-        for item in self.space.items:
-            if isinstance(item, tree.Constant):
-                self._constant(item, evaluator)
-        return changed
-
-    def _default(self, parameter: tree.Parameter, evaluator: Evaluator) -> Static | None:
-        if parameter.default is None:
-            return None
-        value = evaluator.value(parameter.default, self.names)
-        if isinstance(value, (int, float, str)):
-            return value
-        raise fault(
-            "E0304",
-            "a parameter of a space is a number, yes or no, or a text",
-            parameter.span,
-            found=kind_of(value),
-        )
-
-    def _same_kind(
-        self, name: str, value: Static, default: Static, parameter: tree.Parameter
-    ) -> Static:
-        if isinstance(default, float) and is_number(value):
-            return float(bounded(value, parameter.span))
-        if type(value) is type(default):
-            return bounded(value, parameter.span) if is_number(value) else value
-        raise fault(
-            "E0604",
-            f"{name} takes {_kind(default)}",
-            parameter.span,
-            found=_spelled(value),
-            expected=f"such as {name}={_spelled(default)}",
-        )
-
-    def _constant(self, constant: tree.Constant, evaluator: Evaluator) -> None:
-        if constant.name in self.names.bound:
-            raise fault(
-                "E0307",
-                f"{constant.name} is bound twice",
-                constant.span,
-                hint="parameters and constants of a space have different names",
-            )
-        value = evaluator.value(constant.value, self.names)
-        if isinstance(value, (Varying, Terms)):
-            raise fault(
-                "E0513",
-                "a hole cannot stand in a constant of the space",
-                constant.value.span,
-                found=kind_of(value),
-                hint="bind it in the net, where it is decided once, or pass it on as a parameter",
-            )
-        self.names.bound[constant.name] = value
-
-    def constraints(self) -> tuple[Constraint, ...]:
-        evaluator = self._evaluator()
-        found = []
-        for item in self.space.items:
-            if isinstance(item, tree.Where):
-                found += [self._constraint(part, evaluator) for part in item.constraints]
-        return tuple(found)
-
-    def _constraint(self, part: tree.Expression, evaluator: Evaluator) -> Constraint:
-        match part:
-            case tree.Binary(operator=operator, left=tree.Ref(name=metric, index=()), right=right):
-                bound = evaluator.value(right, self.names)
-                if metric in METRICS and operator in COMPARISONS and is_number(bound):
-                    return Constraint(
-                        metric=metric, operator=operator.value, bound=bound, span=part.span
-                    )
-            case _:
-                pass
-        raise fault(
-            "E0514",
-            "where bounds a cost",
-            part.span,
-            expected=f"one of {', '.join(METRICS)}, compared with a number",
-            hint="where params <= 12M, macs <= 2G",
-        )
-
     # --- modules ---------------------------------------------------------------------------
 
     def net(self) -> str:
@@ -260,92 +133,11 @@ class Elaborator:
             )
         if nets[0].family:
             raise fault("E0302", "a net has no index", nets[0].span, hint="a space has one net")
-        evaluator = self._evaluator()
-        types = tuple(self._shape(given, evaluator) for given in nets[0].inputs)
-        bound = self.parameters(nets[0].parameters, [], {}, nets[0], evaluator)
+        evaluator = self.evaluator()
+        types = tuple(self.headers.shape(given, evaluator) for given in nets[0].inputs)
+        bound = self.headers.parameters(nets[0].parameters, [], {}, nets[0], evaluator)
         key, _ = self.module(nets[0], (), bound, types, nets[0])
         return key
-
-    def _shape(self, given: tree.Input, evaluator: Evaluator) -> TensorType:
-        axes = []
-        for axis in given.shape:
-            size = evaluator.value(axis, self.names)
-            if type(size) is not int or not 0 < size <= 10**9:
-                raise fault(
-                    "E0403",
-                    "an axis is a positive whole number",
-                    axis.span,
-                    found=kind_of(size),
-                    expected=f"1 to {10**9:,}",
-                )
-            axes.append(size)
-        if prod(axes) > MAX_ELEMENTS:
-            raise fault(
-                "E0402",
-                f"the input {given.name} is too large",
-                given.span,
-                found=" x ".join(map(str, axes)),
-                expected=f"at most {MAX_ELEMENTS:,} numbers",
-            )
-        if not 1 <= len(axes) <= 3:
-            raise fault(
-                "E0403",
-                f"the input {given.name} of a net needs a shape",
-                given.span,
-                found=f"{len(axes)} axes",
-                expected="1 to 3",
-                hint=f"{given.name}: 3 x 32 x 32",
-            )
-        return TensorType(tuple(axes))
-
-    def parameters(
-        self,
-        formals: Sequence[tree.Parameter],
-        positional: Sequence[Value],
-        keywords: Mapping[str, Value],
-        use: tree.Node,
-        evaluator: Evaluator,
-    ) -> dict[str, Value]:
-        """The parameters of a definition at one use, defaults filled in."""
-        takes = ", ".join(formal.name for formal in formals) or "none"
-        if len(positional) > len(formals):
-            raise fault(
-                "E0304",
-                "too many arguments",
-                use.span,
-                found=str(len(positional)),
-                expected=f"at most {len(formals)}: {takes}",
-            )
-        known = [formal.name for formal in formals]
-        given = dict(zip((formal.name for formal in formals), positional, strict=False))
-        for name, value in keywords.items():
-            if name in given or name not in {formal.name for formal in formals}:
-                problem = "is given twice" if name in given else "is no parameter here"
-                near = get_close_matches(name, known, n=1)
-                raise fault(
-                    "E0304",
-                    f"{name} {problem}",
-                    use.span,
-                    found=name,
-                    expected=takes,
-                    hint=f"did you mean {near[0]}?" if near and name not in given else "",
-                )
-            given[name] = value
-        bound: dict[str, Value] = {}
-        for formal in formals:
-            if formal.name in given:
-                bound[formal.name] = given[formal.name]
-            elif formal.default is not None:
-                bound[formal.name] = evaluator.value(formal.default, self.names.inside(bound))
-            else:
-                raise fault(
-                    "E0304",
-                    f"{formal.name} is not given",
-                    use.span,
-                    expected=takes,
-                    hint=f"add {formal.name}=...",
-                )
-        return bound
 
     def module(
         self,
@@ -378,7 +170,7 @@ class Elaborator:
         spelled = tuple((name, type(value), value) for name, value in statics.items())
         made = (definition.name, index, spelled, types)
         if made not in self.made:
-            with self.entered(definition.name, use.span):
+            with self.stack.entered(definition.name, use.span):
                 graph = self._graph(definition, index, statics, types)
             self.made[made] = key = f"{definition.name}#{len(self.modules)}"
             self.modules[key] = graph
@@ -440,11 +232,11 @@ class Elaborator:
         types: tuple[TensorType, ...],
     ) -> Graph:
         if definition.elastic:
-            raise _elastic(definition)
+            raise refuse_elastic(definition)
         builder = Builder(self.budget)
         bound: dict[str, Value] = dict(statics)
         bound.update(zip(definition.family, family, strict=True))
-        names = self.names.inside(bound)
+        names = self.names.inside(bound, ())
         for given, type_ in zip(definition.inputs, types, strict=True):
             if given.shape and definition.kind is not ModuleKind.NET:
                 self._check_shape(definition, given, type_)
@@ -458,7 +250,8 @@ class Elaborator:
                 found="statements without a return",
                 hint="end it with return ...",
             )
-        return builder.finish(
+        return finish(
+            builder,
             outputs,
             definition=definition.name,
             kind=definition.kind,
@@ -470,7 +263,7 @@ class Elaborator:
 
     def _check_shape(self, definition: tree.Module, given: tree.Input, type_: TensorType) -> None:
         """A shape behind an input of a cell or block is a promise that every use keeps."""
-        written = self._shape(given, self._evaluator())
+        written = self.headers.shape(given, self.evaluator())
         if written != type_:
             raise fault(
                 "E0404",
@@ -481,66 +274,9 @@ class Elaborator:
                 hint="leave the shape out: it follows from each use",
             )
 
-    @contextmanager
-    def entered(self, name: str, span: tree.Span) -> Iterator[None]:
-        """Work inside a definition; one that reaches itself again is refused."""
-        if name in self.stack:
-            cycle = " -> ".join((*self.stack[self.stack.index(name) :], name))
-            raise fault(
-                "E0311",
-                f"{name} contains itself",
-                span,
-                found=cycle,
-                hint="say it with for, ^ or an index: recursion has no bound",
-            )
-        if len(self.stack) >= MAX_DEPTH:
-            raise fault(
-                "E0311",
-                "definitions nest too deep",
-                span,
-                found=f"more than {MAX_DEPTH}, one inside the other",
-            )
-        self.stack.append(name)
-        try:
-            with not_too_deep(span):
-                yield
-        finally:
-            self.stack.pop()
-
-    def _evaluator(self) -> Evaluator:
+    def evaluator(self) -> Evaluator:
         """For expressions outside modules, where nothing can be applied."""
         return Work(self, Builder(self.budget)).evaluator
-
-
-def _elastic(node: tree.Space | tree.Module) -> ArchError:
-    return fault(
-        "E0515",
-        "elastic sizes are not supported yet",
-        node.span,
-        found=f"{node.name} elastic",
-        hint="leave the word out: every size then has weights of its own",
-    )
-
-
-def _check_header(definition: tree.Operation | tree.Module) -> None:
-    """The names in the head of a definition differ."""
-    if isinstance(definition, tree.Module):
-        _check_once((*definition.inputs, *definition.parameters), definition.family)
-    else:
-        _check_once(definition.parameters)
-
-
-def _check_once(named: Sequence[tree.Parameter | tree.Input], taken: Sequence[str] = ()) -> None:
-    known = set(taken)
-    for part in named:
-        if part.name in known:
-            raise fault(
-                "E0307",
-                f"{part.name} is bound twice",
-                part.span,
-                hint="inputs and parameters of a definition have different names",
-            )
-        known.add(part.name)
 
 
 def _holes(graph: Graph) -> str:
@@ -549,15 +285,3 @@ def _holes(graph: Graph) -> str:
 
 def _line(span: tree.Span) -> int:
     return span.source.text.count("\n", 0, span.start) + 1
-
-
-def _spelled(value: Static) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f'"{value}"' if isinstance(value, str) else repr(value)
-
-
-def _kind(value: Static) -> str:
-    if isinstance(value, bool):
-        return "yes or no"
-    return "a text" if isinstance(value, str) else "a number"

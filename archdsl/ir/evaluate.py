@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 
 from archdsl.ir import arithmetic, functions
 from archdsl.ir.find import find_operation
-from archdsl.ir.formula import ALWAYS, Formula
 from archdsl.ir.graph import Static
+from archdsl.ir.joining import JOINS, OPERATORS
 from archdsl.ir.values import Closure, Family, Names, Series, Tensor, Terms, Value, Varying, kind_of
 from archdsl.ops import OPERATIONS
-from archdsl.ops.base import Operation
-from archdsl.ops.joins import Concat, Mean, Product, Sum
 from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, fault
 from archdsl.syntax.tree import Operator
@@ -23,15 +21,8 @@ if TYPE_CHECKING:
     from archdsl.ir.work import Work
 
 MAX_RANGE = 20_000
-JOINS: dict[str, type[Operation]] = {
-    "sum": Sum,
-    "mean": Mean,
-    "concat": Concat,
-    "product": Product,
-}
 WORDS = frozenset((*JOINS, *functions.FUNCTIONS))
 """Functions of the language: no name can take their place."""
-OPERATORS: dict[Operator, type[Operation]] = {Operator.ADD: Sum, Operator.MULTIPLY: Product}
 
 
 @dataclass(slots=True)
@@ -47,7 +38,7 @@ class Evaluator:
             case tree.Number() | tree.Flag() | tree.Text():
                 return expression.value
             case _ if self.is_function(expression, names):
-                return Closure(expression, names)
+                return Closure(expression, names, tuple(self.work.elaborator.stack.names))
             case tree.Ref():
                 return self.work.lifter.settle(self._reference(expression, names))
             case tree.Call():
@@ -189,7 +180,7 @@ class Evaluator:
     def _call(self, call: tree.Call, names: Names) -> Value:
         definition = self.work.elaborator.definitions.get(call.name)
         if call.name in JOINS:
-            return self.join(JOINS[call.name], self.arguments(call, names), call.span)
+            return self.work.joiner.join(JOINS[call.name], self.arguments(call, names), call.span)
         if call.name in functions.FUNCTIONS:
             arguments = [value for value, _ in self.arguments(call, names)]
             return self.work.lifter.lift(
@@ -254,50 +245,6 @@ class Evaluator:
             expected="a range such as 1..4",
         )
 
-    def join(
-        self,
-        operation: type[Operation],
-        values: Sequence[tuple[Value, tree.Span]],
-        span: tree.Span,
-    ) -> Value:
-        """A sum, mean, product or concatenation of tensors, some perhaps optional."""
-
-        def joined(*arguments: Value) -> Value:
-            terms: list[tuple[Tensor, Formula]] = []
-            for argument, (_, place) in zip(arguments, values, strict=True):
-                terms += self._terms(argument, operation.keyword, place)
-            if not terms:
-                raise fault(
-                    "E0303",
-                    f"{operation.keyword} of nothing",
-                    span,
-                    found="no values",
-                    expected="at least one value of the network",
-                )
-            tensors = [tensor for tensor, _ in terms]
-            return self.work.builder.apply(
-                operation(), tensors, span, when=tuple(when for _, when in terms)
-            )
-
-        return self.work.lifter.lift(joined, [value for value, _ in values], span)
-
-    def _terms(self, value: Value, keyword: str, span: tree.Span) -> list[tuple[Tensor, Formula]]:
-        match value:
-            case Tensor():
-                return [(value, ALWAYS)]
-            case Terms(terms):
-                return list(terms)
-            case Series(values):
-                return [term for inner in values for term in self._terms(inner, keyword, span)]
-            case Family(members):
-                return [
-                    term for inner in members.values() for term in self._terms(inner, keyword, span)
-                ]
-            case _:
-                raise fault(
-                    "E0303", f"{keyword} joins values of the network", span, found=kind_of(value)
-                )
-
     # --- operators -------------------------------------------------------------------------
 
     def _select(self, expression: tree.Select, names: Names) -> Value:
@@ -345,7 +292,7 @@ class Evaluator:
             isinstance(self.work.lifter.sample(value), (Tensor, Terms, Series))
             for value, _ in values
         ):
-            return self.join(OPERATORS[expression.operator], values, expression.span)
+            return self.work.joiner.join(OPERATORS[expression.operator], values, expression.span)
 
         def folded(*operands: Value) -> Value:
             total = self._static(operands[0], values[0][1])

@@ -7,6 +7,7 @@ at several places, and the indices of loops and comprehensions behind it (`norm1
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -17,10 +18,11 @@ from archdsl.ir.graph import Frame, FrameKind, Path
 class Step:
     """One step of the way from a module to an operation.
 
+    `base` is the word that names it, empty for a step that gives only place to what is below.
     `place` tells apart what the text writes at different places; ties have none, so that all
     applications tied under one name meet. `indices` are those of loops and comprehensions,
     `varied` the alternatives of holes that the shapes depend on. `frame` is set where more
-    steps follow below.
+    steps follow below; `title` is then the definition applied, if it goes by another name here.
     """
 
     base: str
@@ -28,6 +30,7 @@ class Step:
     indices: tuple[str, ...] = ()
     varied: tuple[str, ...] = ()
     frame: FrameKind | None = None
+    title: str = field(default="", compare=False)
     doc: tuple[str, ...] = field(default=(), compare=False)
 
 
@@ -56,7 +59,7 @@ def name_paths(
             step = steps[depth - 1]
             if step.frame is not None:
                 frames[_path(steps[:depth], names)] = Frame(
-                    kind=step.frame, name=step.base, doc=step.doc
+                    kind=step.frame, name=step.title or step.base, doc=step.doc
                 )
     return paths, frames
 
@@ -68,7 +71,7 @@ def _simplify(way: Steps, below: Mapping[Steps, set[Steps]], holed: frozenset[St
     indices: tuple[str, ...] = ()
     for depth, step in enumerate(way, start=1):
         prefix = way[:depth]
-        if prefix in holed:
+        if prefix in holed or not step.base:
             place += step.place
             indices += (step.base,) * step.base.isdigit() + step.indices + step.varied
             continue
@@ -101,7 +104,12 @@ def _name_children(ways: Iterable[Steps]) -> dict[Steps, str]:
 
 
 def name_all(items: list[tuple[str, tuple[int, ...], tuple[str, ...]]]) -> list[str]:
-    """Unique names for (word, place in the text, indices), numbered where words repeat."""
+    """Unique names for (word, place in the text, indices).
+
+    Words that repeat are numbered; one that stands alone needs no indices either.
+    """
+    alone = Counter(base for base, *_ in set(items))
+    items = [(base, place, indices if alone[base] > 1 else ()) for base, place, indices in items]
     places: dict[tuple[str, tuple[str, ...]], list[tuple[int, ...]]] = {}
     for base, place, indices in items:
         known = places.setdefault((base, indices), [])

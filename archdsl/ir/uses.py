@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from archdsl.ir.evaluate import JOINS
 from archdsl.ir.find import find_operation
 from archdsl.ir.graph import FrameKind, Static
+from archdsl.ir.joining import JOINS
 from archdsl.ir.paths import Step
 from archdsl.ir.values import Closure, Names, Tensor, Value, kind_of
 from archdsl.ops.base import Operation, OperationError
@@ -39,7 +39,7 @@ class Uses:
                     function.span,
                     hint="its arguments are given where it is bound",
                 )
-            return self.work.applier.apply(bound.expression, bound.scope, value, step)
+            return self._closure(function, bound, value, step)
         if bound is not None:
             raise fault(
                 "E0303",
@@ -62,6 +62,14 @@ class Uses:
             raise fault("E0302", f"{function.name} has no index", function.span)
         return self._builtin(function, operation, names, value, step)
 
+    def _closure(
+        self, function: tree.Ref, closure: Closure, value: Tensor, step: Step | None
+    ) -> Value:
+        """A function under a name: every application of it owns its weights and decisions."""
+        here = None if step else self.work.builder.step("", function.span)
+        with self.work.builder.framed(here), self.work.elaborator.stack.standing(closure.stack):
+            return self.work.applier.apply(closure.expression, closure.scope, value, step)
+
     def _joined(self, call: tree.Call, names: Names, value: Tensor) -> Value:
         """`concat(f, g)` as a function: both applied to the same value."""
         operands = []
@@ -70,7 +78,7 @@ class Uses:
                 with self.work.builder.indexed(indices):
                     operand = self.work.applier.operand(argument.value, inner, value)
                     operands.append((operand, argument.span))
-        return self.work.evaluator.join(JOINS[call.name], operands, call.span)
+        return self.work.joiner.join(JOINS[call.name], operands, call.span)
 
     def _builtin(
         self,
@@ -181,16 +189,16 @@ class Uses:
             )
         formals = [parameter.name for parameter in definition.parameters]
         positional, keywords = self._split(function, names, formals)
-        bound = self.work.elaborator.parameters(
+        bound = self.work.elaborator.headers.parameters(
             definition.parameters, positional, keywords, function, self.work.evaluator
         )
         own = step or self.work.builder.step(definition.name, function.span)
-        frame = replace(own, frame=FrameKind.OPERATION, doc=definition.doc)
-        scope = self.work.elaborator.names.inside(bound)
+        frame = replace(own, frame=FrameKind.OPERATION, title=definition.name, doc=definition.doc)
         with (
-            self.work.elaborator.entered(definition.name, function.span),
+            self.work.elaborator.stack.entered(definition.name, function.span),
             self.work.builder.framed(frame),
         ):
+            scope = self.work.elaborator.names.inside(bound, self.work.builder.at.prefix)
             self.work.elaborator.check_size(definition.name, function.span)
             return self.work.applier.apply(definition.value, scope, value)
 
@@ -224,7 +232,7 @@ class Uses:
     ) -> Value:
         _, keywords = self._split(function, names, ())
         family = tuple(self.work.evaluator.value(index, names) for index in function.index)
-        bound = self.work.elaborator.parameters(
+        bound = self.work.elaborator.headers.parameters(
             definition.parameters, [], keywords, function, self.work.evaluator
         )
 

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from archdsl.ir.formula import Formula
 from archdsl.ir.graph import Static
+from archdsl.ir.paths import Steps
 from archdsl.syntax import tree
 
 
@@ -55,6 +56,8 @@ class Closure:
 
     expression: tree.Expression
     scope: Names
+    stack: tuple[str, ...] = ()
+    """The definitions around the place where the function is written."""
 
 
 @dataclass(slots=True, eq=False)
@@ -69,10 +72,22 @@ Value: TypeAlias = Static | Tensor | Terms | Series | Varying | Closure | Family
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Names:
-    """The names of one block of statements, inside those around it."""
+    """The names of one block of statements, inside those around it.
+
+    `home` is set where a definition begins: the steps of its use, below which its ties meet.
+    """
 
     bound: dict[str, Value]
     outer: Names | None = None
+    home: Steps | None = None
+
+    def find_home(self) -> Steps:
+        scope: Names | None = self
+        while scope is not None:
+            if scope.home is not None:
+                return scope.home
+            scope = scope.outer
+        return ()
 
     def find(self, name: str) -> Value | None:
         scope: Names | None = self
@@ -86,8 +101,8 @@ class Names:
         outer = self.outer.all_names() if self.outer else frozenset()
         return outer | self.bound.keys()
 
-    def inside(self, bound: Mapping[str, Value] | None = None) -> Names:
-        return Names(dict(bound or {}), self)
+    def inside(self, bound: Mapping[str, Value] | None = None, home: Steps | None = None) -> Names:
+        return Names(dict(bound or {}), self, home)
 
 
 def kind_of(value: Value) -> str:

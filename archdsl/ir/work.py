@@ -9,6 +9,7 @@ from archdsl.ir.apply import Applier
 from archdsl.ir.builder import Builder
 from archdsl.ir.evaluate import Evaluator
 from archdsl.ir.holes import Holes
+from archdsl.ir.joining import Joiner
 from archdsl.ir.lifting import Lifter
 from archdsl.ir.uses import Uses
 
@@ -26,6 +27,7 @@ class Work:
     evaluator: Evaluator = field(init=False)
     applier: Applier = field(init=False)
     holes: Holes = field(init=False)
+    joiner: Joiner = field(init=False)
     uses: Uses = field(init=False)
 
     def __post_init__(self) -> None:
@@ -33,4 +35,5 @@ class Work:
         self.evaluator = Evaluator(self)
         self.applier = Applier(self)
         self.holes = Holes(self)
+        self.joiner = Joiner(self)
         self.uses = Uses(self)

@@ -1,0 +1,114 @@
+"""A module that is whole becomes a graph: places become names, drafts become nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from archdsl.ir.builder import Builder, Draft
+from archdsl.ir.formula import All, Any, Formula, Not, Taken, all_of, any_of, negate
+from archdsl.ir.graph import Apply, Choose, Graph, Invoke, Kind, Node, Path
+from archdsl.ir.paths import Steps, name_all, name_paths
+from archdsl.ir.types import Weight
+from archdsl.ir.values import Tensor
+from archdsl.ops.base import Operation, Types
+from archdsl.syntax.errors import fault
+
+Owned = tuple[Operation | Kind, tuple[Weight, ...]]
+
+
+def finish(builder: Builder, outputs: Sequence[Tensor], **attributes: object) -> Graph:
+    """The graph, with its final names."""
+    paths, frames = name_paths(
+        (draft.steps for draft in builder.drafts if draft.steps), frozenset(builder.holed)
+    )
+    _check_ties(builder.drafts, paths)
+    names = name_all([(d.base, d.place, d.indices) for d in builder.hole_drafts])
+    renamed = {
+        draft.hole.name: name for draft, name in zip(builder.hole_drafts, names, strict=True)
+    }
+    return Graph(
+        nodes=tuple(_finished(draft, paths, renamed) for draft in builder.drafts),
+        outputs=tuple(output.node for output in outputs),
+        holes=tuple(
+            replace(
+                draft.hole,
+                name=renamed[draft.hole.name],
+                under=rename(draft.hole.under, renamed),
+                parent=(renamed[draft.hole.parent[0]], draft.hole.parent[1])
+                if draft.hole.parent
+                else None,
+            )
+            for draft in builder.hole_drafts
+        ),
+        frames=frames,
+        **attributes,  # type: ignore[arg-type]
+    )
+
+
+def _check_ties(drafts: Sequence[Draft], paths: Mapping[Steps, Path]) -> None:
+    """Operations under one path have one set of weights, so these must be alike."""
+    known: dict[Path, Owned] = {}
+    for draft in drafts:
+        if not any(step.place[:1] == (-1,) for step in draft.steps):
+            continue
+        types = tuple(t for arg in draft.args for t in drafts[arg].types)
+        own = _owned(draft.kind, types)
+        first = known.setdefault(paths[draft.steps], own)
+        if own != first:
+            raise fault(
+                "E0405",
+                f"@{paths[draft.steps][-1]} ties what cannot share weights",
+                draft.span,
+                found=_tied(own),
+                expected=_tied(first),
+                hint="tie operations of one kind, on inputs with the same channels",
+            )
+
+
+def _owned(kind: Kind, inputs: Types) -> Owned:
+    """What nodes under one path must have in common."""
+    if isinstance(kind, Apply):
+        return kind.operation, kind.operation.weights(inputs)
+    return kind, ()
+
+
+def _tied(own: Owned) -> str:
+    tied, weights = own
+    if isinstance(tied, Operation):
+        shapes = ", ".join(f"{w.name} {' x '.join(map(str, w.shape))}" for w in weights)
+        return f"{tied.describe()}, {shapes or 'no weights'}"
+    return f"{tied.module.split('#')[0]} on other shapes" if isinstance(tied, Invoke) else "a value"
+
+
+def _finished(draft: Draft, paths: Mapping[Steps, Path], names: Mapping[str, str]) -> Node:
+    kind = draft.kind
+    match kind:
+        case Choose(hole):
+            kind = Choose(names[hole])
+        case Apply(operation, when) if when:
+            kind = Apply(operation, tuple(rename(formula, names) for formula in when))
+        case _:
+            pass
+    return Node(
+        kind=kind,
+        args=draft.args,
+        types=draft.types,
+        path=paths[draft.steps] if draft.steps else (),
+        label=draft.label,
+        under=rename(draft.under, names),
+        span=draft.span,
+    )
+
+
+def rename(formula: Formula, names: Mapping[str, str]) -> Formula:
+    """A formula with its holes renamed."""
+    match formula:
+        case Taken(hole, alternative):
+            return Taken(names[hole], alternative)
+        case All(terms):
+            return all_of(rename(term, names) for term in terms) if terms else formula
+        case Any(terms):
+            return any_of(rename(term, names) for term in terms)
+        case Not(term):
+            return negate(rename(term, names))

@@ -1,0 +1,68 @@
+"""Which definitions the work stands in: no recursion, and no nesting without a bound."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from archdsl.syntax import tree
+from archdsl.syntax.errors import fault
+
+MAX_DEPTH = 32
+
+
+@contextmanager
+def not_too_deep(span: tree.Span) -> Iterator[None]:
+    """Text that nests deeper than Python's stack is wrong input, not a crash."""
+    try:
+        yield
+    except RecursionError:
+        raise fault(
+            "E0109",
+            "definitions and expressions nest too deep here",
+            span,
+            hint="give a part a name of its own",
+        ) from None
+
+
+@dataclass(slots=True)
+class Stack:
+    """The definitions around the work, outermost first."""
+
+    names: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def standing(self, stack: tuple[str, ...]) -> Iterator[None]:
+        """Work on a function where it is written, which may be outside what applies it."""
+        before, self.names = self.names, list(stack)
+        try:
+            yield
+        finally:
+            self.names = before
+
+    @contextmanager
+    def entered(self, name: str, span: tree.Span) -> Iterator[None]:
+        """Work inside a definition; one that reaches itself again is refused."""
+        if name in self.names:
+            cycle = " -> ".join((*self.names[self.names.index(name) :], name))
+            raise fault(
+                "E0311",
+                f"{name} contains itself",
+                span,
+                found=cycle,
+                hint="say it with for, ^ or an index: recursion has no bound",
+            )
+        if len(self.names) >= MAX_DEPTH:
+            raise fault(
+                "E0311",
+                "definitions nest too deep",
+                span,
+                found=f"more than {MAX_DEPTH}, one inside the other",
+            )
+        self.names.append(name)
+        try:
+            with not_too_deep(span):
+                yield
+        finally:
+            self.names.pop()
