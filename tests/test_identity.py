@@ -14,8 +14,9 @@ from archdsl.ir.graph import Graph, Item, Node, Path, Program
 from archdsl.passes.canonical import Vertex, certificate
 from archdsl.passes.driver import PIPELINE, Pass, optimise
 from archdsl.passes.identity import identity
+from archdsl.space.architecture import Architecture
 from archdsl.syntax.parse import parse
-from tests.shipped import shipped
+from tests.shipped import shipped, written
 
 
 def network(body: str) -> Program:
@@ -220,21 +221,61 @@ def as_tree(
     return "+".join(nodes[3])
 
 
+CELL = """archdsl 1
+space cell_alone {
+  op relu_conv_bn(k) = relu -> conv(4, k=k, bias=no) -> bn
+  cell infer(x) {
+    n[0] = x
+    for i in 1..3 {
+      n[i] = sum(n[j] -> {
+          none | skip_connect = id | nor_conv_1x1 = relu_conv_bn(1)
+        | nor_conv_3x3 = relu_conv_bn(3) | avg_pool_3x3 = avg_pool(3)
+      } for j in 0..i-1)
+    }
+    return n[3]
+  }
+  net network(image: 4 x 4 x 4) = image -> infer
+}
+"""
+
+
+def taken(architecture: Architecture) -> tuple[str, ...]:
+    return tuple(OPERATIONS[choice[0]] for choice in architecture.choices if choice)
+
+
 @pytest.fixture(scope="module")
 def identities() -> dict[tuple[str, ...], str]:
     """The identity of every cell of the benchmark."""
-    space = shipped("nas_bench_201", cells=1, width=4, size=4)
+    space = written(CELL)
     found = {}
     for number in range(space.size):
         architecture = space.unrank(number)
-        cell = tuple(OPERATIONS[taken[0]] for taken in architecture.choices if taken)
-        found[cell] = identity(space.resolve(architecture))
+        found[taken(architecture)] = identity(space.resolve(architecture))
     return found
 
 
 def test_nas_bench_201_has_5875_classes(identities: dict[tuple[str, ...], str]) -> None:
     assert set(identities) == set(CELLS)
     assert len(set(identities.values())) == 5875
+
+
+def test_networks_are_equal_where_their_cells_are(identities: dict[tuple[str, ...], str]) -> None:
+    space, rng = shipped("nas_bench_201", cells=2), random.Random(4)
+    network_of: dict[str, str] = {}
+    for _ in range(400):
+        architecture = space.sample(rng)
+        name = identity(space.resolve(architecture))
+        assert network_of.setdefault(identities[taken(architecture)], name) == name
+    assert len(set(network_of.values())) == len(network_of)
+
+
+def test_identity_of_a_cell_takes_less_than_a_millisecond() -> None:
+    space, rng = written(CELL), random.Random(6)
+    programs = [space.resolve(space.sample(rng)) for _ in range(300)]
+    started = time.process_time()
+    for program in programs:
+        identity(program)
+    assert (time.process_time() - started) / len(programs) < 1e-3
 
 
 def test_why_the_benchmark_counts_6466(identities: dict[tuple[str, ...], str]) -> None:

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from archdsl.ir.elaborate import elaborate
-from archdsl.ir.graph import Apply, Graph, Program
+from archdsl.ir.graph import Apply, Graph, Invoke, Node, Program
 from archdsl.ir.printer import print_program
 from archdsl.ir.verifier import verify_program
 from archdsl.ops.convolution import Conv
@@ -190,18 +190,29 @@ def test_fusion_is_a_flag() -> None:
     assert verify_optimised(program, plain, steps=False).ok
 
 
-def test_tied_uses_of_two_sizes_keep_their_layout() -> None:
-    """Two uses of one path with other input sizes share weights, so neither is laid out anew."""
+def test_uses_of_one_path_keep_their_layout() -> None:
+    """Two graphs used under one path share weights by name, so neither is laid out anew."""
     body = """cell two(x) = (x -> conv(4, k=3)) * (x -> conv(4, k=3))
     net network(image: 4 x 8 x 8) {
-      a = image -> two@w
-      return (a -> global_pool) + (a -> avg_pool(2, s=2, p=0) -> two@w -> global_pool)
+      a = image -> two
+      return (a -> global_pool) + (a -> avg_pool(2, s=2, p=0) -> two -> global_pool)
     }"""
     program = network(body)
-    optimised = optimise(program)
-    assert len(optimised.program.modules) == 3
-    assert verify_optimised(program, optimised).ok
-    assert network_weights(optimised.program).keys() == network_weights(program).keys()
+    path = next(node.path for node in program.net.nodes if isinstance(node.kind, Invoke))
+    nodes = tuple(
+        replace(node, path=path) if isinstance(node.kind, Invoke) else node
+        for node in program.net.nodes
+    )
+    tied = replace(
+        program, modules={**program.modules, program.root: replace_nodes(program, nodes)}
+    )
+    assert len(network_weights(tied)) < len(network_weights(program))
+    assert network_weights(optimise(tied).program).keys() == network_weights(tied).keys()
+    assert network_weights(optimise(program).program).keys() != network_weights(program).keys()
+
+
+def replace_nodes(program: Program, nodes: tuple[Node, ...]) -> Graph:
+    return replace(program.net, nodes=nodes)
 
 
 def test_verifier_names_the_pass() -> None:

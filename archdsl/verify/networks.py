@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from archdsl.load import load_network, load_supernet
+from archdsl.load import Supernet, load_network, load_supernet
 from archdsl.passes.driver import optimise
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
@@ -30,7 +30,7 @@ class Verifier:
     seed: int = 0
     batch: int = 2
     steps: bool = True
-    _supernets: tuple[nn.Module, nn.Module] | None = None
+    _supernets: tuple[Supernet, Supernet] | None = None
 
     def __call__(self, architecture: Architecture) -> Verdict:
         program = self.space.resolve(architecture)
@@ -47,17 +47,17 @@ class Verifier:
     def _path(self, architecture: Architecture) -> Subject:
         """The supernet, taking the path of one architecture."""
         if self._supernets is None:
-            whole = load_supernet(self.space)
             rounded = smooth(self.space.program)
             same = rounded is self.space.program
-            self._supernets = (whole, whole if same else load_supernet(SearchSpace(rounded)))
-        module, smoothed = self._supernets
+            whole = load_supernet(self.space)
+            self._supernets = (whole, whole if same else load_supernet(rounded))
+        whole, smoothed = self._supernets
 
         def call(network: nn.Module, x: Tensor) -> Tensor:
-            result: Tensor = network(x, architecture)
-            return result
+            owner = whole if network is whole.module else smoothed
+            return owner(x, architecture)
 
-        return Subject("supernet path", module, call=call, smooth=smoothed)
+        return Subject("supernet path", whole.module, call=call, smooth=smoothed.module)
 
 
 def verify(
