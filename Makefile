@@ -19,10 +19,12 @@ help: ## list the targets
 
 .venv/.run: pyproject.toml | .venv/bin/python
 	$(PY) -m pip install --quiet --disable-pip-version-check -e .
+	@$(PY) -m compileall -q archdsl
 	@touch $@
 
 .venv/.dev: pyproject.toml | .venv/bin/python
 	$(PY) -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@$(PY) -m compileall -q archdsl
 	@touch .venv/.run $@
 
 # ---- use ----------------------------------------------------------------------------------------
