@@ -5,29 +5,28 @@ The reference is written by `plain.py`, which knows nothing of layouts and class
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from archdsl.ir.graph import Apply, Node, Program
 from archdsl.ops.activation import ReLU, SiLU
 from archdsl.ops.pooling import AvgPool, MaxPool
 from archdsl.passes.driver import Optimised
 from archdsl.verify.equal import (
+    Comparison,
     Row,
     Subject,
     Tensors,
     Verdict,
-    compare_float32,
-    compare_float64,
-    compare_steps,
     randomise,
 )
 from archdsl.verify.plain import plain_network
 
 Build = Callable[[Program], nn.Module]
+OPTIMISED = "optimised network"
 
 
 def smooth(program: Program) -> Program:
@@ -70,7 +69,7 @@ def generated(name: str, program: Program, build: Build) -> Subject:
 
 
 def optimised_subject(optimised: Optimised, build: Build) -> Subject:
-    subject = generated("optimised network", optimised.program, build)
+    subject = generated(OPTIMISED, optimised.program, build)
     weights = optimised.weights
     return replace(subject, carry=weights.forward, agree=weights.agree, dropped=weights.dropped)
 
@@ -92,19 +91,13 @@ def verdict(
         state = subject.agree(state)
     shape = program.net.nodes[program.net.inputs[0]].type.shape
     x = torch.randn(batch, *shape, generator=generator)
-    rows = [
-        row
-        for subject in subjects
-        for row in _rows(reference, plain or reference, subject, state, x, steps)
-    ]
+    dead = frozenset(name for subject in subjects for name in subject.dropped)
+    comparison = Comparison(reference, plain or reference, state, x, dead)
+    rows: list[Row] = []
+    for subject in subjects:
+        rows += comparison.float64(subject)
+        if subject is not plain:
+            rows += comparison.float32(subject)
+        if steps and subject.name == OPTIMISED:
+            rows += comparison.steps(subject)
     return Verdict(name, tuple(rows))
-
-
-def _rows(
-    reference: Subject, plain: Subject, subject: Subject, state: Tensors, x: Tensor, steps: bool
-) -> Iterator[Row]:
-    yield from compare_float64(reference, subject, state, x)
-    if subject is not plain:
-        yield from compare_float32(reference, plain, subject, state, x)
-    if steps and subject.name == "optimised network":
-        yield from compare_steps(reference, subject, state, x)

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from archdsl.passes.weights import UnequalBuffers
+
 EXACT = 1e-12
 STEPS = 1e-9
 """What five optimiser steps may make of rounding errors, relative to the largest weight."""
@@ -122,33 +124,25 @@ def randomise(module: nn.Module, generator: torch.Generator) -> None:
         tensor.copy_(value)
 
 
-def load(subject: Subject, module: nn.Module, state: Tensors, dtype: torch.dtype) -> nn.Module:
-    """A module with the reference's weights, in a precision; what they do not name stays."""
-    module = module.to(dtype)
-    carried = {
-        name: tensor.to(dtype) if tensor.is_floating_point() else tensor
-        for name, tensor in subject.carry(state).items()
-    }
-    _, unexpected = module.load_state_dict(carried, strict=False)
+def load(subject: Subject, module: nn.Module, state: Tensors, dtype: torch.dtype) -> None:
+    """Give a module the reference's weights, in a precision; what they do not name stays."""
+    module.to(dtype)
+    _, unexpected = module.load_state_dict(subject.carry(state), strict=False)
     if unexpected:
         raise KeyError(f"{subject.name} has no {', '.join(sorted(unexpected)[:3])}")
-    return module
 
 
-def run(subject: Subject, module: nn.Module, x: Tensor, train: bool, backward: bool) -> Outcome:
+def run(subject: Subject, module: nn.Module, x: Tensor, train: bool) -> Outcome:
     """Forward, and backward from a fixed mixture of all outputs."""
     module.train(train)
-    x = x.detach().requires_grad_(backward)
-    with torch.set_grad_enabled(backward):
-        result = subject.call(module, x)
+    x = x.detach().requires_grad_()
+    result = subject.call(module, x)
     parts = (result,) if isinstance(result, Tensor) else result
     outputs = torch.cat([part.flatten() for part in parts])
-    found: dict[str, Tensor] = {}
-    if backward:
-        found = gradients(module, x, outputs)
-    buffers = {name: b.detach().clone().double() for name, b in module.named_buffers()}
+    found = gradients(module, x, outputs)
     state = module.state_dict().keys()
-    return Outcome(outputs.detach(), found, {n: b for n, b in buffers.items() if n in state})
+    buffers = {n: b.detach().clone().double() for n, b in module.named_buffers() if n in state}
+    return Outcome(outputs.detach(), found, buffers)
 
 
 def gradients(module: nn.Module, x: Tensor, outputs: Tensor) -> dict[str, Tensor]:
@@ -191,89 +185,115 @@ def carried_gradients(subject: Subject, found: Tensors) -> dict[str, Tensor]:
     return {INPUT: found[INPUT], **subject.carry(parameters)}
 
 
-def compare_float64(
-    reference: Subject, subject: Subject, state: Tensors, x: Tensor
-) -> Iterator[Row]:
-    """Outputs, gradients and statistics, in evaluation and in training."""
-    for train in (False, True):
-        mode = "train" if train else "eval"
-        expected = run(reference, _fresh(reference, state, torch.float64), x.double(), train, True)
-        found = run(subject, _fresh(subject, state, torch.float64), x.double(), train, True)
-        scale = largest([expected.outputs])
-        apart = (
-            largest([found.outputs - expected.outputs])
-            if found.outputs.shape == expected.outputs.shape
-            else float("inf")
-        )
-        yield Row(subject.name, f"outputs, {mode}, float64", apart, EXACT * scale)
-        scale = largest(expected.gradients.values())
-        carried = carried_gradients(subject, expected.gradients)
-        apart = farthest(found.gradients, carried)
-        yield Row(subject.name, f"gradients, {mode}, float64", apart, EXACT * scale)
-        lost = largest(expected.gradients[n] for n in subject.dropped if n in expected.gradients)
-        yield Row(subject.name, f"gradients of what was dropped, {mode}", lost, EXACT * scale)
-        if train:
-            carried = subject.carry(expected.buffers)
-            apart = farthest({n: found.buffers[n] for n in carried if n in found.buffers}, carried)
-            allowed = EXACT * max(largest(expected.buffers.values()), 1)
-            yield Row(subject.name, "statistics after training, float64", apart, allowed)
+@dataclass(slots=True, eq=False)
+class Comparison:
+    """One reference, with one set of weights and one input, that subjects are held against.
 
+    `plain` is the network whose own rounding errors set the measure in float32. `dead` are
+    weights without effect on any output: whether their statistics are kept up is open.
+    """
 
-def _fresh(subject: Subject, state: Tensors, dtype: torch.dtype) -> nn.Module:
-    return load(subject, subject.module, state, dtype)
+    reference: Subject
+    plain: Subject
+    state: Tensors
+    x: Tensor
+    dead: frozenset[str] = frozenset()
+    _known: dict[tuple[object, ...], Outcome] = field(default_factory=dict)
 
+    def outcome(
+        self, subject: Subject, dtype: torch.dtype, train: bool, rounded: bool = False
+    ) -> Outcome:
+        """What a subject gives; `rounded`: its smooth form. Shared outcomes are kept."""
+        module = (subject.smooth or subject.module) if rounded else subject.module
+        shared = subject is self.reference or subject is self.plain
+        key = (id(module), dtype, train)
+        if key in self._known:
+            return self._known[key]
+        load(subject, module, self.state, dtype)
+        result = run(subject, module, self.x.to(dtype), train)
+        if shared:
+            self._known[key] = result
+        return result
 
-def compare_float32(
-    reference: Subject, plain: Subject, subject: Subject, state: Tensors, x: Tensor
-) -> Iterator[Row]:
-    """Distances to the float64 reference, beside those of the plain network."""
-    for train in (False, True):
-        mode = "train" if train else "eval"
-        exact = run(reference, _fresh(reference, state, torch.float64), x.double(), train, False)
-        apart = [
-            largest(
-                [run(s, _fresh(s, state, torch.float32), x, train, False).outputs - exact.outputs]
+    def float64(self, subject: Subject) -> Iterator[Row]:
+        """Outputs, gradients and statistics, in evaluation and in training."""
+        for train in (False, True):
+            mode = "train" if train else "eval"
+            expected = self.outcome(self.reference, torch.float64, train)
+            found = self.outcome(subject, torch.float64, train)
+            apart = _apart(found.outputs, expected.outputs)
+            allowed = EXACT * largest([expected.outputs])
+            yield Row(subject.name, f"outputs, {mode}, float64", apart, allowed)
+            allowed = EXACT * largest(expected.gradients.values())
+            carried = carried_gradients(subject, expected.gradients)
+            apart = farthest(found.gradients, carried)
+            yield Row(subject.name, f"gradients, {mode}, float64", apart, allowed)
+            gone = [expected.gradients[n] for n in subject.dropped if n in expected.gradients]
+            yield Row(
+                subject.name, f"gradients of what was dropped, {mode}", largest(gone), allowed
             )
-            for s in (plain, subject)
-        ]
-        allowed = FACTOR * apart[0] + FLOOR * max(1.0, largest([exact.outputs]))
-        yield Row(subject.name, f"outputs, {mode}, float32", apart[1], allowed)
-        if reference.smooth is None or plain.smooth is None or subject.smooth is None:
-            continue
-        rounded = load(reference, reference.smooth, state, torch.float64)
-        wanted = run(reference, rounded, x.double(), train, True).gradients
-        apart = []
-        for s in (plain, subject):
-            assert s.smooth is not None
-            found = run(s, load(s, s.smooth, state, torch.float32), x, train, True).gradients
-            apart.append(distance(found, carried_gradients(s, wanted)))
-        size = distance(wanted, {name: torch.zeros_like(t) for name, t in wanted.items()})
-        allowed = FACTOR * apart[0] + FLOOR * max(1.0, size)
-        yield Row(subject.name, f"gradients, {mode}, float32", apart[1], allowed)
+            if train:
+                yield self._statistics(subject, expected, found)
+
+    def _statistics(self, subject: Subject, expected: Outcome, found: Outcome) -> Row:
+        """Running statistics after one batch; those of other paths of a supernet stay out."""
+        allowed = EXACT * max(largest(expected.buffers.values()), 1)
+        check = "statistics after training, float64"
+        try:
+            live = {n: b for n, b in expected.buffers.items() if n not in self.dead}
+            carried = subject.carry(live)
+        except UnequalBuffers:
+            return Row(subject.name, check, float("inf"), allowed)
+        apart = farthest({n: found.buffers[n] for n in carried if n in found.buffers}, carried)
+        return Row(subject.name, check, apart, allowed)
+
+    def float32(self, subject: Subject) -> Iterator[Row]:
+        """Distances to the float64 reference, beside those of the plain network."""
+        for train in (False, True):
+            mode = "train" if train else "eval"
+            exact = self.outcome(self.reference, torch.float64, train).outputs
+            own, apart = (
+                _apart(self.outcome(s, torch.float32, train).outputs, exact)
+                for s in (self.plain, subject)
+            )
+            allowed = FACTOR * own + FLOOR * max(1.0, largest([exact]))
+            yield Row(subject.name, f"outputs, {mode}, float32", apart, allowed)
+            wanted = self.outcome(self.reference, torch.float64, train, True).gradients
+            own, apart = (
+                distance(
+                    self.outcome(s, torch.float32, train, True).gradients,
+                    carried_gradients(s, wanted),
+                )
+                for s in (self.plain, subject)
+            )
+            size = distance(wanted, {name: torch.zeros_like(t) for name, t in wanted.items()})
+            allowed = FACTOR * own + FLOOR * max(1.0, size)
+            yield Row(subject.name, f"gradients, {mode}, float32", apart, allowed)
+
+    def steps(self, subject: Subject, steps: int = 5) -> Iterator[Row]:
+        """Weights after steps of SGD and of AdamW, in float64."""
+        for name, make in OPTIMISERS.items():
+            trained = []
+            for each in (self.reference, subject):
+                module = copy.deepcopy(each.module)
+                load(each, module, self.state, torch.float64)
+                trained.append(_train(each, module, self.x.double(), make, steps))
+            expected = subject.carry(trained[0])
+            found = {n: t for n, t in trained[1].items() if n in expected}
+            allowed = STEPS * max(1.0, largest(trained[0].values()))
+            check = f"weights after {steps} steps of {name}"
+            yield Row(subject.name, check, farthest(found, expected), allowed)
+
+
+def _apart(found: Tensor, expected: Tensor) -> float:
+    """The largest difference; shapes that differ are infinitely far apart."""
+    return largest([found - expected]) if found.shape == expected.shape else float("inf")
 
 
 OPTIMISERS: Mapping[str, Callable[[Iterable[Tensor]], torch.optim.Optimizer]] = {
     "SGD": lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9, weight_decay=1e-2),
     "AdamW": lambda p: torch.optim.AdamW(p, lr=1e-3, weight_decay=1e-2),
 }
-
-
-def compare_steps(
-    reference: Subject, subject: Subject, state: Tensors, x: Tensor, steps: int = 5
-) -> Iterator[Row]:
-    """Weights after steps of SGD and of AdamW, in float64."""
-    if not any(True for _ in reference.module.parameters()):
-        return
-    for name, make in OPTIMISERS.items():
-        trained = [
-            _train(s, copy.deepcopy(_fresh(s, state, torch.float64)), x, make, steps)
-            for s in (reference, subject)
-        ]
-        expected = subject.carry(trained[0])
-        found = {n: t for n, t in trained[1].items() if n in expected}
-        allowed = STEPS * max(1.0, largest(trained[0].values()))
-        check = f"weights after {steps} steps of {name}"
-        yield Row(subject.name, check, farthest(found, expected), allowed)
 
 
 def _train(
@@ -287,7 +307,7 @@ def _train(
     optimiser = make([*module.parameters()] or [torch.zeros(1)])
     for step in range(steps):
         optimiser.zero_grad()
-        result = subject.call(module, x.double() * (1 + 0.1 * step))
+        result = subject.call(module, x * (1 + 0.1 * step))
         parts = (result,) if isinstance(result, Tensor) else result
         loss = sum(((part - 0.5) ** 2).mean() for part in parts)
         assert isinstance(loss, Tensor)

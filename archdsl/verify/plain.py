@@ -93,10 +93,20 @@ def _class(graph: Graph, name: str, names: dict[str, str]) -> Iterator[str]:
             path = ".".join(node.path)
             yield f"        self.parts[{path!r}] = put(self, {path!r}, {made_of})"
     yield f"    def forward(self, {inputs}):"
+    live = _live(graph)
     for position, node in enumerate(graph.nodes):
-        if not isinstance(node.kind, Input):
+        if position in live and not isinstance(node.kind, Input):
             yield f"        v{position} = {_value(graph, node)}"
     yield f"        return {', '.join(f'v{output}' for output in graph.outputs)}\n"
+
+
+def _live(graph: Graph) -> set[int]:
+    """What the results need: the rest is never run, so its statistics stay as they are."""
+    live = set(graph.outputs)
+    for position in reversed(range(len(graph.nodes))):
+        if position in live:
+            live.update(graph.nodes[position].args)
+    return live
 
 
 def _constructor(graph: Graph, node: Node, names: dict[str, str]) -> str:
