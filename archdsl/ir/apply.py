@@ -80,7 +80,7 @@ class Applier:
                     "-> applies an operation to one value",
                     function.span,
                     found=kind_of(tensor),
-                    hint="join several values first: sum(...), mean(...) or concat(...)"
+                    hint="join them first, as in sum(y), or take one of several results: y[0]"
                     if isinstance(tensor, (Terms, Series))
                     else "",
                 )

@@ -66,7 +66,7 @@ def binary(operator: Operator, left: Static, right: Static, span: Span) -> Stati
     if operator is Operator.NOT_EQUAL:
         return not same(left, right, span)
     if not (is_number(left) and is_number(right)):
-        raise _refuse(f"{operator.value} needs numbers", span, f"{left!r} and {right!r}")
+        raise _refuse(f"{operator.value} needs numbers", span, f"{spell(left)} and {spell(right)}")
     if operator in ORDER:
         return ORDER[operator](left, right)
     try:
@@ -78,6 +78,7 @@ def binary(operator: Operator, left: Static, right: Static, span: Span) -> Stati
             "E0305",
             str(problem),
             span,
+            found=f"{left} {operator.value} {right}",
             hint="divide exactly, or say floor(a / b) or a // b" if "whole" in str(problem) else "",
         ) from None
 
@@ -86,7 +87,9 @@ def same(left: Static, right: Static, span: Span) -> bool:
     """Equality of two values of one kind; comparing different kinds is a slip."""
     if (is_number(left) and is_number(right)) or type(left) is type(right):
         return left == right
-    raise _refuse("values of different kinds are never equal", span, f"{left!r} and {right!r}")
+    raise _refuse(
+        "values of different kinds are never equal", span, f"{spell(left)} and {spell(right)}"
+    )
 
 
 def bounded(value: Number, span: Span | None) -> Number:
@@ -94,6 +97,13 @@ def bounded(value: Number, span: Span | None) -> Number:
     if value != value or abs(value) > LARGEST:
         raise fault("E0112", "a number is too large", span, expected=f"at most {LARGEST:.0e}")
     return value
+
+
+def spell(value: Static) -> str:
+    """A value as the language writes it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def _refuse(message: str, span: Span, found: str) -> ArchError:

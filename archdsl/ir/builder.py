@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from archdsl.ir.budget import Budget
+from archdsl.ir.find import spoken
 from archdsl.ir.formula import (
     ALWAYS,
     Formula,
@@ -34,7 +35,8 @@ class Position:
 
     `written` are the alternatives that enclose this place of the text, `under` those and the
     cases of varying values that are being worked out, `varied` the labels of these cases.
-    `turns` is how often the enclosing loops and repetitions come here.
+    `turns` is how often the enclosing loops and repetitions come here, `cases` the number of
+    cases worked out side by side.
     """
 
     prefix: Steps = ()
@@ -45,6 +47,7 @@ class Position:
     written: Under = ()
     hint: str = ""
     turns: int = 1
+    cases: int = 1
 
 
 @dataclass(slots=True)
@@ -99,11 +102,11 @@ class Builder:
             yield
 
     @contextmanager
-    def case(self, hole: str, alternative: int, label: str) -> Iterator[None]:
+    def case(self, hole: str, alternative: int, label: str, of: int) -> Iterator[None]:
         """Work out one case of a value that a hole decides."""
         at = self.at
         under = (*at.under, (hole, (alternative,)))
-        with self.moved(replace(at, under=under, varied=(*at.varied, label))):
+        with self.moved(replace(at, under=under, varied=(*at.varied, label), cases=at.cases * of)):
             yield
 
     @contextmanager
@@ -208,7 +211,7 @@ class Builder:
         except OperationError as problem:
             raise fault(
                 "E0401",
-                f"{operation.keyword}: {problem}",
+                spoken(operation.keyword, problem),
                 span,
                 found=problem.found or ", ".join(str(type_) for type_ in inputs),
                 expected=problem.expected,

@@ -11,7 +11,7 @@ from archdsl.ir.builder import Builder
 from archdsl.ir.evaluate import WORDS, Evaluator
 from archdsl.ir.finish import finish
 from archdsl.ir.graph import Graph, Invoke, Program, Static
-from archdsl.ir.headers import Headers, check_header, refuse_elastic, spelled
+from archdsl.ir.headers import Headers, head, refuse_elastic, spelled
 from archdsl.ir.limits import Limits
 from archdsl.ir.references import holed_definitions, smallest_sizes
 from archdsl.ir.stack import Stack, not_too_deep
@@ -85,14 +85,15 @@ class Elaborator:
             if not isinstance(item, (tree.Operation, tree.Module)):
                 continue
             if item.name in self.definitions or item.name in WORDS:
+                own = item.name in WORDS
+                problem = "is a function of the language" if own else "is defined twice"
                 raise fault(
                     "E0307",
-                    f"{item.name} is defined twice",
-                    item.span,
-                    found="a function of the language" if item.name in WORDS else "",
-                    hint="every name is defined once in a space",
+                    f"{item.name} {problem}",
+                    head(item),
+                    found=f"another {item.name}",
+                    hint="choose another name: every name is defined once",
                 )
-            check_header(item)
             self.definitions[item.name] = item
         self.holed = holed_definitions(self.definitions)
         self.sizes = smallest_sizes(self.definitions)
@@ -126,13 +127,13 @@ class Elaborator:
             raise fault(
                 "E0310",
                 f"a space has one net, {self.space.name} has {len(nets)}",
-                nets[1].span if nets else self.space.span,
+                head(nets[1] if nets else self.space),
                 found=", ".join(net.name for net in nets) or "no net",
                 expected="one net",
                 hint="net network(image: 3 x 32 x 32) { ... }",
             )
         if nets[0].family:
-            raise fault("E0302", "a net has no index", nets[0].span, hint="a space has one net")
+            raise fault("E0302", "a net has no index", head(nets[0]), hint="a space has one net")
         evaluator = self.evaluator()
         types = tuple(self.headers.shape(given, evaluator) for given in nets[0].inputs)
         bound = self.headers.parameters(nets[0].parameters, [], {}, nets[0], evaluator)
@@ -246,7 +247,7 @@ class Elaborator:
             raise fault(
                 "E0309",
                 f"{definition.name} returns nothing",
-                definition.span,
+                head(definition),
                 found="statements without a return",
                 hint="end it with return ...",
             )

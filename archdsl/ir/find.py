@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from archdsl.ops import lookup
 from archdsl.ops.base import Operation, OperationError
 from archdsl.syntax import tree
@@ -21,3 +23,9 @@ def find_operation(name: str, span: tree.Span) -> type[Operation] | None:
             expected=problem.expected,
             hint=problem.hint,
         ) from None
+
+
+def spoken(name: str, problem: OperationError) -> str:
+    """What an operation says, with its name in front where it does not say it."""
+    message = str(problem)
+    return message if name in re.findall(r"\w+", message) else f"{name}: {message}"

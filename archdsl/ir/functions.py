@@ -53,7 +53,12 @@ def call(name: str, arguments: Sequence[Value], builder: Builder, span: Span) ->
         case "count":
             return _count(arguments, span)
         case "fail":
-            raise fault("E0308", _text(arguments, span), span)
+            raise fault(
+                "E0308",
+                _text(arguments, span),
+                span,
+                hint="the space itself refuses this: look at its parameters",
+            )
         case _:
             return _numeric(name, arguments, span)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from math import prod
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from archdsl.ir.types import TensorType
 from archdsl.ir.values import Names, Terms, Value, Varying, kind_of
 from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, fault
-from archdsl.syntax.tree import Operator
+from archdsl.syntax.tree import Operator, Span
 
 if TYPE_CHECKING:
     from archdsl.ir.elaborate import Elaborator
@@ -48,7 +48,6 @@ class Headers:
         """Bind parameters and constants; the parameters that differ from their defaults."""
         if self.space.elastic:
             raise refuse_elastic(self.space)
-        _check_once(self.space.parameters)
         evaluator = self.elaborator.evaluator()
         known = {parameter.name: parameter for parameter in self.space.parameters}
         for name in given:
@@ -65,7 +64,12 @@ class Headers:
             default = self._default(parameter, evaluator)
             value = given.get(name, default)
             if value is None:
-                raise fault("E0604", f"{name} has no default: give it a value", parameter.span)
+                raise fault(
+                    "E0604",
+                    f"{name} has no default",
+                    parameter.span,
+                    hint=f"give it a value where the space is named: {self.space.name}({name}=...)",
+                )
             if default is not None:
                 value = self._same_kind(name, value, default, parameter)
             if value != default:
@@ -135,7 +139,17 @@ class Headers:
         match part:
             case tree.Binary(operator=operator, left=tree.Ref(name=metric, index=()), right=right):
                 bound = evaluator.value(right, self.names)
-                if metric in METRICS and operator in COMPARISONS and is_number(bound):
+                if metric not in METRICS:
+                    near = get_close_matches(metric, METRICS, n=1)
+                    raise fault(
+                        "E0514",
+                        f"{metric} is no cost",
+                        part.span,
+                        found=metric,
+                        expected=", ".join(METRICS),
+                        hint=f"did you mean {near[0]}?" if near else "",
+                    )
+                if operator in COMPARISONS and is_number(bound):
                     return Constraint(
                         metric=metric, operator=operator.value, bound=bound, span=part.span
                     )
@@ -145,7 +159,7 @@ class Headers:
             "E0514",
             "where bounds a cost",
             part.span,
-            expected=f"one of {', '.join(METRICS)}, compared with a number",
+            expected="a cost compared with a number",
             hint="where params <= 12M, macs <= 2G",
         )
 
@@ -235,31 +249,17 @@ def refuse_elastic(node: tree.Space | tree.Module) -> ArchError:
     return fault(
         "E0515",
         "elastic sizes are not supported yet",
-        node.span,
+        head(node),
         found=f"{node.name} elastic",
         hint="leave the word out: every size then has weights of its own",
     )
 
 
-def check_header(definition: tree.Operation | tree.Module) -> None:
-    """The names in the head of a definition differ."""
-    if isinstance(definition, tree.Module):
-        _check_once((*definition.inputs, *definition.parameters), definition.family)
-    else:
-        _check_once(definition.parameters)
-
-
-def _check_once(named: Sequence[tree.Parameter | tree.Input], taken: Sequence[str] = ()) -> None:
-    known = set(taken)
-    for part in named:
-        if part.name in known:
-            raise fault(
-                "E0307",
-                f"{part.name} is bound twice",
-                part.span,
-                hint="inputs and parameters of a definition have different names",
-            )
-        known.add(part.name)
+def head(node: tree.Module | tree.Operation | tree.Space | tree.For) -> Span:
+    """The place of a definition: its first words up to its name, not all of its body."""
+    text, start = node.span.source.text, node.span.start
+    end = text.find(node.name, start + len("op "), node.span.end) + len(node.name)
+    return replace(node.span, end=max(end, start + 1))
 
 
 def spelled(value: Static) -> str:

@@ -122,7 +122,7 @@ class Holes:
                 f"{hole.count} alternatives cannot be taken",
                 hole.span,
                 found=f"{hole.count} of {len(labels)}",
-                expected=f"1 to {len(labels)} of them",
+                expected=f"at most {len(labels)}",
             )
         key = self.work.builder.register(hole.quantity, hole.count, tuple(labels), stem, hole.span)
         self.work.lifter.labels[key] = tuple(labels)

@@ -62,7 +62,7 @@ class Lifter:
             self.builder.budget.step(span)
             given = [*settled[:position], case, *settled[position + 1 :]]
             label = self.labels[argument.hole][alternative]
-            with self.builder.case(argument.hole, alternative, label):
+            with self.builder.case(argument.hole, alternative, label, len(argument.cases)):
                 cases.append((alternative, self._each_case(function, given, span)))
         return self.collapse(argument.hole, cases)
 
@@ -71,12 +71,13 @@ class Lifter:
         sizes: dict[str, int] = {}
         for argument in arguments:
             _count_cases(argument, sizes)
-        if prod(sizes.values()) > MAX_CASES:
+        total = self.builder.at.cases * prod(sizes.values())
+        if total > MAX_CASES:
             raise fault(
                 "E0511",
                 "the shape here depends on too many holes at once",
                 span,
-                found=" x ".join(str(size) for size in sizes.values()) + " cases",
+                found=f"{total:,} cases",
                 expected=f"at most {MAX_CASES:,}",
                 hint="bring the alternatives to one shape before the next hole",
             )

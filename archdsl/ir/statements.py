@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from archdsl.ir.evaluate import WORDS, Evaluator, flatten
 from archdsl.ir.graph import FrameKind
+from archdsl.ir.headers import head
 from archdsl.ir.paths import Step, binding_name
 from archdsl.ir.values import Family, Names, Tensor, Value, Varying, kind_of
 from archdsl.ir.work import Work
@@ -92,7 +93,7 @@ class Statements:
             raise fault(
                 "E0307",
                 f"{loop.name} is bound twice",
-                loop.span,
+                head(loop),
                 hint=f"{loop.name} has a meaning already: count with another name",
             )
         with self.work.builder.turned(len(series.values), loop.values.span):

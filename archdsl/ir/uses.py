@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from archdsl.ir.find import find_operation
+from archdsl.ir.find import find_operation, spoken
+from archdsl.ir.functions import FUNCTIONS
 from archdsl.ir.graph import FrameKind, Static
 from archdsl.ir.joining import JOINS
 from archdsl.ir.paths import Step
@@ -41,26 +43,31 @@ class Uses:
                 )
             return self._closure(function, bound, value, step)
         if bound is not None:
-            raise fault(
-                "E0303",
-                f"{function.name} is no operation",
-                function.span,
-                found=kind_of(bound),
-                expected="an operation, a cell, a block or an op",
-                hint="a value goes to the left of `->`" if isinstance(bound, Tensor) else "",
-            )
+            raise self._no_operation(function, bound)
         if isinstance(definition, tree.Operation):
             return self._operation(function, definition, names, value, step)
         if isinstance(definition, tree.Module):
             return self._module(function, definition, names, (value,), step)
         if isinstance(function, tree.Call) and function.name in JOINS:
             return self._joined(function, names, value)
+        if isinstance(function, tree.Call) and function.name in FUNCTIONS:
+            raise self._no_operation(function, self.work.evaluator.value(function, names))
         operation = find_operation(function.name, function.span)
         if operation is None:
             raise self.work.evaluator.unknown(function.name, names, function.span)
         if function.index:
             raise fault("E0302", f"{function.name} has no index", function.span)
         return self._builtin(function, operation, names, value, step)
+
+    def _no_operation(self, function: tree.Ref | tree.Call, value: Value) -> ArchError:
+        return fault(
+            "E0303",
+            f"{function.name} is no operation",
+            function.span,
+            found=kind_of(value),
+            expected="an operation, a cell, a block or an op",
+            hint="a value goes to the left of `->`" if isinstance(value, Tensor) else "",
+        )
 
     def _closure(
         self, function: tree.Ref, closure: Closure, value: Tensor, step: Step | None
@@ -92,7 +99,7 @@ class Uses:
         positional, keywords = self._split(function, names, formals)
 
         def emitted(*arguments: Value) -> Value:
-            given = [self._argument(a, function) for a in arguments]
+            given = [self._argument(a, function, operation) for a in arguments]
             try:
                 applied = bind(
                     operation,
@@ -102,8 +109,8 @@ class Uses:
             except OperationError as problem:
                 raise fault(
                     "E0304",
-                    f"{function.name}: {problem}",
-                    function.span,
+                    spoken(function.name, problem),
+                    _blamed(function, formals, str(problem)),
                     found=problem.found,
                     expected=problem.expected,
                     hint=problem.hint,
@@ -123,7 +130,9 @@ class Uses:
             hint=f"{name}(a, b) joins values; x -> {name}(f, g) applies f and g to x first",
         )
 
-    def _argument(self, value: Value, function: tree.Ref | tree.Call) -> Static:
+    def _argument(
+        self, value: Value, function: tree.Ref | tree.Call, operation: type[Operation]
+    ) -> Static:
         if isinstance(value, (int, float, str)):
             return value
         raise fault(
@@ -131,6 +140,7 @@ class Uses:
             f"{function.name} takes numbers, yes or no, or texts",
             function.span,
             found=kind_of(value),
+            expected=", ".join(p.name for p in signature(operation)) or "no arguments",
         )
 
     def _split(
@@ -245,3 +255,14 @@ class Uses:
             return self.work.builder.invoke(key, results, inputs, function.span, own)
 
         return self.work.lifter.lift(invoked, [*family, *bound.values()], function.span)
+
+
+def _blamed(function: tree.Ref | tree.Call, formals: Sequence[str], message: str) -> tree.Span:
+    """The argument that a message names, else the whole call."""
+    if not isinstance(function, tree.Call):
+        return function.span
+    words = message.replace(":", " ").split()
+    for argument, formal in zip_longest(function.arguments, formals[: len(function.arguments)]):
+        if argument is not None and (argument.name or formal) in words[1:]:
+            return argument.span
+    return function.span

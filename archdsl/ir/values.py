@@ -109,13 +109,15 @@ def kind_of(value: Value) -> str:
     """A value's kind in words, for messages."""
     match value:
         case bool():
-            return "yes or no"
+            return "yes" if value else "no"
         case int() | float():
             return f"the number {value}"
         case str():
             return f'the text "{value}"'
-        case Tensor() | Terms():
+        case Tensor():
             return "a value of the network"
+        case Terms():
+            return "a set of values"
         case Series():
             return "several values"
         case Varying():

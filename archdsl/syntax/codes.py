@@ -9,6 +9,7 @@ or whole texts that are read in a test where they begin with `archdsl`.
 from __future__ import annotations
 
 from archdsl.syntax.codes_formats import EDIT_ROWS, FORMAT_ROWS
+from archdsl.syntax.codes_ir import IR_ROWS
 from archdsl.syntax.codes_space import SPACE_ROWS
 from archdsl.syntax.explanation import row
 
@@ -81,6 +82,29 @@ ROWS = (
         "Between a number and a name stands a space or an operator.",
         "image: 3x32x32",
         "image: 3 x 32 x 32",
+    ),
+    row(
+        "E0112",
+        "a number that is too large",
+        "No number of an architecture is beyond 1e15.",
+        "100000 ^ 20",
+        "10 ^ 6",
+    ),
+    row(
+        "E0113",
+        "too many operations",
+        "A text from a stranger may ask for 20,000 operations, each definition counted once, and a "
+        "million with every use counted. Loops and repetitions inside one another multiply.",
+        "(relu^1000)^1000",
+        "relu^10",
+    ),
+    row(
+        "E0114",
+        "too many parameters or MACs",
+        "By default a network has at most 1e9 parameters and needs at most 1e13 MACs, all "
+        "alternatives together. Flags raise these limits.",
+        "conv(900000000, k=3)",
+        "conv(512, k=3)",
     ),
     # --- E02: syntax ------------------------------------------------------------------------
     row(
@@ -228,6 +252,8 @@ ROWS = (
         "{id, pool}",
         "{id | pool}",
     ),
+    # --- E03 names and values, E04 shapes, E05 holes and spaces --------------------------------
+    *IR_ROWS,
     # --- E06: architecture strings ----------------------------------------------------------
     row(
         "E0601",
