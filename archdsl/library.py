@@ -225,7 +225,7 @@ def open_space(
     limits: Limits | None = None,
 ) -> SearchSpace:
     """A space elaborated, with its `where` constraints on what is drawn from it."""
-    program = elaborate(space, parameters)
+    program = elaborate(space, parameters, limits)
     if not program.constraints:
         return SearchSpace(program)
     from archdsl.passes.figures import violated

@@ -200,7 +200,7 @@ def guarded(session: Session, work: Callable[[], int | None]) -> int:
     except Exception as error:  # an error of ours: say so, and where
         if os.environ.get(DEBUG):
             raise
-        report(_internal(error), as_json=session.json)
+        _tell_internal(error)
         return FAILED
 
 
@@ -215,17 +215,15 @@ def _plain(error: BaseException) -> ArchError:
     return fault("E0710", f"{where}{error.strerror or error}")
 
 
-def _internal(error: Exception) -> ArchError:
+def _tell_internal(error: Exception) -> None:
+    """An error of ours, in words that need nothing else of archdsl to work."""
     last = error.__traceback__
     while last is not None and last.tb_next is not None:
         last = last.tb_next
-    place = f"{Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}" if last else ""
-    return fault(
-        "E0903",
-        "archdsl failed on this input; please report it",
-        found=f"{type(error).__name__} in {place}: {error}",
-        hint=f"set {DEBUG}=1 to see where",
-    )
+    place = f" in {Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}" if last else ""
+    note("error[E0903]: archdsl failed on this input; please report it")
+    note(f"  = found: {type(error).__name__}{place}: {' '.join(str(error).split())}")
+    note(f"  = hint: {DEBUG}=1 in the environment shows where")
 
 
 def _discard_output() -> None:

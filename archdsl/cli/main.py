@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from archdsl import __version__
-from archdsl.cli import build, compare, figures, text
+from archdsl.cli import build, compare, figures, prove, text, train
 from archdsl.cli.command import COMMON, session_of
 
-GROUPS = (text, compare, figures, build)
+GROUPS = (text, figures, compare, build, prove, train)
 """Files with commands, in the order of `archdsl --help`."""
 
 HELP = """A compiler for neural architectures: text in, standalone PyTorch files, costs, pictures

@@ -1,0 +1,126 @@
+"""Commands that train: search, retrain. Both go on where they were stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from archdsl.cli.command import Session, X, command, space_names
+from archdsl.cli.output import put, put_json
+
+app = typer.Typer()
+
+Data = Annotated[
+    str,
+    typer.Option(
+        metavar="DATA",
+        help="digits, cifar10:ROOT, cifar100:ROOT, flowers102:ROOT or folder:PATH.",
+    ),
+]
+Run = Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="The folder of the run.")]
+Seed = Annotated[int, typer.Option(help="Of everything that is random.")]
+BatchSize = Annotated[int, typer.Option(help="Images in a batch.")]
+Rate = Annotated[float, typer.Option(help="AdamW's learning rate.")]
+Decay = Annotated[float, typer.Option(help="AdamW's weight decay.")]
+Threads = Annotated[int, typer.Option(help="Of torch.")]
+Device = Annotated[str, typer.Option(help="cpu, cuda, ...")]
+
+
+@command(app)
+def search(
+    session: Session,
+    named: Annotated[str, typer.Argument(metavar="SPACE", help=X, autocompletion=space_names)],
+    out: Run,
+    controller: Annotated[str, typer.Option(help="reinforce or random.")] = "reinforce",
+    data: Data = "digits",
+    seed: Seed = 42,
+    epochs: Annotated[int, typer.Option(help="Of weights and controller in turn.")] = 100,
+    controller_steps: Annotated[int, typer.Option(help="Rewards in an epoch.")] = 100,
+    derive_samples: Annotated[int, typer.Option(help="Proposals to derive from.")] = 10,
+    measure_samples: Annotated[int, typer.Option(help="Drawn to measure rewards.")] = 10,
+    batch_size: BatchSize = 128,
+    learning_rate: Rate = 1e-3,
+    weight_decay: Decay = 1e-4,
+    calibration: Annotated[int, typer.Option(help="Batches that set statistics.")] = 2,
+    as_released: Annotated[
+        bool, typer.Option("--as-released", help="With the faults of the published code.")
+    ] = False,
+    threads: Threads = 2,
+    device: Device = "cpu",
+) -> None:
+    """Search a space: shared weights and a controller in turn.
+
+    Stopped anywhere, the same command goes on. The folder gets the space, supernet.py, the
+    ledger, network.py of the best architecture, and a summary.
+    """
+    given = _settings(locals(), "session", "named", "out")
+    space = session.library.find(named).space
+
+    from archdsl.run.search import search as run
+    from archdsl.run.settings import SearchSettings
+    from archdsl.run.summary import as_text, search_table
+
+    summary = run(space, out=out, settings=SearchSettings(**given), quiet=session.quiet)
+    _put_summary(session, out, as_text(search_table(summary)))
+    session.tell(f"the best: {out / 'network.py'}, known as {out}:best")
+
+
+@command(app)
+def retrain(
+    session: Session,
+    named: Annotated[
+        str, typer.Argument(metavar="RUN_OR_X", help=f"The best of a run's folder. {X}")
+    ],
+    out: Run,
+    inherit: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="WEIGHTS", help="Begin with these: a search's checkpoint, or of inherit."
+        ),
+    ] = None,
+    data: Data = "digits",
+    seed: Seed = 42,
+    epochs: Annotated[int, typer.Option(help="Of training.")] = 600,
+    batch_size: BatchSize = 128,
+    learning_rate: Rate = 1e-3,
+    weight_decay: Decay = 1e-4,
+    decay_every: Annotated[int, typer.Option(help="Epochs at one learning rate.")] = 50,
+    decay: Annotated[float, typer.Option(help="The rate's factor after these.")] = 0.85,
+    checkpoint_every: Annotated[int, typer.Option(help="Epochs between judgements.")] = 10,
+    threads: Threads = 2,
+    device: Device = "cpu",
+) -> None:
+    """Train an architecture from fresh weights, and test it.
+
+    Stopped anywhere, the same command goes on. The folder gets network.py, the best weights
+    on validation, and a summary.
+    """
+    given = _settings(locals(), "session", "named", "out", "inherit")
+    found = session.library.find(f"{named}:best" if Path(named).is_dir() else named)
+    network = found.network()
+
+    from archdsl.run.retrain import retrain as run
+    from archdsl.run.settings import RetrainSettings
+    from archdsl.run.summary import as_text, retrain_table
+
+    settings = RetrainSettings(**given)
+    summary = run(network, out=out, settings=settings, inherit=inherit, quiet=session.quiet)
+    _put_summary(session, out, as_text(retrain_table(summary)))
+    session.tell(f"the weights: {out / 'best.safetensors'}, for {out / 'network.py'}")
+
+
+def _settings(values: Mapping[str, Any], *others: str) -> dict[str, Any]:
+    """The options of a command that are settings of its run."""
+    return {name: value for name, value in values.items() if name not in others}
+
+
+def _put_summary(session: Session, out: Path, table: str) -> None:
+    if not session.json:
+        put(table)
+        return
+    import json
+
+    put_json(json.loads((out / "summary.json").read_text(encoding="utf-8")))

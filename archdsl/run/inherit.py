@@ -1,0 +1,153 @@
+"""Weights that carry over from one network to another, by their names.
+
+A file may hold the names of the text (-O0, checkpoints, supernets) or those of the optimised
+network (-O1): the weight map of the passes goes both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from archdsl.controllers.tensors import below
+from archdsl.files import write_whole
+from archdsl.ir.graph import Program
+from archdsl.load import load_network
+from archdsl.passes.driver import optimise
+from archdsl.passes.names import network_weights
+from archdsl.passes.weights import UnequalBuffers
+from archdsl.syntax.errors import fault
+
+Tensors = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inheritance:
+    """What became of every tensor of the new network.
+
+    `carried` are as they were; `reshaped` have the name and another shape (name, old, new) and
+    are fresh, like `fresh`, which have no predecessor; `dropped` had no successor.
+    """
+
+    carried: tuple[str, ...]
+    reshaped: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
+    fresh: tuple[str, ...]
+    dropped: tuple[str, ...]
+    carried_params: int
+    params: int
+
+
+def inherit(
+    weights: Path, before: Program, after: Program, out: Path, *, level: int = 1, seed: int = 0
+) -> Inheritance:
+    """Write the weights of `after` to `out`, those that `before` has in common taken over.
+
+    `before` may be a space: then the file holds a supernet. The others are initialised as in a
+    new network, from `seed`. `level` is that of the network that will load them.
+
+    Raises:
+        ArchError: E0708 for a file that cannot be read, E0812 where it does not hold exactly
+            the weights of `before`, E0813 where the optimised network cannot take them.
+    """
+    old = _as_written(_read(weights), before, weights)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        new = dict(load_network(after).state_dict())
+    carried = [name for name in new if name in old and old[name].shape == new[name].shape]
+    parameters = {name: w.elements for name, w in network_weights(after).items() if not w.buffer}
+    report = Inheritance(
+        carried=tuple(carried),
+        reshaped=tuple(
+            (name, tuple(old[name].shape), tuple(tensor.shape))
+            for name, tensor in new.items()
+            if name in old and old[name].shape != tensor.shape
+        ),
+        fresh=tuple(name for name in new if name not in old),
+        dropped=tuple(name for name in old if name not in new),
+        carried_params=sum(parameters.get(name, 0) for name in carried),
+        params=sum(parameters.values()),
+    )
+    new |= {name: old[name] for name in carried}
+    _write(out, new, after, level)
+    return report
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file; of a search's checkpoint, the shared weights."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise fault(
+            "E0708",
+            f"{path} cannot be read: {error}",
+            found=str(path),
+            expected="weights in a safetensors file",
+        ) from None
+    for prefix in ("shared.weights.", "weights."):
+        if inner := below(tensors, prefix):
+            return inner
+    return tensors
+
+
+def _as_written(tensors: dict[str, Tensor], program: Program, path: Path) -> Tensors:
+    """The tensors under the names of the text, whichever level they were saved at."""
+    wanted = {name: w.shape for name, w in network_weights(program).items()}
+    if tensors.keys() == wanted.keys():
+        _same_shapes(tensors, wanted, path)
+        return tensors
+    optimised = optimise(program)
+    names = {name: w.shape for name, w in network_weights(optimised.program).items()}
+    if tensors.keys() != names.keys():
+        _refuse(tensors, wanted, path)
+    _same_shapes(tensors, names, path)
+    return optimised.weights.backward(tensors)
+
+
+def _same_shapes(tensors: Tensors, wanted: Mapping[str, tuple[int, ...]], path: Path) -> None:
+    for name, shape in wanted.items():
+        if tuple(tensors[name].shape) != shape:
+            raise fault(
+                "E0812",
+                f"{name} in {path} has another shape than in --from",
+                found=str(tuple(tensors[name].shape)),
+                expected=str(shape),
+                hint="--from names the architecture that the weights are of, parameters included",
+            )
+
+
+def _refuse(tensors: Tensors, wanted: Iterable[str], path: Path) -> NoReturn:
+    missing = [name for name in wanted if name not in tensors]
+    more = [name for name in tensors if name not in set(wanted)]
+    raise fault(
+        "E0812",
+        f"{path} does not hold the weights of --from: "
+        f"{len(missing)} are missing, {len(more)} belong to something else",
+        found=f"{more[0]}, ..." if more else "",
+        expected=f"{missing[0]}, ..." if missing else "",
+        hint="--from names the architecture that the weights are of, parameters included",
+    )
+
+
+def _write(out: Path, tensors: Tensors, program: Program, level: int) -> None:
+    """One safetensors file with the names that a network of that level loads."""
+    optimised = optimise(program, level)
+    try:
+        laid_out = optimised.weights.forward(tensors)
+    except UnequalBuffers as error:
+        raise fault("E0813", f"{error}", hint="write them with -O 0") from None
+    metadata = {
+        "format": "archdsl 1",
+        "space": program.text,
+        "hash": program.hash,
+        "architecture": program.genotype,
+        "values": "{}",
+    }
+    write_whole(out, save({n: t.contiguous() for n, t in laid_out.items()}, metadata))
