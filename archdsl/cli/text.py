@@ -51,7 +51,7 @@ def _checked(session: Session, name: str) -> Iterator[Found]:
 
 
 def _keeps_constraints(found: Found) -> None:
-    """Raise E0510 where a network breaks a `where` of its space."""
+    """Raise E0520 where a network breaks a `where` of its space."""
     network = found.network()
     if not network.constraints:
         return
@@ -62,7 +62,7 @@ def _keeps_constraints(found: Found) -> None:
         diagnostic
         for broken in violated(network)
         for diagnostic in fault(
-            "E0510",
+            "E0520",
             f"{network.space} wants {broken.metric} {broken.operator} {broken.bound:,}",
             broken.span,
             found=f"{known[broken.metric]:,}",

@@ -8,6 +8,7 @@ or whole texts that are read in a test where they begin with `archdsl`.
 
 from __future__ import annotations
 
+from archdsl.syntax.codes_files import FILE_ROWS
 from archdsl.syntax.codes_formats import EDIT_ROWS, FORMAT_ROWS
 from archdsl.syntax.codes_ir import IR_ROWS
 from archdsl.syntax.codes_space import SPACE_ROWS
@@ -293,6 +294,7 @@ ROWS = (
     ),
     *SPACE_ROWS,
     *FORMAT_ROWS,
+    *FILE_ROWS,
     *EDIT_ROWS,
     # --- E08: data and runs -----------------------------------------------------------------
     row(

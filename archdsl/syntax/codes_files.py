@@ -1,0 +1,88 @@
+"""Codes of names, files and the command line (E07xx), of inherited weights, of ourselves."""
+
+from __future__ import annotations
+
+from archdsl.syntax.explanation import row
+
+FILE_ROWS = (
+    row(
+        "E0520",
+        "an architecture breaks a constraint of its space",
+        "What the space says with `where` holds for every architecture that is drawn from it. "
+        "`archdsl cost` prints the figures that it bounds.",
+    ),
+    row(
+        "E0701",
+        "a space that is not known",
+        "A string begins with the name of its space, which is looked up in the files given with "
+        "--space, then among those that ship: `archdsl spaces` lists them.",
+    ),
+    row(
+        "E0702",
+        "a run without a result",
+        "RUN:best is the best architecture of the folder of a finished search, which holds it as "
+        "network.py. An unfinished search goes on with the command that began it.",
+    ),
+    row(
+        "E0703",
+        "two spaces of one name",
+        "Files given with --space hold spaces of different names. A shipped space may be replaced.",
+    ),
+    row(
+        "E0704",
+        "a file with several spaces",
+        "Where one space is meant, a file with several does not say which: give the file with "
+        "--space and name the space.",
+    ),
+    row(
+        "E0705",
+        "a whole space where one architecture belongs",
+        "A network has costs, an identity and a file network.py once every hole is filled. "
+        "`archdsl sample SPACE` draws an architecture; `archdsl show SPACE` says what is open.",
+    ),
+    row(
+        "E0706",
+        "a Python file that was not generated",
+        "Files that archdsl writes carry the string they were made from, and at their end the "
+        "text of its space as comments. Nothing in them is run to read it.",
+    ),
+    row(
+        "E0707",
+        "a file that cannot be written",
+        "Files are written whole or not at all: what was there before is intact. `archdsl new` "
+        "never replaces a file.",
+    ),
+    row(
+        "E0708",
+        "a file that cannot be read",
+        "It is missing, a folder, larger than 64 MiB, or no text in UTF-8.",
+    ),
+    row(
+        "E0709",
+        "an argument that means nothing here",
+        "The command has no use for it; what it takes is listed under `expected`.",
+    ),
+    row(
+        "E0710",
+        "the machine could not do it",
+        "Memory, the disk or the operating system refused; nothing is wrong with the text.",
+    ),
+    row(
+        "E0812",
+        "weights of another network",
+        "`archdsl inherit` takes exactly the weights of --from, no more and no less, as its "
+        "network.py or supernet.py saves them. Parameters of the space count: another width is "
+        "another network.",
+    ),
+    row(
+        "E0813",
+        "weights that the optimised network cannot take",
+        "Merged operations share their statistics, which differ in this file. The network as "
+        "written (-O 0) takes them.",
+    ),
+    row(
+        "E0903",
+        "archdsl failed",
+        "An error of archdsl, not of the text: please report it with the input.",
+    ),
+)
