@@ -19,6 +19,9 @@ GAP = r"(?:\s|#[^\n]*)*"
 VERSION = re.compile(rf"{GAP}archdsl{GAP}[0-9]+")
 USE = re.compile(rf"{GAP}use{GAP}[A-Za-z][A-Za-z_0-9]*")
 
+PARAMETERS = 90
+"""Columns for the parameters of a header in one line."""
+
 Line = t.Operation | t.Constant | t.Title | t.Where | t.Return | t.Bind
 Thing = t.Space | t.Item | t.Statement
 
@@ -152,9 +155,9 @@ class DocumentPrinter:
         match thing:
             case t.Operation():
                 head = ["op ", thing.name, self._parameters(thing.parameters)]
-                return [head, " = ", self._value(thing.value)]
+                return [head, self.expressions.bound(thing.value)]
             case t.Constant():
-                return [f"{thing.name} = ", self._value(thing.value)]
+                return [thing.name, self.expressions.bound(thing.value)]
             case t.Title():
                 return f"title {quoted(thing.value, thing.span)}"
             case t.Where():
@@ -162,8 +165,8 @@ class DocumentPrinter:
             case t.Return():
                 return ["return ", self._several(thing.values)]
             case t.Bind():
-                names = [[r.name, self.headers.index(r.index), " = "] for r in thing.targets]
-                return [names, self._value(thing.value)]
+                names = [[r.name, self.headers.index(r.index)] for r in thing.targets]
+                return [join(" = ", names), self.expressions.bound(thing.value)]
         assert_never(thing)
 
     def _value(self, expression: t.Expression) -> Layout:
@@ -200,7 +203,7 @@ class DocumentPrinter:
         header = [names, self._header(node), _elastic(node)]
         match node.body:
             case (t.Return(values=(value,)),) if node.short or self.plain:
-                self.write(indent, node, [header, " = ", self._value(value)], node.doc)
+                self.write(indent, node, [header, self.expressions.bound(value)], node.doc)
             case _:
                 self._block(indent, node, header, node.body, node.doc)
 
@@ -218,7 +221,15 @@ class DocumentPrinter:
         return Group(["(", Nest([SOFT, self._listed(parameters)]), SOFT, ")"])
 
     def _listed(self, parameters: Sequence[t.Parameter]) -> Layout:
-        return join([",", SPACE], [self._parameter(node) for node in parameters])
+        """As many in a line as fit: breaks stand only where lines would be too long."""
+        lines: list[str] = []
+        for node in parameters:
+            text = set_lines(self._parameter(node), 0)
+            if lines and len(lines[-1]) + len(text) <= PARAMETERS:
+                lines[-1] += f", {text}"
+            else:
+                lines.append(text)
+        return join([",", SPACE], lines)
 
     def _input(self, node: t.Input) -> Layout:
         if not node.shape:

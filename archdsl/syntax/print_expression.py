@@ -82,7 +82,7 @@ class Expressions:
             case t.Negate():
                 return ["-", self.layout(node.value, NEGATE, tight)]
             case t.Select():
-                return self._select(node)
+                return Group(Nest(self.cases(node)))
             case t.Tied():
                 return [self.layout(node.value, ATOM), f"@{node.name}", self.index(node.index)]
         assert_never(node)
@@ -102,9 +102,21 @@ class Expressions:
             return ""
         return ["[", join(", ", [self.layout(value, tight=True) for value in values]), "]"]
 
-    def _select(self, node: t.Select) -> Layout:
-        condition, yes, no = (self.layout(part) for part in (node.condition, node.yes, node.no))
-        return Group(["if ", condition, Nest([SPACE, "then ", yes, SPACE, "else ", no])])
+    def bound(self, node: t.Expression) -> Layout:
+        """`= node`: the cases of a long choice stand under one another, on lines of their own."""
+        if isinstance(node, t.Select):
+            return Group([" =", Nest([SPACE, self.cases(node)])])
+        return [" = ", self.layout(node)]
+
+    def cases(self, node: t.Select) -> list[Layout]:
+        """`if a then b`, `else if c then d`, `else e`, with breaks between them."""
+        parts: list[Layout] = []
+        rest: t.Expression = node
+        while isinstance(rest, t.Select):
+            case = ["if ", self.layout(rest.condition), " then ", self.layout(rest.yes)]
+            parts.append(["else ", case] if parts else case)
+            rest = rest.no
+        return join(SPACE, [*parts, ["else ", self.layout(rest)]])
 
     def _binary(self, node: t.Binary, tight: bool) -> Layout:
         level = BINDING[node.operator]
