@@ -50,38 +50,48 @@ def fuse_siblings(graph: Graph, modules: Modules) -> Rewrite:
     draft = Draft(graph)
     consumers = draft.consumers()
     uses = Counter(node.path for node in graph.nodes if node.path)
-    groups: dict[Hashable, list[Chain]] = {}
-    for position in draft.live():
-        key, chain = _chain(draft, position, consumers, uses)
-        if key is not None:
-            groups.setdefault(key, []).append(chain)
-    for group in groups.values():
-        if len(group) > 1:
-            _fuse(draft, group)
+    chains = [_chain(draft, position, consumers, uses) for position in draft.live()]
+    single = [chain for chain in chains if chain is not None]
+    for length in (3, 2, 1):  # as long as siblings agree
+        groups: dict[Hashable, list[Chain]] = {}
+        for chain in single:
+            if len(chain.links) >= length:
+                short = replace(chain, links=chain.links[:length])
+                groups.setdefault(_common(draft, short), []).append(short)
+        fused = {chain.first for g in groups.values() if len(g) > 1 for chain in g}
+        single = [chain for chain in single if chain.first not in fused]
+        for group in groups.values():
+            if len(group) > 1:
+                _fuse(draft, group)
     return draft.finish()
 
 
 def _chain(
     draft: Draft, position: int, consumers: Mapping[int, list[int]], uses: Counter[Path]
-) -> tuple[Hashable | None, Chain]:
-    """What siblings have in common, and the chain that starts here; None where none does."""
-    links = [position]
-    operation = draft.operation(position)
-    if operation is None or uses[draft.nodes[position].path] > 1:
-        return None, Chain((position,))
-    source = draft.args(position)
-    match operation:
+) -> Chain | None:
+    """The longest chain that starts at a node and could widen."""
+    if uses[draft.nodes[position].path] > 1:
+        return None
+    match draft.operation(position):
         case Conv(groups=1):
-            key: Hashable = replace(operation, channels=1)
-            links += _tail(draft, position, consumers, uses)
-        case Linear():
-            key = replace(operation, features=1)
-        case TokensLinear() | TokensMLP():
-            key = operation
+            return Chain((position, *_tail(draft, position, consumers, uses)))
+        case Linear() | TokensLinear() | TokensMLP():
+            return Chain((position,))
         case _:
-            return None, Chain((position,))
-    tail = tuple(draft.operation(link) for link in links[1:])
-    return (source, key, tail), Chain(tuple(links))
+            return None
+
+
+def _common(draft: Draft, chain: Chain) -> Hashable:
+    """What siblings agree in: their input, and all but their widths."""
+    operations = [draft.operation(link) for link in chain.links]
+    match operations[0]:
+        case Conv() as conv:
+            operations[0] = replace(conv, channels=1)
+        case Linear() as linear:
+            operations[0] = replace(linear, features=1)
+        case _:
+            pass
+    return (draft.args(chain.first), tuple(operations))
 
 
 def _tail(

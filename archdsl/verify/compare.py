@@ -21,6 +21,7 @@ from archdsl.verify.equal import (
     Subject,
     Tensors,
     Verdict,
+    WeightsDoNotFit,
     randomise,
 )
 from archdsl.verify.plain import plain_network
@@ -95,9 +96,17 @@ def verdict(
     comparison = Comparison(reference, plain or reference, state, x, dead)
     rows: list[Row] = []
     for subject in subjects:
-        rows += comparison.float64(subject)
-        if subject is not plain:
-            rows += comparison.float32(subject)
-        if steps and subject.name == OPTIMISED:
-            rows += comparison.steps(subject)
+        try:
+            rows += _rows(comparison, subject, steps)
+        except WeightsDoNotFit as problem:
+            rows.append(Row(subject.name, f"weights ({problem})", float("inf"), 0.0))
     return Verdict(name, tuple(rows))
+
+
+def _rows(comparison: Comparison, subject: Subject, steps: bool) -> list[Row]:
+    rows = [*comparison.float64(subject)]
+    if subject is not comparison.plain:
+        rows += comparison.float32(subject)
+    if steps and subject.name == OPTIMISED:
+        rows += comparison.steps(subject)
+    return rows

@@ -25,6 +25,11 @@ STEPS = 1e-9
 FACTOR = 4
 FLOOR = 1e-6
 
+
+class WeightsDoNotFit(Exception):
+    """A network's weights are not those of the reference, carried over."""
+
+
 Tensors = Mapping[str, Tensor]
 Carry = Callable[[Tensors], dict[str, Tensor]]
 
@@ -127,9 +132,12 @@ def randomise(module: nn.Module, generator: torch.Generator) -> None:
 def load(subject: Subject, module: nn.Module, state: Tensors, dtype: torch.dtype) -> None:
     """Give a module the reference's weights, in a precision; what they do not name stays."""
     module.to(dtype)
-    _, unexpected = module.load_state_dict(subject.carry(state), strict=False)
+    try:
+        _, unexpected = module.load_state_dict(subject.carry(state), strict=False)
+    except (RuntimeError, KeyError) as problem:
+        raise WeightsDoNotFit(f"{subject.name}: {problem}") from problem
     if unexpected:
-        raise KeyError(f"{subject.name} has no {', '.join(sorted(unexpected)[:3])}")
+        raise WeightsDoNotFit(f"{subject.name} has no {', '.join(sorted(unexpected)[:3])}")
 
 
 def run(subject: Subject, module: nn.Module, x: Tensor, train: bool) -> Outcome:
