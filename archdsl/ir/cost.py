@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from math import prod
 
 from archdsl.ir.graph import Apply, Graph, Invoke, Item, Node, Path, Program
 from archdsl.ir.types import Cost
@@ -48,47 +49,59 @@ class Pricer:
 
     def _graph(self, graph: Graph, live: frozenset[int] | None) -> Cost:
         nodes = graph.nodes
+        sizes = [_bytes(node) for node in nodes]
+        peaks = [0] * len(nodes)
         weights: dict[Path, int] = {}  # by path: what is tied counts once
         macs = activations = 0
         for position, node in enumerate(nodes):
+            kind = node.kind
+            if isinstance(kind, Invoke):
+                inner = self.price(kind.module)
+                peaks[position] = inner.peak_bytes
             if live is not None and position not in live:
                 continue
-            match node.kind:
-                case Apply(operation):
-                    types = tuple([nodes[arg].types[0] for arg in node.args])
-                    weights[node.path], spent = price(operation, types)
-                    macs += spent
-                    activations += _bytes(node)
-                case Invoke(module):
-                    inner = self.price(module)
-                    weights[node.path] = inner.params
-                    macs += inner.macs
-                    activations += inner.activation_bytes
-                case _:
-                    pass
+            if isinstance(kind, Apply):
+                types = tuple([nodes[arg].types[0] for arg in node.args])
+                weights[node.path], spent = price(kind.operation, types)
+                macs += spent
+                activations += sizes[position]
+            elif isinstance(kind, Invoke):
+                weights[node.path] = inner.params
+                macs += inner.macs
+                activations += inner.activation_bytes
         return Cost(
             params=sum(weights.values()),
             macs=macs,
             activation_bytes=activations,
-            peak_bytes=self._peak(graph),
+            peak_bytes=_peak(graph, sizes, peaks),
         )
 
-    def _peak(self, graph: Graph) -> int:
-        """The most bytes alive at once when nodes run in order and die after their last use."""
-        last = {arg: position for position, node in enumerate(graph.nodes) for arg in node.args}
-        last |= dict.fromkeys(graph.outputs, len(graph.nodes))
-        alive = peak = 0
-        dying: dict[int, int] = {}
-        for position, node in enumerate(graph.nodes):
-            size = 0 if isinstance(node.kind, Item) else _bytes(node)
-            alive += size
-            inner = self.price(node.kind.module).peak_bytes if isinstance(node.kind, Invoke) else 0
-            peak = max(peak, alive + inner)
-            end = last.get(position, position)
-            dying[end] = dying.get(end, 0) + size
-            alive -= dying.pop(position, 0)
-        return peak
+
+def _peak(graph: Graph, sizes: Sequence[int], inner: Sequence[int]) -> int:
+    """The most bytes alive at once when nodes run in order and die after their last use.
+
+    `inner` is what the modules used need besides their inputs and results.
+    """
+    last = {arg: position for position, node in enumerate(graph.nodes) for arg in node.args}
+    last |= dict.fromkeys(graph.outputs, len(graph.nodes))
+    for position in range(len(graph.nodes) - 1, -1, -1):
+        if isinstance(graph.nodes[position].kind, Item):  # a part lives in the whole
+            (whole,) = graph.nodes[position].args
+            last[whole] = max(last[whole], last.get(position, position))
+    dying = [0] * (len(graph.nodes) + 1)
+    alive = peak = 0
+    for position, size in enumerate(sizes):
+        alive += size
+        peak = max(peak, alive + inner[position])
+        dying[last.get(position, position)] += size
+        alive -= dying[position]
+    return peak
 
 
 def _bytes(node: Node) -> int:
-    return FLOAT_BYTES * sum([type_.elements for type_ in node.types])
+    """What a node allocates; an item of several results is a part of them."""
+    if isinstance(node.kind, Item):
+        return 0
+    if len(node.types) == 1:
+        return FLOAT_BYTES * prod(node.types[0].shape)
+    return FLOAT_BYTES * sum(type_.elements for type_ in node.types)

@@ -110,19 +110,18 @@ def name_all(items: list[tuple[str, tuple[int, ...], tuple[str, ...]]]) -> list[
     """
     alone = Counter(base for base, *_ in set(items))
     items = [(base, place, indices if alone[base] > 1 else ()) for base, place, indices in items]
-    places: dict[tuple[str, tuple[str, ...]], list[tuple[int, ...]]] = {}
+    found: dict[tuple[str, tuple[str, ...]], set[tuple[int, ...]]] = {}
     for base, place, indices in items:
-        known = places.setdefault((base, indices), [])
-        if place not in known:
-            known.append(place)
-    for known in places.values():
-        known.sort()
+        found.setdefault((base, indices), set()).add(place)
+    numbers = {
+        (word, place): str(number) if len(places) > 1 else ""
+        for word, places in found.items()
+        for number, place in enumerate(sorted(places), start=1)
+    }
     used: set[str] = set()
     result = []
     for base, place, indices in items:
-        known = places[base, indices]
-        number = str(known.index(place) + 1) if len(known) > 1 else ""
-        name = join_name(base, number, indices)
+        name = join_name(base, numbers[(base, indices), place], indices)
         while name in used:
             name += "_"
         used.add(name)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from archdsl.ir.formula import ALWAYS, Taken, holds
-from archdsl.ir.graph import Apply, Choose, Frame, Graph, Invoke, Node, Path, Program
+from archdsl.ir.formula import ALWAYS, All, Formula, Taken, holds
+from archdsl.ir.graph import Apply, Choose, Frame, Graph, Invoke, Kind, Node, Path, Program
 from archdsl.ir.scopes import ScopeKey, inner_scope, qualify
 
 Assignment: TypeAlias = Mapping[str, tuple[int, ...]]
@@ -64,54 +64,66 @@ class _Resolver:
 
     def _graph(self, graph: Graph, scope: ScopeKey) -> tuple[Graph, tuple[object, ...]]:
         """The graph, and what tells it from others: its definition and what it decided."""
-        taken = self._taken(scope)
+        decided = [self.assignment.get(qualify(scope, hole.name)) for hole in graph.holes]
+        chosen = {h.name: taken or () for h, taken in zip(graph.holes, decided, strict=True)}
         nodes: list[Node] = []
         position: dict[int, int] = {}
         invoked: list[str] = []
         for old, node in enumerate(graph.nodes):
-            if not holds(node.under, taken):
+            if not _lives(node.under, chosen):
                 continue
-            if isinstance(node.kind, Choose):
-                (chosen,) = self.assignment[qualify(scope, node.kind.hole)]
-                position[old] = position[node.args[chosen]]
+            kind = node.kind
+            if isinstance(kind, Choose):
+                (taken,) = chosen[kind.hole]
+                position[old] = position[node.args[taken]]
                 _label(nodes, position[old], node.label)
                 continue
             position[old] = len(nodes)
-            filled = self._filled(node, scope, taken, position)
-            nodes.append(filled)
-            if isinstance(filled.kind, Invoke):
-                invoked.append(filled.kind.module)
+            if isinstance(kind, Invoke):
+                used = self.program.modules[kind.module]
+                invoked.append(self.module(kind.module, inner_scope(used, scope, node.path)))
+                kind = Invoke(invoked[-1])
+            nodes.append(_filled(node, kind, chosen, position))
         result = replace(
             graph,
             nodes=tuple(nodes),
             outputs=tuple(position[output] for output in graph.outputs),
             holes=(),
-            frames=_live_frames(graph.frames, nodes),
+            frames=_live_frames(graph.frames, nodes) if graph.frames else {},
         )
-        decided = tuple(self.assignment.get(qualify(scope, hole.name)) for hole in graph.holes)
-        return result, (id(graph), decided, tuple(invoked))
+        return result, (id(graph), tuple(decided), tuple(invoked))
 
-    def _filled(
-        self,
-        node: Node,
-        scope: ScopeKey,
-        taken: Callable[[Taken], bool],
-        position: Mapping[int, int],
-    ) -> Node:
-        kind, args = node.kind, node.args
-        if isinstance(kind, Apply) and kind.when:
-            args = tuple(
-                arg for arg, when in zip(args, kind.when, strict=True) if holds(when, taken)
-            )
-            kind = Apply(kind.operation)
-        elif isinstance(kind, Invoke):
-            used = self.program.modules[kind.module]
-            kind = Invoke(self.module(kind.module, inner_scope(used, scope, node.path)))
-        return replace(node, kind=kind, args=tuple(position[arg] for arg in args), under=ALWAYS)
 
-    def _taken(self, scope: ScopeKey) -> Callable[[Taken], bool]:
-        assignment = self.assignment
-        return lambda atom: atom.alternative in assignment.get(qualify(scope, atom.hole), ())
+Chosen: TypeAlias = Mapping[str, tuple[int, ...]]
+
+
+def _lives(formula: Formula, chosen: Chosen) -> bool:
+    """Whether a formula holds; the two that almost all nodes have are answered at once."""
+    if isinstance(formula, Taken):
+        return formula.alternative in chosen[formula.hole]
+    if isinstance(formula, All) and not formula.terms:
+        return True
+    return holds(formula, lambda atom: atom.alternative in chosen[atom.hole])
+
+
+def _filled(node: Node, kind: Kind, chosen: Chosen, position: Mapping[int, int]) -> Node:
+    """The node of the network, which is the node itself where nothing was open."""
+    args = node.args
+    if isinstance(kind, Apply) and kind.when:
+        present = zip(args, kind.when, strict=True)
+        args = tuple([arg for arg, when in present if _lives(when, chosen)])
+        kind = Apply(kind.operation)
+    args = tuple([position[arg] for arg in args])
+    if kind is node.kind and args == node.args and node.under == ALWAYS:
+        return node
+    return Node(
+        kind=kind,
+        args=args,
+        types=node.types,
+        path=node.path,
+        label=node.label,
+        span=node.span,
+    )
 
 
 def _label(nodes: list[Node], position: int, label: str) -> None:
