@@ -82,12 +82,16 @@ class Library:
         Raises ArchError for whatever does not exist or does not make sense.
         """
         if named == "-" or named.endswith(".arch"):
-            return self._only(Path(named))
+            return self._only(parse(read_text(Path(named)), named), named)
         if named.endswith(".py"):
             return self._generated(Path(named))
         if ":" in named:
             return self._run(named)
         return self.string(named)
+
+    def text(self, text: str, name: str = "<text>") -> Found:
+        """The only space of a text, as `find` gives it for a file."""
+        return self._only(parse(text, name), name)
 
     def string(self, text: str) -> Found:
         """The architecture that a string names, or the space where it names no more."""
@@ -120,16 +124,15 @@ class Library:
         if findings:
             raise ArchError(findings)
 
-    def _only(self, path: Path) -> Found:
-        document = parse(read_text(path), str(path))
+    def _only(self, document: tree.Document, name: str) -> Found:
         first, *others = document.spaces
         if others:
             raise fault(
                 "E0704",
-                f"{path} holds {len(document.spaces)} spaces",
+                f"{name} holds {len(document.spaces)} spaces",
                 others[0].span,
                 found=", ".join(space.name for space in document.spaces),
-                hint=f"name one: {first.name} --space {path}",
+                hint=f"name one: {first.name} --space {name}",
             )
         return _whole(open_space(joined(first, self._used(document)), None, self.limits))
 

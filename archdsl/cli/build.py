@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,13 +13,8 @@ from archdsl.cli.output import put, put_json
 app = typer.Typer()
 
 
-class Emit(str, Enum):
-    """The stages of the pipeline that can be printed."""
-
-    TREE = "tree"
-    IR = "ir"
-    IR_OPT = "ir-opt"
-    CODE = "code"
+Emit = Literal["tree", "ir", "ir-opt", "code"]
+"""Names of `compiler.Stage`, which would be slow to import here."""
 
 
 @command(app, "compile")
@@ -51,7 +45,7 @@ def compile_(
         raise typer.BadParameter("give either -o DIR, or --emit STAGE to print")
     found = session.library.find(named)
     if emit is not None:
-        stage = compiler.Stage(emit.value)
+        stage = compiler.Stage(emit)
         put(compiler.emit(found, stage, level=level, supernet=supernet, format=format))
         return
     assert out is not None

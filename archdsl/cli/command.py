@@ -14,6 +14,7 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -92,29 +93,25 @@ Level = Annotated[
     typer.Option("-O", min=0, max=1, metavar="0|1", help="0: as written. 1: exact in training."),
 ]
 
-COMMON: dict[str, Any] = {
-    "space": (
-        Annotated[
-            list[Path],
-            typer.Option("--space", metavar="FILE", help="A file whose spaces are known by name."),
-        ],
-        (),
-    ),
-    "max_params": (
-        Annotated[
-            str | None,
-            typer.Option(metavar="N", help="Raise the limit of parameters (1G by default)."),
-        ],
-        None,
-    ),
-    "max_macs": (
-        Annotated[
-            str | None, typer.Option(metavar="N", help="Raise the limit of MACs (10T by default).")
-        ],
-        None,
-    ),
-    "json": (Annotated[bool, typer.Option("--json", help="Data and errors as JSON.")], False),
-    "quiet": (Annotated[bool, typer.Option("--quiet", "-q", help="No messages.")], False),
+SpaceFiles = Annotated[
+    list[Path],
+    typer.Option("--space", metavar="FILE", help="A file whose spaces are known by name."),
+]
+MaxParams = Annotated[
+    str | None, typer.Option(metavar="N", help="Raise the limit of parameters (1G by default).")
+]
+MaxMacs = Annotated[
+    str | None, typer.Option(metavar="N", help="Raise the limit of MACs (10T by default).")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Data and errors as JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No messages.")]
+
+COMMON: dict[str, tuple[Any, Any]] = {
+    "space": (SpaceFiles, ()),
+    "max_params": (MaxParams, None),
+    "max_macs": (MaxMacs, None),
+    "json": (AsJson, False),
+    "quiet": (Quiet, False),
 }
 """Options of every command: name, annotation, default."""
 
@@ -228,13 +225,9 @@ def _tell_internal(error: Exception) -> None:
 
 def _discard_output() -> None:
     """Keep Python from failing again when it flushes standard output on its way out."""
-    try:
+    with suppress(OSError, ValueError, AttributeError):
         sys.stdout.flush()
-    except (OSError, ValueError, AttributeError):
-        pass
-    try:
+    with suppress(OSError, ValueError, AttributeError):  # not a real file, or none
         null = os.open(os.devnull, os.O_WRONLY)
         os.dup2(null, sys.stdout.fileno())
         os.close(null)
-    except (OSError, ValueError, AttributeError):
-        pass  # not a real file: nothing will be flushed

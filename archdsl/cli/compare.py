@@ -1,67 +1,18 @@
-"""Commands on pictures and differences: show, diff, patch."""
+"""Commands on two architectures: diff, patch."""
 
 from __future__ import annotations
 
 import json
-from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from archdsl.cli.command import FINDINGS, Level, Named, Session, X, command
+from archdsl.cli.command import FINDINGS, Level, Session, X, command
 from archdsl.cli.figures import put_string
 from archdsl.cli.output import put
 
 app = typer.Typer()
-
-Out = Annotated[
-    Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write there, not to the screen.")
-]
-
-
-class Picture(str, Enum):
-    """What `show` draws."""
-
-    TEXT = "text"
-    SVG = "svg"
-    DOT = "dot"
-    MERMAID = "mermaid"
-
-
-@command(app)
-def show(
-    session: Session,
-    named: Named,
-    format: Annotated[Picture, typer.Option(help="A table, or a picture.")] = Picture.TEXT,
-    module: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only this cell, block or net.")
-    ] = None,
-    out: Out = None,
-) -> None:
-    """The size and the holes of a space; shapes, costs and the picture of an architecture."""
-    from archdsl.files import write_whole
-    from archdsl.show import as_dot, as_mermaid, as_svg, as_text
-
-    program = session.library.find(named).program
-    draw = {
-        Picture.TEXT: as_text,
-        Picture.SVG: as_svg,
-        Picture.DOT: as_dot,
-        Picture.MERMAID: as_mermaid,
-    }[format]
-    text = draw(program, module)
-    if out is None:
-        put(text)
-    else:
-        put(str(write_whole(out, text)))
-
-
-class Report(str, Enum):
-    """How `diff` tells."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 @command(app)
@@ -69,7 +20,9 @@ def diff(
     session: Session,
     before: Annotated[str, typer.Argument(metavar="A", help=X)],
     after: Annotated[str, typer.Argument(metavar="B", help=X)],
-    format: Annotated[Report, typer.Option(help="For people, or to apply.")] = Report.TEXT,
+    format: Annotated[
+        Literal["text", "json"], typer.Option(help="For people, or to apply.")
+    ] = "text",
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit 1 where they differ.")
     ] = False,
@@ -81,7 +34,7 @@ def diff(
     a, b = session.library.find(before), session.library.find(after)
     space = a.space.program if a.space is b.space else None
     result = compare(a.program, b.program, space)
-    if session.json or format is Report.JSON:
+    if session.json or format == "json":
         put(json.dumps(as_json(result)))
     else:
         put(as_text(result))

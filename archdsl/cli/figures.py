@@ -198,5 +198,3 @@ def _format(name: str) -> Any:
             expected=", ".join((OURS, *FORMATS)),
         )
     return FORMATS[name]
-
-

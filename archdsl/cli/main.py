@@ -8,10 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from archdsl import __version__
-from archdsl.cli import build, compare, figures, prove, text, train
-from archdsl.cli.command import COMMON, session_of
+from archdsl.cli import build, compare, figures, prove, show, text, train
+from archdsl.cli.command import AsJson, MaxMacs, MaxParams, Quiet, SpaceFiles, session_of
 
-GROUPS = (text, figures, compare, build, prove, train)
+GROUPS = (text, show, figures, compare, build, prove, train)
 """Files with commands, in the order of `archdsl --help`."""
 
 HELP = """A compiler for neural architectures: text in, standalone PyTorch files, costs, pictures
@@ -43,11 +43,11 @@ def _version(asked: bool) -> None:
 @app.callback()
 def common(
     context: typer.Context,
-    space: COMMON["space"][0] = (),
-    max_params: COMMON["max_params"][0] = None,
-    max_macs: COMMON["max_macs"][0] = None,
-    json: COMMON["json"][0] = False,
-    quiet: COMMON["quiet"][0] = False,
+    space: SpaceFiles = [],  # noqa: B006
+    max_params: MaxParams = None,
+    max_macs: MaxMacs = None,
+    json: AsJson = False,
+    quiet: Quiet = False,
     version: Annotated[
         bool, typer.Option("--version", is_eager=True, callback=_version, help="Print it.")
     ] = False,

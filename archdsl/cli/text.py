@@ -80,7 +80,7 @@ def _accepted(session: Session, name: str, found: list[Found]) -> None:
         for one in found:
             what = one.program.genotype
             size = "" if one.architecture else f", {one.space.size:,} architectures"
-            put(f"{name}: fine" if what == name else f"{name}: fine: {what}{size}")
+            put(f"{name}: fine{size}" if what == name else f"{name}: fine: {what}{size}")
 
 
 def _refused(session: Session, name: str, error: ArchError) -> None:
@@ -258,7 +258,11 @@ def explain(
     if session.json:
         put_json(asdict(CODES[code.upper()]))
     else:
-        put(explanation(code))
+        put(_wrapped(explanation(code)))
 
 
+def _wrapped(text: str) -> str:
+    """Paragraphs in lines of 80 characters; examples, which are indented, as they are."""
+    from textwrap import fill
 
+    return "\n".join(line if line.startswith(" ") else fill(line, 80) for line in text.split("\n"))

@@ -1,0 +1,281 @@
+"""archdsl from Python: what the commands do, as functions. `import archdsl` is enough.
+
+    import archdsl
+
+    space = archdsl.Space("NAME", nodes=7)       # a space that ships; or a file; or the text of one
+    a = space.sample(seed=0)                     # an Architecture; a.text is its string
+    archdsl.cost(a, space)["params"]
+    network = archdsl.load(a, space)             # a torch.nn.Module
+    supernet = archdsl.load(space, supernet=True)
+    supernet(x, a)                               # one path; a string does too
+
+X below is an architecture string, a path (.arch, generated .py), `RUN:best`, the text of a file,
+an `Architecture` or a `Space`. `space` says where to look the name up, if it is not one that
+ships. Nothing but `load` imports torch. Wrong input raises `ArchError`, whose `diagnostics` hold
+place, message, found, expected and hint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from os import PathLike, fspath
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+
+from archdsl.library import Found, Library, open_space
+from archdsl.space.architecture import Architecture
+from archdsl.space.view import SearchSpace
+from archdsl.syntax.errors import ArchError, Diagnostic
+from archdsl.syntax.parse import parse as _parse
+from archdsl.syntax.tree import Document
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from archdsl.diff.edits import Diff
+    from archdsl.ir.graph import Static
+    from archdsl.load import Supernet
+
+X: TypeAlias = "str | PathLike[str] | Architecture | Space"
+Level: TypeAlias = Literal[0, 1]
+
+
+# --- spaces ----------------------------------------------------------------------------------
+
+
+class Space:
+    """A search space: its size, its architectures, and ways from one to the next. No torch.
+
+    Architectures are given as strings or as `Architecture`; every `seed` is a number or a
+    `random.Random`, which is then advanced.
+    """
+
+    def __init__(self, named: str | PathLike[str], **parameters: Static) -> None:
+        """Open a space by name, file or text, with other parameters than its defaults.
+
+        Raises ArchError for what does not exist or does not make sense.
+        """
+        opened = _find(named, None).space
+        if parameters:
+            changed = dict(opened.program.changed) | parameters
+            (tree,) = _parse(opened.program.text, opened.program.space).spaces
+            opened = open_space(tree, changed)
+        self._view = opened
+
+    @property
+    def view(self) -> SearchSpace:
+        """The space as controllers see it: decisions, choices, prefixes."""
+        return self._view
+
+    @property
+    def name(self) -> str:
+        """Its name, with the parameters that are not at their defaults."""
+        return self._view.program.genotype
+
+    @property
+    def text(self) -> str:
+        """Its canonical text."""
+        return self._view.program.text
+
+    @property
+    def size(self) -> int:
+        """The number of architectures, exact."""
+        return self._view.size
+
+    def __len__(self) -> int:
+        return self.size
+
+    def __repr__(self) -> str:
+        return f"Space({self.name!r}, size={self.size})"
+
+    def parse(self, text: str | Architecture) -> Architecture:
+        """The architecture of a string. Raises ArchError with place, found and expected."""
+        return text if isinstance(text, Architecture) else self._view.parse(text)
+
+    def sample(self, seed: int | Random = 0) -> Architecture:
+        """An architecture; every one is as likely."""
+        return self._view.sample(_random(seed))
+
+    def samples(self, n: int, seed: int | Random = 0) -> list[Architecture]:
+        """n architectures, drawn independently."""
+        rng = _random(seed)
+        return [self._view.sample(rng) for _ in range(n)]
+
+    def rank(self, architecture: str | Architecture) -> int:
+        """Its number, from 0 to `size - 1`."""
+        return self._view.rank(self.parse(architecture))
+
+    def unrank(self, number: int) -> Architecture:
+        """The architecture with a number. Raises ArchError where there is none."""
+        return self._view.unrank(number)
+
+    def neighbours(self, architecture: str | Architecture) -> Iterator[Architecture]:
+        """All architectures that differ in one decision."""
+        return self._view.neighbours(self.parse(architecture))
+
+    def mutate(
+        self, architecture: str | Architecture, seed: int | Random = 0, n: int = 1
+    ) -> Architecture:
+        """The architecture after n random changes of one decision each."""
+        return self._view.mutate(self.parse(architecture), _random(seed), n)
+
+    def crossover(
+        self, first: str | Architecture, second: str | Architecture, seed: int | Random = 0
+    ) -> Architecture:
+        """A child that takes every decision as one of its parents does."""
+        return self._view.crossover(self.parse(first), self.parse(second), _random(seed))
+
+    def legal(self, prefix: str = "") -> tuple[str, ...]:
+        """The tokens that may follow a prefix of a string; `""` stands for the end."""
+        return self._view.legal(prefix)
+
+    def extend(self, prefix: str, token: str) -> str:
+        """A prefix and one of its legal tokens, spelled canonically."""
+        return self._view.extend(prefix, token)
+
+
+def _random(seed: int | Random) -> Random:
+    return seed if isinstance(seed, Random) else Random(seed)
+
+
+def _find(x: X, space: Space | None) -> Found:
+    if isinstance(x, Space):
+        view = x.view
+        return Found(space=view, architecture=None if view.decisions else view.unrank(0))
+    if isinstance(x, Architecture):
+        x = x.text
+    if space is not None and isinstance(x, str):
+        return Found(space=space.view, architecture=space.view.parse(x))
+    named = fspath(x)
+    if "{" in named and not named.endswith((".arch", ".py")):  # no string has braces: a text
+        return Library().text(named)
+    return Library().find(named)
+
+
+# --- texts -----------------------------------------------------------------------------------
+
+
+def parse(text: str, name: str = "<text>") -> Document:
+    """The tree of the text of a file; `name` is what errors call it."""
+    return _parse(text, name)
+
+
+def cost(x: X, space: Space | None = None) -> dict[str, int]:
+    """What a network costs for one input, exactly, from its text alone.
+
+    `params`, `macs`, `flops` (2 MACs), `live_params` and `live_macs` (what outputs need),
+    `activation_bytes` and `peak_bytes` (float32).
+    """
+    from archdsl.passes.figures import figures
+
+    return figures(_find(x, space).network())
+
+
+def identity(x: X, space: Space | None = None) -> str:
+    """32 hex digits, equal for networks that compute and learn the same: `archdsl id`."""
+    from archdsl.passes.identity import identity as named
+
+    return named(_find(x, space).network())
+
+
+def diff(a: X, b: X, space: Space | None = None) -> Diff:
+    """What turns a into b: `edits` to apply, `changes` to read, costs before and after."""
+    from archdsl.diff import diff as compare
+
+    before, after = _find(a, space), _find(b, space)
+    common = before.space.program if before.space is after.space else None
+    return compare(before.program, after.program, common)
+
+
+# --- code ------------------------------------------------------------------------------------
+
+
+@overload
+def compile(
+    x: X,
+    out: None = None,
+    *,
+    level: Level = 1,
+    supernet: bool = False,
+    space: Space | None = None,
+) -> str: ...
+
+
+@overload
+def compile(
+    x: X,
+    out: str | PathLike[str],
+    *,
+    level: Level = 1,
+    supernet: bool = False,
+    space: Space | None = None,
+) -> list[Path]: ...
+
+
+def compile(
+    x: X,
+    out: str | PathLike[str] | None = None,
+    *,
+    level: Level = 1,
+    supernet: bool = False,
+    space: Space | None = None,
+) -> str | list[Path]:
+    """The Python of a network, or of a whole space with `supernet`; with `out`, written there.
+
+    `level` 0 is the network as written, 1 optimised, exact in training.
+    """
+    from archdsl.compiler import compile_to, source
+
+    found = _find(x, space)
+    if out is not None:
+        return compile_to(found, Path(out), level=level, supernet=supernet)
+    return source(found, level=level, supernet=supernet)
+
+
+def load(
+    x: X, *, supernet: bool = False, level: Level = 0, space: Space | None = None
+) -> nn.Module:
+    """A fresh network from its generated file, or the supernet of a space; in training mode.
+
+    A supernet is called with its inputs and an architecture: `supernet(x, choice)`, where
+    `choice` is a string, an `Architecture`, or the `Choice` of the generated file.
+    """
+    from archdsl.load import load_network, load_supernet
+    from archdsl.passes.driver import optimise
+
+    found = _find(x, space)
+    if not supernet:
+        return load_network(optimise(found.network(), level).program)
+    loaded = load_supernet(found.space)
+    loaded.module.register_forward_pre_hook(_Chosen(loaded))
+    return loaded.module
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """Before a supernet runs: the string or architecture it was called with, as its `Choice`."""
+
+    supernet: Supernet
+
+    def __call__(self, module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not given or not isinstance(given[-1], str | Architecture):
+            return given
+        choice = self.supernet.choice(given[-1])
+        return given[:-1] if choice is None else (*given[:-1], choice)
+
+
+__all__ = [
+    "ArchError",
+    "Architecture",
+    "Diagnostic",
+    "Document",
+    "Space",
+    "compile",
+    "cost",
+    "diff",
+    "identity",
+    "load",
+    "parse",
+]
