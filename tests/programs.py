@@ -10,10 +10,10 @@ import random
 from dataclasses import dataclass
 
 from archdsl.syntax import tree as t
+from archdsl.syntax.language import END, load
 from archdsl.syntax.lexer import DEFINITIONS, Token, scan
 from archdsl.syntax.numbers import number_value
 from archdsl.syntax.printer import canonical
-from archdsl.syntax.tables import END, load
 
 NOWHERE = t.Span(source=t.Source(name="made", text=""), start=0, end=0)
 NAMES = ("x", "y", "n", "image", "conv", "relu", "mixer", "sep_conv_3x3", "c2", "A", "nodes")

@@ -1,1 +1,1 @@
-"""Text to tree and back: the scan, the LALR machine, the printer, and errors with a place."""
+"""Text to tree and back: Lark's reading, the printer, and errors with a place."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
+from archdsl.syntax.language import END, Language
 from archdsl.syntax.lexer import Token
-from archdsl.syntax.tables import END, Tables
 
 EXPRESSION = frozenset({"NAME", "INT", "FLOAT", "STRING", "YES", "NO", "LPAR", "LBRACE", "ANY"})
 OPERATORS = frozenset(
@@ -42,7 +42,7 @@ WORDS = {
 SHOWN = 5
 
 
-def in_words(kinds: AbstractSet[str], tables: Tables) -> str:
+def in_words(kinds: AbstractSet[str], language: Language) -> str:
     """`an expression, `,` or `)``: the terminals that could have come."""
     left = set(kinds)
     words = []
@@ -50,14 +50,14 @@ def in_words(kinds: AbstractSet[str], tables: Tables) -> str:
         if needed <= left:
             left -= needed | more
             words.append(name)
-    spelled = [f"`{tables.spellings[kind]}`" for kind in left if kind in tables.spellings]
+    spelled = [f"`{language.spellings[kind]}`" for kind in left if kind in language.spellings]
     words += sorted(WORDS[kind] for kind in left if kind in WORDS) + sorted(spelled)
     if len(words) > SHOWN:
         words = [*words[:SHOWN], "others"]
     return " or ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
-def found(token: Token, tables: Tables) -> str:
+def found(token: Token, language: Language) -> str:
     """`the name `foo``: a token as it was found."""
     text = token.text if len(token.text) <= 32 else f"{token.text[:28]}..."
     if token.kind == END:
@@ -68,6 +68,6 @@ def found(token: Token, tables: Tables) -> str:
         return f"the name `{text}`"
     if token.kind in ("INT", "FLOAT", "NUMBER"):
         return f"the number `{text}`"
-    if token.text in tables.keywords:
+    if token.text in language.keywords:
         return f"the word `{text}`"
     return f"`{text}`"

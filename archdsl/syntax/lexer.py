@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from lark.exceptions import UnexpectedCharacters
+from lark.lexer import LexerThread
+from lark.lexer import Token as Symbol
+from lark.utils import TextSlice
 
 from archdsl.syntax.errors import ArchError, Diagnostic
-from archdsl.syntax.tables import END, Tables
+from archdsl.syntax.language import COMMENT, END, Language
 from archdsl.syntax.tree import Source, Span
 
 MAX_FINDINGS = 20
@@ -25,7 +30,7 @@ DEFINITIONS = frozenset({"SPACE", "OP", "CELL", "BLOCK", "NET"})
 
 
 class Token(NamedTuple):
-    """A terminal and its place."""
+    """A terminal and its place. Lark's own tokens are strings, and their places optional."""
 
     kind: str
     text: str
@@ -33,18 +38,35 @@ class Token(NamedTuple):
     end: int
 
 
+def token_of(symbol: Symbol) -> Token:
+    return Token(symbol.type, symbol.value, symbol.start_pos or 0, symbol.end_pos or 0)
+
+
+def symbol_of(token: Token) -> Symbol:
+    """A token as Lark's parser takes it."""
+    return Symbol(token.kind, token.text, token.start, end_pos=token.end)
+
+
 @dataclass(slots=True, kw_only=True)
 class Scan:
-    """A text in tokens. `docs` maps the start of a definition to the `##` lines before it."""
+    """A text in tokens. `docs` maps the start of a definition to the `##` lines before it.
+
+    `symbols` are the tokens as Lark's parser takes them.
+    """
 
     source: Source
     tokens: list[Token] = field(default_factory=list)
+    symbols: list[Symbol] = field(default_factory=list)
     comments: list[Token] = field(default_factory=list)
     docs: dict[int, tuple[str, ...]] = field(default_factory=dict)
     findings: list[Diagnostic] = field(default_factory=list)
 
     def span(self, start: int, end: int) -> Span:
         return Span(source=self.source, start=start, end=end)
+
+    def add(self, token: Token, symbol: Symbol | None = None) -> None:
+        self.tokens.append(token)
+        self.symbols.append(symbol_of(token) if symbol is None else symbol)
 
     def report(self, code: str, message: str, token: Token, **details: str) -> None:
         """Note a finding at a token; scanning and parsing go on."""
@@ -56,11 +78,11 @@ class Scan:
             raise ArchError(self.findings)
 
 
-def scan(source: Source, tables: Tables) -> Scan:
+def scan(source: Source, language: Language) -> Scan:
     """The tokens of a text, with the findings on the way (limits are `limits.py`)."""
     result = Scan(source=source)
     _check_characters(result)
-    _split(result, tables)
+    _split(result, language)
     return result
 
 
@@ -83,29 +105,25 @@ def _check_characters(result: Scan) -> None:
         result.stop_if_hopeless()
 
 
-def _split(result: Scan, tables: Tables) -> None:
-    text, position = result.source.text, 0
-    match_at, keywords = tables.terminals.match, tables.keywords
+def _split(result: Scan, language: Language) -> None:
+    text = result.source.text
     documentation = _Documentation(result)
-    while position < len(text):
-        match = match_at(text, position)
-        if match is None:
-            position = _unreadable(result, position)
-            continue
-        kind, start, position = str(match.lastgroup), position, match.end()
-        if kind == "WHITESPACE":
-            continue
-        word = match.group()
-        if kind == "NAME":
-            kind = keywords.get(word, kind)
-        token = Token(kind, word, start, position)
-        if kind == "COMMENT":
-            documentation.comment(token)
-        else:
-            documentation.token(token)
-            result.tokens.append(token)
+    at: int | None = 0
+    while at is not None:
+        rest: Any = LexerThread.from_text(language.lexer, TextSlice(text, at, len(text)))
+        at = None
+        try:
+            for symbol in rest.lex(None):
+                token = token_of(symbol)
+                if token.kind == COMMENT:
+                    documentation.comment(token)
+                else:
+                    documentation.token(token)
+                    result.add(token, symbol)
+        except UnexpectedCharacters:
+            at = _unreadable(result, rest.state.line_ctr.char_pos)
     documentation.flush()
-    result.tokens.append(Token(END, "", len(text), len(text)))
+    result.add(Token(END, "", len(text), len(text)))
 
 
 class _Documentation:
@@ -173,7 +191,7 @@ def _unreadable(result: Scan, start: int) -> int:
     piece = Token("STRING" if closing >= 0 else "", text[start:end], start, end)
     if character == "'":
         # Read as text all the same, so that it causes no second finding.
-        result.tokens.append(piece._replace(kind="STRING"))
+        result.add(piece._replace(kind="STRING"))
     if FORBIDDEN.match(text, start):
         return end  # reported already
     _report_stray(result, piece)
@@ -183,7 +201,7 @@ def _unreadable(result: Scan, start: int) -> int:
 
 def _unterminated(result: Scan, start: int, end: int) -> None:
     piece = Token("STRING", result.source.text[start:end].rstrip(), start, end)
-    result.tokens.append(piece)
+    result.add(piece)
     result.report(
         "E0107",
         "a text has no end",

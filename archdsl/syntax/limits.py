@@ -9,9 +9,9 @@ import re
 from itertools import pairwise
 
 from archdsl.syntax.errors import ArchError, fault
+from archdsl.syntax.language import Language
 from archdsl.syntax.lexer import CLOSERS, OPENERS, Scan, Token, scan
 from archdsl.syntax.numbers import MAX_DIGITS, MAX_SIGNIFICANT, too_many_digits
-from archdsl.syntax.tables import Tables
 from archdsl.syntax.tree import Source, Span
 
 MAX_BYTES = 256 * 1024
@@ -25,10 +25,10 @@ FRESH = frozenset({"EQUAL", "COMMA", "VBAR", "SEMICOLON", "RETURN", "FOR", "WHER
 """Behind these an expression begins."""
 
 
-def limited_scan(source: Source, tables: Tables) -> Scan:
+def limited_scan(source: Source, language: Language) -> Scan:
     """The tokens of a text. Raises ArchError at once where a limit of size is passed."""
     _check_size(source)
-    result = scan(source, tables)
+    result = scan(source, language)
     check_numbers(result)
     check_nesting(result)
     return result

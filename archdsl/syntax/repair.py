@@ -1,4 +1,4 @@
-"""What happens when the machine refuses a token: a finding, and a way to go on."""
+"""What happens when the parser refuses a token: a finding, and a way to go on."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from functools import partial
 from archdsl.syntax import describe
 from archdsl.syntax.brackets import Brackets, match_brackets
 from archdsl.syntax.errors import Diagnostic
+from archdsl.syntax.language import END, Language
 from archdsl.syntax.lexer import MAX_FINDINGS, Scan, Token
-from archdsl.syntax.machine import Machine, Replace, Resume
+from archdsl.syntax.reader import Reader, Replace, Resume
+from archdsl.syntax.reductions import Piece
 from archdsl.syntax.slip import FOREIGN, NOTHING, Context, Slip
 from archdsl.syntax.slips import SLIPS
-from archdsl.syntax.tables import END, Tables
 
 STARTS = frozenset({"RETURN", "FOR", "IF", "OP", "CELL", "BLOCK", "NET", "TITLE", "WHERE"})
 """Keywords where a statement or an item begins, so that parsing can go on there."""
@@ -21,17 +22,17 @@ STARTS = frozenset({"RETURN", "FOR", "IF", "OP", "CELL", "BLOCK", "NET", "TITLE"
 class DocumentRepairs:
     """Repairs for files: a known slip is read as what was meant, else the statement is skipped."""
 
-    def __init__(self, scan: Scan, tables: Tables) -> None:
+    def __init__(self, scan: Scan, language: Language) -> None:
         self.scan = scan
-        self.tables = tables
+        self.language = language
         self.brackets: Brackets = match_brackets(scan)
         self.findings: list[Diagnostic] = []
         self.before: list[int] = []
         self.resumed: set[int] = set()
 
-    def repair(self, machine: Machine, at: int) -> Replace | Resume:
-        token = machine.tokens[at]
-        context = self._context(machine, at)
+    def repair(self, reader: Reader, at: int) -> Replace | Resume:
+        token = reader.tokens[at]
+        context = self._context(reader, at)
         slip = next((slip for slip in SLIPS if slip.when(context)), None)
         self._report(context, slip)
         if len(self.findings) >= MAX_FINDINGS:
@@ -41,9 +42,9 @@ class DocumentRepairs:
                 token._replace(kind=kind, text=text or token.text) if kind else token
                 for kind, text in slip.instead
             )
-            if self._readable(machine, tokens):
+            if self._readable(reader, tokens):
                 return Replace(tokens)
-        return Resume(self._next_start(machine, at))
+        return Resume(self._next_start(reader, at))
 
     def all_findings(self) -> list[Diagnostic]:
         """Findings of the scan, the brackets and the grammar, without consequential ones."""
@@ -69,17 +70,17 @@ class DocumentRepairs:
         ]
         return (findings or self.findings)[:MAX_FINDINGS]
 
-    def _context(self, machine: Machine, at: int) -> Context:
-        tokens = machine.tokens
+    def _context(self, reader: Reader, at: int) -> Context:
+        tokens = reader.tokens
         token = tokens[at]
         before, earlier = (tokens[at - i] if at >= i else NOTHING for i in (1, 2))
         return Context(
             found=token,
             before=before,
             after=tokens[at + 1] if at + 1 < len(tokens) else NOTHING,
-            expected=machine.expected(),
+            expected=reader.expected(),
             within=self.brackets.within(tokens, at),
-            keyword=token.text in self.tables.keywords,
+            keyword=token.text in self.language.keywords,
             earlier=earlier,
             first=self._new_line(before, token),
             before_first=self._new_line(earlier, before),
@@ -90,7 +91,7 @@ class DocumentRepairs:
 
     def _report(self, context: Context, slip: Slip | None) -> None:
         token, before = context.found, context.before
-        found = describe.found(token, self.tables)
+        found = describe.found(token, self.language)
         code, message, hint = "E0201", f"{found} cannot stand here", ""
         if token.kind == END:
             code, message = "E0202", "the text ends too early"
@@ -112,23 +113,23 @@ class DocumentRepairs:
                 code=code,
                 message=message,
                 span=span,
-                found=describe.found(place, self.tables),
+                found=describe.found(place, self.language),
                 hint=hint,
-                expected=expected or describe.in_words(context.expected, self.tables),
+                expected=expected or describe.in_words(context.expected, self.language),
             )
         )
 
-    def _readable(self, machine: Machine, tokens: tuple[Token, ...]) -> bool:
+    def _readable(self, reader: Reader, tokens: tuple[Token, ...]) -> bool:
         """Whether the first token in place of the refused one is accepted (none at all is)."""
-        return not tokens or machine.accepts(tokens[0].kind)
+        return not tokens or reader.accepts(tokens[0].kind)
 
     # --- going on at the next statement -----------------------------------------------------
 
-    def _next_start(self, machine: Machine, at: int) -> int | None:
+    def _next_start(self, reader: Reader, at: int) -> int | None:
         """The next token where a statement begins or a body ends; brings the stack there."""
-        tokens = machine.tokens
+        tokens = reader.tokens
         for i in range(at, len(tokens)):
-            if i not in self.resumed and self._is_start(tokens, i) and self._unwind(machine, i):
+            if i not in self.resumed and self._is_start(tokens, i) and self._unwind(reader, i):
                 self.resumed.add(i)
                 return i
         return None
@@ -146,26 +147,28 @@ class DocumentRepairs:
             return first or tokens[i - 1].kind in ("LBRACE", "RBRACE")
         return first and token.kind == "NAME" and tokens[i + 1].kind in ("EQUAL", "LSQB")
 
-    def _unwind(self, machine: Machine, i: int) -> bool:
+    def _unwind(self, reader: Reader, i: int) -> bool:
         """Take from the stack what lies above the bracket around token i."""
-        kind = machine.tokens[i].kind
+        kind = reader.tokens[i].kind
         opener = self.brackets.inside[i]
         if opener < 0:
-            return machine.unwind(kind, 1)
-        brace = machine.tokens[opener]
-        for depth, value in enumerate(machine.values):
-            if value is brace:
-                done = depth + 1 < len(machine.values) and isinstance(
-                    machine.values[depth + 1], list
-                )
+            return reader.unwind(kind, 1)
+        brace = reader.tokens[opener]
+        values = reader.values
+        for depth, value in enumerate(values):
+            if value == brace:
+                done = depth + 1 < len(values) and _is_list(values[depth + 1])
                 # One state lies below all values; finished statements are one list.
                 keep = depth + 2 + done
-                if not machine.accepts(kind, keep):
+                if not reader.accepts(kind, keep):
                     return False
-                if keep < len(machine.states):
-                    machine.pop(len(machine.states) - keep)
+                reader.cut(keep)
                 return True
         return False
+
+
+def _is_list(value: Piece | Token) -> bool:
+    return isinstance(value, Piece) and isinstance(value.value, list)
 
 
 STRING_FORM = "a string is `SPACE(NAME=VALUE)/GROUP[...; ...]/GROUP[...]`"
@@ -175,16 +178,16 @@ OTHER_FORM = "strings of other tools are read by `archdsl convert X --from FORMA
 class StringRepairs:
     """Architecture strings are short and made by programs: the first finding is the last."""
 
-    def __init__(self, scan: Scan, tables: Tables) -> None:
+    def __init__(self, scan: Scan, language: Language) -> None:
         self.scan = scan
-        self.tables = tables
+        self.language = language
         self.brackets = match_brackets(scan, ("E0603", "E0606"))
         self.findings: list[Diagnostic] = []
 
-    def repair(self, machine: Machine, at: int) -> Replace | Resume:
-        token, before = machine.tokens[at], machine.tokens[at - 1] if at else NOTHING
-        within = self.brackets.within(machine.tokens, at)
-        found = describe.found(token, self.tables)
+    def repair(self, reader: Reader, at: int) -> Replace | Resume:
+        token, before = reader.tokens[at], reader.tokens[at - 1] if at else NOTHING
+        within = self.brackets.within(reader.tokens, at)
+        found = describe.found(token, self.language)
         span = self.scan.span(token.start, token.end)
         code, message = "E0601", f"{found} cannot stand here"
         if "\n" in self.scan.source.text[before.end : token.start] and token.kind != END:
@@ -199,7 +202,7 @@ class StringRepairs:
                 span=span,
                 found=found,
                 hint=_string_hint(token, within),
-                expected=describe.in_words(machine.expected(), self.tables),
+                expected=describe.in_words(reader.expected(), self.language),
             )
         )
         return Resume(None)

@@ -6,9 +6,9 @@ The table is in order: the first row that applies speaks.
 from __future__ import annotations
 
 from archdsl.syntax.describe import OPERATORS
+from archdsl.syntax.language import END
 from archdsl.syntax.lexer import DEFINITIONS
 from archdsl.syntax.slip import FOREIGN, Context, Slip
-from archdsl.syntax.tables import END
 
 BRACKETS_END = frozenset({"RPAR", "RSQB", "RBRACE"})
 NAMED = frozenset({"CELL", "BLOCK", "NET", "OP", "SPACE", "USE", "AT"})
