@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,6 +43,8 @@ def each_line(session: Session, work: Callable[[str], None]) -> int:
     """Do the work for each line of standard input; wrong lines are told with their numbers."""
     worst = 0
     for number, line in input_lines():
+        if number == FEW:
+            _expect_many()
         try:
             work(line)
         except ArchError as error:
@@ -49,6 +52,15 @@ def each_line(session: Session, work: Callable[[str], None]) -> int:
             # A line is text of the user's, whatever it names: 1 unless archdsl itself failed.
             worst = max(worst, FAILED if exit_code(error) == FAILED and _ours(error) else 1)
     return worst
+
+
+FEW = 32
+
+
+def _expect_many() -> None:
+    """Look for cyclic garbage less often, and not in the spaces that are open: a sixth faster."""
+    gc.freeze()
+    gc.set_threshold(200_000, 50, 50)
 
 
 def _ours(error: ArchError) -> bool:

@@ -30,9 +30,9 @@ def _zeros(graph: Graph, modules: Mapping[str, Graph], live: Live) -> set[int]:
         empty = [argument in zero for argument in node.args]
         match node.kind:
             case Apply(operation):
-                if isinstance(operation, Zero):
+                if type(operation) is Zero:
                     zero.add(position)
-                elif isinstance(operation, Product):
+                elif type(operation) is Product:
                     zero |= {position} if any(empty) else set()
                 elif empty and all(empty):
                     types = tuple(graph.nodes[argument].type for argument in node.args)
