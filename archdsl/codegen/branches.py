@@ -1,4 +1,4 @@
-"""Decisions in `forward`: calls of a shared function, tables, conditional expressions, branches.
+"""Decisions in `forward`: tables, calls of a shared function, conditional expressions, branches.
 
 The forms, by preference: a choice among modules is a table that is looked up; a choice that is
 made alike in several places is a function; anything else is spelled out.
@@ -6,131 +6,19 @@ made alike in several places is a function; anything else is spelled out.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from archdsl.codegen.code import Expr, block, join
-from archdsl.codegen.flow import Chain, Gather, Leaf, Nothing, Part, Pick, Step, Use
+from archdsl.codegen.code import LINE, Expr, block, join
 from archdsl.codegen.modules import is_stored
-from archdsl.codegen.naming import Taken as Names
 from archdsl.codegen.naming import stem
-from archdsl.ir.formula import ALWAYS, NEVER, Not, Taken, any_of
-from archdsl.ops.joins import Mean, Product, Sum
-from archdsl.syntax.errors import fault
-from archdsl.syntax.tree import Quantity
+from archdsl.codegen.patterns import Pattern, find_pattern
+from archdsl.codegen.steps import Leaf, Pick, Step
+from archdsl.ir.formula import Taken
 
 if TYPE_CHECKING:
     from archdsl.codegen.forward import Emitter
-
-LINE = 84
-
-
-# --- shared functions --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Pattern:
-    """A choice without the names in it; equal keys are one function.
-
-    `tensors` and `holes` are the values and decisions that it takes, `modules` the steps whose
-    submodules it calls, in the order of the function's parameters.
-    """
-
-    key: object
-    pick: int
-    tensors: tuple[int, ...]
-    holes: tuple[str, ...]
-    modules: tuple[Step, ...]
-    region: tuple[int, ...]
-
-
-@dataclass(slots=True)
-class Functions:
-    """The functions that the classes of a file share, by the pattern of their choice."""
-
-    reserved: frozenset[str] = frozenset()
-    counts: dict[object, int] = field(default_factory=dict)
-    names: dict[object, str] = field(default_factory=dict)
-    taken: Names = field(default_factory=Names)
-    used: dict[object, tuple[Emitter, Pattern]] = field(default_factory=dict)
-
-    def name(self, emitter: Emitter, pattern: Pattern) -> str:
-        """The function for a pattern; the first that needs it becomes its model."""
-        if pattern.key not in self.names:
-            self.names[pattern.key] = self.taken.claim(f"apply_{stem(pattern.holes[0])}")
-            self.used[pattern.key] = (emitter, pattern)
-        return self.names[pattern.key]
-
-    def used_by(self, lines: Sequence[str]) -> list[object]:
-        """The functions that some lines of code call."""
-        text = "\n".join(lines)
-        return [
-            key for key, name in self.names.items() if re.search(rf"\b{name}\(", text)
-        ]
-
-
-def find_pattern(emitter: Emitter, step: Step) -> Pattern | None:
-    """The pattern of a choice; None where it holds more than a function should."""
-    region = {
-        s.out: s
-        for position in range(len(step.args))
-        for s in emitter.plan.region((step.out, position))
-    }
-    finder = _PatternFinder(emitter, region)
-    key = finder.describe(step)
-    if key is None or not finder.holes:
-        return None
-    return Pattern(
-        key=key, pick=step.out, tensors=tuple(finder.tensors), holes=tuple(finder.holes),
-        modules=tuple(finder.modules.values()), region=tuple(region),
-    )
-
-
-@dataclass(slots=True)
-class _PatternFinder:
-    emitter: Emitter
-    region: dict[int, Step]
-    tensors: dict[int, None] = field(default_factory=dict)
-    holes: dict[str, None] = field(default_factory=dict)
-    modules: dict[tuple[str, ...], Step] = field(default_factory=dict)
-
-    def value(self, value: int) -> object | None:
-        if value in self.region:
-            return self.describe(self.region[value])
-        self.tensors.setdefault(value)
-        return ("tensor", list(self.tensors).index(value))
-
-    def describe(self, step: Step) -> object | None:
-        """What a step does, as a value that equals another's exactly when the code does."""
-        head = self._head(step)
-        if head is None:
-            return None
-        args = tuple(self.value(arg) for arg in step.args)
-        return None if None in args else (*head, args)
-
-    def _head(self, step: Step) -> tuple[object, ...] | None:
-        match step.what:
-            case Pick(hole):
-                self.holes.setdefault(hole)
-                labels = self.emitter.plan.diagrams.holes[hole].labels
-                return ("pick", labels, list(self.holes).index(hole))
-            case Leaf(_, code) if not is_stored(step):
-                return ("leaf", code.expression)
-            case Leaf() | Part() | Use() | Chain() if len(step.types) == 1:
-                if self.emitter.choice_of(step) or self.emitter.choice_inside(step):
-                    return None
-                self.modules.setdefault(step.path, step)
-                expression = step.what.code.expression if isinstance(step.what, Leaf) else ""
-                return ("module", expression, list(self.modules).index(step.path))
-            case Nothing():
-                return ("nothing",)
-            case _:
-                return None
-
-
-# --- forms -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,42 +120,52 @@ class BranchForm:
         hole = step.what.hole
         lines: list[str] = []
         bodies: list[tuple[list[str], Expr]] = []
-        for position, arg in enumerate(step.args):
+        reached = [i for i, arg in enumerate(emitter.plan.needed_args(step)) if arg is not None]
+        for position in reached:
+            arg = step.args[position]
             inner, (expression,) = emitter.body((step.out, position), [arg])
             bodies.append((inner, expression))
+        if len(bodies) == 1:
+            ((inner, expression),) = bodies
+            return [*lines, *inner, *emitter.finish(step, expression)]
         if len(bodies) == 2 and not any(inner for inner, _ in bodies):
             (_, no), (_, yes) = bodies
-            condition = emitter.conditions.text(Taken(hole, 1))
+            condition = emitter.conditions.text(Taken(hole, reached[1]))
             text = f"{yes.operand} if {condition} else {no.operand}"
             if len(text) <= LINE:
                 depth = 1 + max(yes.depth, no.depth)
                 return lines + emitter.finish(step, Expr(text, tight=False, depth=depth))
-        return lines + self._statement(emitter, step, hole, bodies)
+        return lines + self._statement(emitter, step, [Taken(hole, i) for i in reached], bodies)
 
     def _statement(
-        self, emitter: Emitter, step: Step, hole: str, bodies: Sequence[tuple[list[str], Expr]]
+        self,
+        emitter: Emitter,
+        step: Step,
+        taken: Sequence[Taken],
+        bodies: Sequence[tuple[list[str], Expr]],
     ) -> list[str]:
         last = emitter.may_return(step)
         name = "" if last else emitter.names.get(step.out) or emitter.name_for(step)
         emitter.names[step.out] = name
         emitter.returned = last
         written = [
-            [*inner, f"return {expression.text}"] if last
+            [*inner, f"return {expression.text}"]
+            if last
             else [*inner, *([f"{name} = {expression.text}"] if expression.text != name else [])]
             or ["pass"]
             for inner, expression in bodies
         ]
         if len(written) == 2:
-            condition = emitter.conditions.text(Taken(hole, 0))
+            condition = emitter.conditions.text(taken[0])
             if last:
                 return [*block(f"if {condition}:", written[0]), *written[1]]
             return [*block(f"if {condition}:", written[0]), *block("else:", written[1])]
         cases = [
             line
-            for position, lines in enumerate(written)
-            for line in block(f"case {emitter.conditions.value(Taken(hole, position))}:", lines)
+            for atom, lines in zip(taken, written, strict=True)
+            for line in block(f"case {emitter.conditions.value(atom)}:", lines)
         ]
-        return block(f"match {emitter.hole(hole)}:", cases)
+        return block(f"match {emitter.hole(taken[0].hole)}:", cases)
 
 
 Form: TypeAlias = CallForm | TableForm | BranchForm
@@ -285,11 +183,13 @@ def choose_form(emitter: Emitter, step: Step) -> Form:
             for value in pattern.tensors
         ):
             return CallForm(pattern)
-    return BranchForm(step.args)
+    return BranchForm(tuple(arg for arg in emitter.plan.needed_args(step) if arg is not None))
 
 
 def _table(emitter: Emitter, step: Step) -> TableForm | None:
     plan = emitter.plan
+    if None in plan.needed_args(step):
+        return None
     rows: list[tuple[Step | None, int]] = []
     for position, arg in enumerate(step.args):
         region = plan.region((step.out, position))
@@ -313,173 +213,3 @@ def _is_table_module(emitter: Emitter, step: Step) -> bool:
     if isinstance(step.what, Leaf) and step.what.code.expression:
         return False
     return not emitter.choice_of(step) and not emitter.choice_inside(step)
-
-
-# --- joins of what is there --------------------------------------------------------------------
-
-_SIGNS = {Sum: "+", Product: "*"}
-
-
-def emit_gather(emitter: Emitter, step: Step) -> list[str]:
-    """A join of the terms that are there under the choice."""
-    if not isinstance(step.what, Gather):
-        raise AssertionError("a gather")
-    plan = emitter.plan
-    need = plan.needs[step.out]
-    terms = [
-        (position, arg, plan.diagrams.simplify(when, need))
-        for position, (arg, when) in enumerate(zip(step.args, step.when, strict=True))
-    ]
-    terms = [term for term in terms if term[2] != NEVER]
-    operation = step.what.operation
-    if all(when == ALWAYS for _, _, when in terms):
-        inputs = tuple(plan.unit.type_of(arg) for _, arg, _ in terms)
-        from archdsl.codegen.forward import fill  # the two modules are one idea in two files
-
-        code = operation.code(inputs)
-        args = [emitter.value(arg) for _, arg, _ in terms]
-        return emitter.finish(step, fill(code.expression, args, "", code.tight))
-    for kind, sign in _SIGNS.items():
-        if isinstance(operation, kind) and terms[0][2] == ALWAYS:
-            return _accumulate(emitter, step, sign, terms)
-    if isinstance(operation, Sum | Mean):
-        return _collect(emitter, step, isinstance(operation, Mean), terms)
-    raise fault(
-        "E0901",
-        f"no code for {operation.keyword} of values that may be missing",
-        None,
-        hint="put a value that is always there first, or use sum or mean",
-    )
-
-
-_Terms: TypeAlias = list[tuple[int, int, "object"]]
-
-
-def _accumulate(emitter: Emitter, step: Step, sign: str, terms: list) -> list[str]:  # type: ignore[type-arg]
-    """`y = a`, `if ...: y = y + b`: where the first term is always there."""
-    sure = [arg for _, arg, when in terms if when == ALWAYS]
-    lines: list[str] = []
-    name = ""
-    position = 0
-    while position < len(terms) and terms[position][2] == ALWAYS:
-        position += 1
-    first = [emitter.value(arg) for arg in sure[:position]]
-    start = f" {sign} ".join(arg.operand for arg in first)
-    name = emitter.fresh(emitter.safe(step.label)) if step.label else emitter.name_for(step)
-    emitter.names[step.out] = name
-    emitter.reserved.add(name)
-    lines.append(f"{name} = {start}")
-    for index, arg, when in terms[position:]:
-        if when == ALWAYS:
-            lines.append(f"{name} = {name} {sign} {emitter.value(arg).operand}")
-            continue
-        inner, (expression,) = emitter.body((step.out, index), [arg])
-        inner.append(f"{name} = {name} {sign} {expression.operand}")
-        lines += block(f"if {emitter.conditions.text(when)}:", inner)
-    emitter.reserved.discard(name)
-    return lines
-
-
-def _collect(emitter: Emitter, step: Step, mean: bool, terms: list) -> list[str]:  # type: ignore[type-arg]
-    """A list of the terms that are there, then their sum or mean."""
-    leaves = all(when == ALWAYS or isinstance(when, Not) for _, _, when in terms)
-    name = emitter.fresh("leaves" if leaves else "terms")
-    emitter.reserved.add(name)
-    lines = _leaves(emitter, step, name, terms) or _appended(emitter, step, name, terms)
-    emitter.reserved.discard(name)
-    total = f"sum({name}) / len({name})" if mean else f"sum({name})"
-    if not _never_empty(emitter, step, terms):
-        like = emitter.plan.input_like(step.out)
-        if like is None:
-            raise fault(
-                "E0902", "a sum that may be of nothing needs an input of its shape", None,
-                hint="add a term that is always there",
-            )
-        total = f"{total} if {name} else torch.zeros_like({emitter.names[like]})"
-        return lines + emitter.finish(step, Expr(total, tight=False, depth=2))
-    return lines + emitter.finish(step, Expr(total, tight=not mean, depth=1))
-
-
-def _never_empty(emitter: Emitter, step: Step, terms: list) -> bool:  # type: ignore[type-arg]
-    """Whether some term is always there."""
-    diagrams = emitter.plan.diagrams
-    whens = [when for _, _, when in terms]
-    if diagrams.implies(emitter.plan.needs[step.out], diagrams.of(any_of(whens))):
-        return True
-    for hole in diagrams.holes.values():
-        every = {Taken(hole.name, i) for i in range(len(hole.labels))}
-        if hole.quantity is Quantity.SOME and hole.count > 0 and every <= set(whens):
-            return True
-    return False
-
-
-def _appended(emitter: Emitter, step: Step, name: str, terms: list) -> list[str]:  # type: ignore[type-arg]
-    first = 0
-    while first < len(terms) and terms[first][2] == ALWAYS:
-        first += 1
-    lines = [f"{name} = [{join(emitter.value(arg).text for _, arg, _ in terms[:first])}]"]
-    for index, arg, when in terms[first:]:
-        if when == ALWAYS:
-            lines.append(f"{name}.append({emitter.value(arg).text})")
-            continue
-        inner, (expression,) = emitter.body((step.out, index), [arg])
-        inner.append(f"{name}.append({expression.text})")
-        lines += block(f"if {emitter.conditions.text(when)}:", inner)
-    return lines
-
-
-def _leaves(emitter: Emitter, step: Step, name: str, terms: list) -> list[str]:  # type: ignore[type-arg]
-    """`leaves = [n for i, n in ((2, n2), (3, n3)) if i not in used]`, where that says it.
-
-    Each optional term must be missing exactly when some hole takes one value, and no two holes
-    may mean different things by that value.
-    """
-    if any(emitter.plan.owners.get(arg, (-1,))[0] == step.out for _, arg, _ in terms):
-        return []
-    optional = [(arg, _missing(when)) for _, arg, when in terms if when != ALWAYS]
-    sure = [arg for _, arg, when in terms if when == ALWAYS]
-    order = [arg for _, arg, when in terms]
-    if len(optional) < 2 or order != [arg for arg, _ in optional] + sure:
-        return []
-    values: list[str] = []
-    holes: dict[str, None] = {}
-    for _, atoms in optional:
-        spelled = {emitter.conditions.value(atom) for atom in atoms}
-        if len(spelled) != 1 or not atoms:
-            return []
-        values += spelled
-        holes |= dict.fromkeys(sorted(atom.hole for atom in atoms))
-    known = emitter.plan.diagrams.holes
-    for value, (_, atoms) in zip(values, optional, strict=True):
-        having = {
-            hole for hole in holes
-            for i in range(len(known[hole].labels))
-            if emitter.conditions.value(Taken(hole, i)) == value
-        }
-        if having != {atom.hole for atom in atoms}:
-            return []
-    lines = [line for arg in order for line in emitter.bind(arg)]
-    ordered = [hole for hole in known if hole in holes]
-    used = emitter.fresh("used")
-    lines.append(f"{used} = {{{join(emitter.hole(hole) for hole in ordered)}}}")
-    pairs = join(
-        f"({value}, {emitter.value(arg).text})"
-        for value, (arg, _) in zip(values, optional, strict=True)
-    )
-    lines.append(f"{name} = [n for i, n in ({pairs}) if i not in {used}]")
-    if sure:
-        lines[-1] += f" + [{join(emitter.value(arg).text for arg in sure)}]"
-    return lines
-
-
-def _missing(when: object) -> tuple[Taken, ...]:
-    """The atoms of `not (a or b)`."""
-    from archdsl.ir.formula import Any
-
-    match when:
-        case Not(Taken() as atom):
-            return (atom,)
-        case Not(Any(terms)) if all(isinstance(term, Taken) for term in terms):
-            return tuple(term for term in terms if isinstance(term, Taken))
-        case _:
-            return ()

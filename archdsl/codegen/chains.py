@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.codegen.choice import InnerField, Reach
 from archdsl.codegen.code import block, join
-from archdsl.codegen.flow import Chain, Step, Use
+from archdsl.codegen.steps import Step, Use
 
 if TYPE_CHECKING:
     from archdsl.codegen.forward import Emitter

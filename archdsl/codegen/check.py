@@ -9,10 +9,31 @@ IMPORTS = frozenset({"torch", "math", "typing"})
 FROM_TORCH = frozenset({"torch", "torch.nn"})
 DUNDERS = frozenset({"__init__", "__name__", "__main__"})
 FORBIDDEN = frozenset(
-    """
-    __import__ breakpoint compile delattr dir eval exec exit getattr globals help input locals
-    memoryview open quit setattr vars load hub jit save cpp_extension
-    """.split()
+    [
+        "__import__",
+        "breakpoint",
+        "compile",
+        "delattr",
+        "dir",
+        "eval",
+        "exec",
+        "exit",
+        "getattr",
+        "globals",
+        "help",
+        "input",
+        "locals",
+        "memoryview",
+        "open",
+        "quit",
+        "setattr",
+        "vars",
+        "load",
+        "hub",
+        "jit",
+        "save",
+        "cpp_extension",
+    ]
 )
 ALLOWED_CALLS = frozenset({"eval"})  # as a method: model.eval()
 

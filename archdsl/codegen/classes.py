@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from archdsl.codegen.branches import Functions, find_pattern
 from archdsl.codegen.choice import Layout
-from archdsl.codegen.flow import Chain, Flow, Leaf, Part, Pick, Step, Unit, UnitKey, Use
+from archdsl.codegen.flow import Flow
 from archdsl.codegen.forward import Emitter
 from archdsl.codegen.modules import (
     Attribute,
@@ -19,6 +18,9 @@ from archdsl.codegen.modules import (
     leaf_constructor,
 )
 from archdsl.codegen.parameters import Parameters, parametrise
+from archdsl.codegen.patterns import Functions, find_pattern
+from archdsl.codegen.plan import Plan
+from archdsl.codegen.steps import Chain, Leaf, Part, Pick, Step, Unit, UnitKey, Use
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,7 +65,7 @@ class Class:
         """What one of its units passes to the constructor."""
         return tuple(
             Slot(
-                parameter.values[row], parameter.name, parameter.name, parameter.default, ours=True
+                parameter.values[row], parameter.role, parameter.name, parameter.default, ours=True
             )
             for parameter in self.parameters.parameters
         )
@@ -110,14 +112,16 @@ class Classes:
         return list(found.values())
 
     def emitter(self, unit: Unit) -> Emitter:
-        from archdsl.codegen.plan import Plan
-
         plan = Plan(unit)
         modules = Modules.of(unit, plan.steps)
         return Emitter(
-            plan=plan, modules=modules, layout=self.layout, units=self.flow.units,
+            plan=plan,
+            modules=modules,
+            layout=self.layout,
+            units=self.flow.units,
             hole=lambda hole: f"choice.{self.layout.field(unit.key[0], hole)}",
-            access=modules.access, functions=self.functions,
+            access=modules.access,
+            functions=self.functions,
             shapes=unit.key == (self.flow.program.root, ()),
         )
 
@@ -155,7 +159,9 @@ class Classes:
         modules = emitter.modules
         made = {step.out: self._made(step, emitter) for step in modules.stored.values()}
         return Draft(
-            unit=unit, emitter=emitter, attributes=modules.attributes(made),
+            unit=unit,
+            emitter=emitter,
+            attributes=modules.attributes(made),
             forward=emitter.function(),
         )
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 INDENT = "    "
+LINE = 84
+"""How long an expression may get before a part of it gets a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +36,14 @@ def block(head: str, body: Iterable[str]) -> list[str]:
 
 def join(parts: Iterable[str]) -> str:
     return ", ".join(parts)
+
+
+def fill(template: str, args: Sequence[Expr], access: str, tight: bool) -> Expr:
+    """An operation's expression with its arguments in place."""
+    called = template.rstrip().endswith(")") and tight
+    spaced = not called or template.startswith("{0}.")
+    texts = {str(i): arg.operand if spaced else arg.text for i, arg in enumerate(args)}
+    texts |= {"self": access, "all": join(arg.text for arg in args)}
+    text = re.sub(r"\{(\w+)\}", lambda found: texts[found[1]], template)
+    depth = max((arg.depth for arg in args), default=0)
+    return Expr(text, tight=tight, depth=depth + (1 if called else 0))

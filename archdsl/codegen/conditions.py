@@ -95,10 +95,7 @@ class Conditions:
         return len({t.hole for t in atoms}) > 1 and len({self.value(t) for t in atoms}) == 1
 
     def _comparable(self, taken: Taken) -> bool:
-        return (
-            not taken.hole.startswith(LIVE)
-            and self.holes[taken.hole].quantity is Quantity.ONE
-        )
+        return not taken.hole.startswith(LIVE) and self.holes[taken.hole].quantity is Quantity.ONE
 
     def _merged(self, group: list[Formula], positive: bool) -> Formula | str:
         atoms = [term for term in group if isinstance(term, Taken)]

@@ -7,11 +7,25 @@ group apart, its nodes become steps one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from itertools import pairwise
 
-from archdsl.ir.formula import ALWAYS, NEVER, Formula
+from archdsl.codegen.simplify import simplify
+from archdsl.codegen.steps import (
+    Chain,
+    Gather,
+    Leaf,
+    Nothing,
+    Part,
+    Pick,
+    Project,
+    Step,
+    Unit,
+    UnitKey,
+    Use,
+)
+from archdsl.ir.formula import ALWAYS
 from archdsl.ir.graph import (
     Apply,
     Choose,
@@ -21,114 +35,10 @@ from archdsl.ir.graph import (
     Input,
     Invoke,
     Item,
-    Node,
     Path,
     Program,
 )
-from archdsl.ir.types import TensorType
-from archdsl.ops.base import Code, Operation
 from archdsl.ops.constants import Zero
-from archdsl.ops.joins import Mean, Sum
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """An operation; `code` is its PyTorch form for these inputs."""
-
-    operation: Operation
-    code: Code
-    inputs: tuple[TensorType, ...]
-
-    @property
-    def stored(self) -> bool:
-        """Whether `forward` calls a submodule."""
-        return not self.code.expression or "{self}" in self.code.expression
-
-
-@dataclass(frozen=True, slots=True)
-class Use:
-    """A use of a cell or block."""
-
-    module: str
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """An application of a named composition: the unit of that key."""
-
-    unit: UnitKey
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """Steps one after another, numbered: what `nn.Sequential` holds."""
-
-    members: tuple[Step, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """One of the arguments, by a hole."""
-
-    hole: str
-
-
-@dataclass(frozen=True, slots=True)
-class Gather:
-    """A join of those arguments that are there."""
-
-    operation: Operation
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """One of several results."""
-
-    index: int
-
-
-@dataclass(frozen=True, slots=True)
-class Nothing:
-    """Zeros in the shape of the argument, whose value is not needed."""
-
-
-What: TypeAlias = Leaf | Use | Part | Chain | Pick | Gather | Project | Nothing
-UnitKey: TypeAlias = tuple[str, Path]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One value of a class's `forward`; values are known by their node's position."""
-
-    out: int
-    args: tuple[int, ...]
-    what: What
-    path: Path = ()
-    label: str = ""
-    types: tuple[TensorType, ...]
-    when: tuple[Formula, ...] = ()
-
-
-@dataclass(slots=True, kw_only=True)
-class Unit:
-    """What becomes a class: a graph of the program, or a group of nodes of one.
-
-    `inputs` and `outputs` are values; `names` are the inputs' names. `steps` are all steps,
-    dead ones included, since their weights are part of the text.
-    """
-
-    key: UnitKey
-    name: str
-    doc: tuple[str, ...]
-    graph: Graph
-    inputs: tuple[int, ...]
-    names: tuple[str, ...]
-    outputs: tuple[int, ...]
-    steps: tuple[Step, ...] = ()
-    height: int = 0
-
-    def type_of(self, value: int) -> TensorType:
-        return self.graph.nodes[value].type
 
 
 @dataclass(slots=True)
@@ -146,8 +56,13 @@ class Flow:
         graph = self.program.modules[key]
         names = tuple(n.kind.name for n in graph.nodes if isinstance(n.kind, Input))
         unit = Unit(
-            key=(key, ()), name=graph.definition, doc=graph.doc, graph=graph,
-            inputs=graph.inputs, names=names, outputs=graph.outputs,
+            key=(key, ()),
+            name=graph.definition,
+            doc=graph.doc,
+            graph=graph,
+            inputs=graph.inputs,
+            names=names,
+            outputs=graph.outputs,
         )
         self._fill(unit, range(len(graph.nodes)))
 
@@ -180,8 +95,13 @@ class Flow:
         if key not in self.units:
             names = ("x",) if len(inputs) == 1 else tuple(f"x{i}" for i in range(len(inputs)))
             unit = Unit(
-                key=key, name=frame.name, doc=frame.doc, graph=graph,
-                inputs=inputs, names=names, outputs=(out,),
+                key=key,
+                name=frame.name,
+                doc=frame.doc,
+                graph=graph,
+                inputs=inputs,
+                names=names,
+                outputs=(out,),
             )
             self._fill(unit, region)
         node = graph.nodes[out]
@@ -249,10 +169,7 @@ class _Collector:
     def _intact(self, region: list[int]) -> bool:
         """One result, and nothing goes out and comes back."""
         inside = set(region)
-        leaving = [
-            i for i in region
-            if i in self.outputs or not self.users.get(i, set()) <= inside
-        ]
+        leaving = [i for i in region if i in self.outputs or not self.users.get(i, set()) <= inside]
         if any(len(self.graph.nodes[i].types) > 1 for i in region):
             return False  # its items have no path and stand outside
         unused = [i for i in region if not self.users.get(i) and i not in self.outputs]
@@ -271,7 +188,8 @@ class _Collector:
         for name, nodes in children.items():
             at_end = len(nodes) == 1 and self.graph.nodes[nodes[0]].path == (*prefix, name)
             found = (
-                [self.leaf(nodes[0])] if at_end
+                [self.leaf(nodes[0])]
+                if at_end
                 else self.group((*prefix, name), nodes)
                 if (*prefix, name) in self.graph.frames
                 else []
@@ -279,20 +197,28 @@ class _Collector:
             if len(found) != 1 or not _is_module(found[0]):
                 return None
             members += found
-        for before, after in zip(members, members[1:], strict=False):
+        for before, after in pairwise(members):
             if after.args != (before.out,) or self.users[before.out] - set(region):
                 return None
         last = members[-1]
         return Step(
-            out=last.out, args=members[0].args, what=Chain(tuple(members)), path=prefix,
-            label=last.label, types=last.types,
+            out=last.out,
+            args=members[0].args,
+            what=Chain(tuple(members)),
+            path=prefix,
+            label=last.label,
+            types=last.types,
         )
 
     def leaf(self, position: int) -> Step:
         """The step for one node."""
         node = self.graph.nodes[position]
         step = Step(
-            out=position, args=node.args, what=Nothing(), path=node.path, label=node.label,
+            out=position,
+            args=node.args,
+            what=Nothing(),
+            path=node.path,
+            label=node.label,
             types=node.types,
         )
         match node.kind:
@@ -324,84 +250,3 @@ def _is_module(step: Step) -> bool:
             return True
         case _:
             return False
-
-
-# --- simplification ----------------------------------------------------------------------------
-
-
-def simplify(
-    steps: list[Step], outputs: tuple[int, ...], inputs: tuple[int, ...], graph: Graph
-) -> tuple[tuple[Step, ...], tuple[int, ...]]:
-    """Steps without identities and without zeros that are added to something."""
-    alias: dict[int, int] = {}
-    zeros = {step.out for step in steps if isinstance(step.what, Nothing)}
-    labels: dict[int, str] = {}
-    kept: list[Step] = []
-    for step in steps:
-        args = tuple(alias.get(arg, arg) for arg in step.args)
-        step = _without_zeros(replace(step, args=args), zeros)
-        if _is_identity(step):
-            alias[step.out] = step.args[0]
-            if step.label:
-                labels.setdefault(step.args[0], step.label)
-        else:
-            kept.append(step)
-    named = [
-        replace(s, label=labels[s.out]) if not s.label and s.out in labels else s for s in kept
-    ]
-    return tuple(named), tuple(alias.get(output, output) for output in outputs)
-
-
-def _is_identity(step: Step) -> bool:
-    match step.what:
-        case Leaf(_, code):
-            return code.expression == "{0}" and len(step.args) == 1
-        case Pick():
-            return len(set(step.args)) == 1  # whatever is taken
-        case _:
-            return False
-
-
-def _without_zeros(step: Step, zeros: set[int]) -> Step:
-    """A sum without the terms that are zero or never there."""
-    match step.what:
-        case Leaf(Sum() as operation, _, inputs) if zeros & set(step.args):
-            kept = [i for i, arg in enumerate(step.args) if arg not in zeros]
-            kept = kept or [0]
-            types = tuple(inputs[i] for i in kept)
-            return replace(
-                step,
-                args=tuple(step.args[i] for i in kept),
-                what=Leaf(operation, operation.code(types), types),
-            )
-        case Gather(Sum() | Mean() as operation):
-            pairs = [
-                (arg, when) for arg, when in zip(step.args, step.when, strict=True)
-                if when != NEVER and not (isinstance(operation, Sum) and arg in zeros)
-            ]
-            if pairs:
-                return replace(
-                    step, args=tuple(arg for arg, _ in pairs), when=tuple(when for _, when in pairs)
-                )
-    return step
-
-
-def find_helpers(units: Mapping[UnitKey, Unit]) -> dict[str, list[Operation]]:
-    """Every operation of a program by helper name that it needs, in the order of the text."""
-    found: dict[str, list[Operation]] = {}
-
-    def visit(step: Step) -> None:
-        match step.what:
-            case Leaf(operation, code):
-                for name in code.helpers:
-                    found.setdefault(name, []).append(operation)
-            case Chain(members):
-                for member in members:
-                    visit(member)
-            case _:
-                pass
-
-    for unit in units.values():
-        for step in unit.steps:
-            visit(step)
-    return found

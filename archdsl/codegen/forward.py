@@ -10,12 +10,19 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from archdsl.codegen.branches import CallForm, Form, Functions, choose_form, emit_gather
+from archdsl.codegen.branches import Form, choose_form
 from archdsl.codegen.chains import emit_chain
 from archdsl.codegen.choice import Layout, Reach
-from archdsl.codegen.code import Expr, block, join
-from archdsl.codegen.conditions import Conditions, live_atom
-from archdsl.codegen.flow import (
+from archdsl.codegen.code import LINE, Expr, block, fill, join
+from archdsl.codegen.conditions import Conditions
+from archdsl.codegen.gathers import emit_gather
+from archdsl.codegen.guards import name_guards
+from archdsl.codegen.modules import Modules
+from archdsl.codegen.naming import VARIABLES, safe
+from archdsl.codegen.needs import Diagram
+from archdsl.codegen.patterns import Functions
+from archdsl.codegen.plan import Branch, Plan
+from archdsl.codegen.steps import (
     Chain,
     Gather,
     Leaf,
@@ -28,13 +35,8 @@ from archdsl.codegen.flow import (
     UnitKey,
     Use,
 )
-from archdsl.codegen.modules import Modules
-from archdsl.codegen.naming import VARIABLES, safe
-from archdsl.codegen.needs import Diagram
-from archdsl.codegen.plan import Branch, Plan
 from archdsl.ir.formula import Formula
 
-LINE = 84
 DEPTH = 4
 TEMPORARIES = ("x", "y", "z", "u", "v", "w")
 
@@ -91,13 +93,21 @@ class Emitter:
     def safe(self, name: str) -> str:
         return safe(name, VARIABLES | self.functions.reserved)
 
-    def mentions(self, step: Step) -> list[int]:
+    def unused_zero(self, value: int) -> Step | None:
+        """The zeros that a value is, where nothing looks at them here."""
+        for step in self.plan.unit.steps:
+            if step.out == value and isinstance(step.what, Nothing):
+                return step if value not in self.plan.steps else None
+        return None
+
+    def mentions(self, step: Step) -> Sequence[int]:
         """The values that the code of a step names, as often as it names them."""
         if step.out in self.forms:
             return self.forms[step.out].mentions
         if isinstance(step.what, Nothing) and step.out in self.plan.likes:
             return [self.plan.likes[step.out]]
-        return [arg for arg in self.plan.needed_args(step) if arg is not None]
+        spare = () if step.spare is None else (step.spare,)
+        return [*(arg for arg in self.plan.needed_args(step) if arg is not None), *spare]
 
     # --- names -----------------------------------------------------------------------------
 
@@ -193,7 +203,7 @@ class Emitter:
     def body(self, branch: Branch | None, results: Sequence[int]) -> tuple[list[str], list[Expr]]:
         """The statements of a branch (None: of the function) and its results' expressions."""
         steps = [s for s in self.plan.members(branch) if s.out not in self.absorbed]
-        lines = self._name_guards(steps)
+        lines = name_guards(self, steps)
         current: Diagram | None = None
         group: list[str] = []
         for step in steps:
@@ -209,48 +219,6 @@ class Emitter:
         if guard is None or not lines:
             return lines
         return block(f"if {self.conditions.text(self.guards[guard])}:", lines)
-
-    def _name_guards(self, steps: Sequence[Step]) -> list[str]:
-        """Named conditions for the steps of a branch that are not always needed, and
-        stand-ins for the values that are named where they may not be needed."""
-        guarded = [step for step in steps if self.plan.guarded(step)]
-        lines: list[str] = []
-        for step in reversed(guarded):
-            need = self.plan.needs[step.out]
-            if need in self.guards:
-                continue
-            formula = self.plan.guard(step, self.guards)
-            same = [s for s in guarded if self.plan.needs[s.out] == need]
-            label = next((s.label for s in reversed(same) if s.label), "")
-            name = self.fresh(self.safe(f"live_{label}") if label else "live")
-            self.reserved.add(name)
-            atom = live_atom(name)
-            self.plan.diagrams.named[atom.hole] = need
-            self.guards[need] = atom
-            lines.append(f"{name} = {self.conditions.text(formula)}")
-        return lines + self._stand_ins(guarded)
-
-    def _stand_ins(self, guarded: Sequence[Step]) -> list[str]:
-        exposed: dict[int, list[str]] = {}
-        for step in guarded:
-            if self._exposed(step):
-                like = self.plan.input_like(step.out)
-                name = self.fresh(self.safe(step.label or "x_"), f"{step.label}_")
-                self.names[step.out] = name
-                self.reserved.add(name)
-                exposed.setdefault(-1 if like is None else like, []).append(name)
-        return [
-            f"{' = '.join(names)} = torch.zeros_like({self.names[like]})  # stand in where nothing is needed"
-            for like, names in exposed.items()
-        ]
-
-    def _exposed(self, step: Step) -> bool:
-        """Whether a value is named by a call that may be made without it."""
-        return any(
-            isinstance(self.forms.get(user), CallForm)
-            and not self.plan.available(step.out, self.plan.needs[user])
-            for user in self.users.get(step.out, ())
-        )
 
     # --- steps -----------------------------------------------------------------------------
 
@@ -317,7 +285,8 @@ class Emitter:
         """The first of two long terms, under the name that the whole will have."""
         first = min(args, key=step.args.index)
         name = self.safe(step.label) if step.label and step.label != step.path[-1] else ""
-        if not name or name != self.fresh(name):
+        free = name == self.fresh(name) or name == self.names.get(step.out)
+        if not name or not free:
             return self.bind(first)
         expression = self.pending.pop(first)
         self.names[first] = name
@@ -328,7 +297,8 @@ class Emitter:
         for index in range(len(step.types)):
             item = next(
                 (
-                    s for s in self.plan.steps.values()
+                    s
+                    for s in self.plan.steps.values()
                     if s.what == Project(index) and s.args == (step.out,)
                 ),
                 None,
@@ -399,15 +369,3 @@ class Emitter:
                 return any(self.choice_inside(member) for member in members)
             case _:
                 return False
-
-
-def fill(template: str, args: Sequence[Expr], access: str, tight: bool) -> Expr:
-    """An operation's expression with its arguments in place."""
-    called = template.rstrip().endswith(")") and tight
-    spaced = not called or template.startswith("{0}.")
-    texts = {str(i): arg.operand if spaced else arg.text for i, arg in enumerate(args)}
-    texts |= {"self": access, "all": join(arg.text for arg in args)}
-    text = re.sub(r"\{(\w+)\}", lambda found: texts[found[1]], template)
-    depth = max((arg.depth for arg in args), default=0)
-    return Expr(text, tight=tight, depth=depth + (1 if called else 0))
-

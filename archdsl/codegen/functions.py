@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from archdsl.codegen.branches import Functions
-from archdsl.codegen.flow import Step
 from archdsl.codegen.forward import Emitter
 from archdsl.codegen.naming import VARIABLES, Taken, safe, stem
+from archdsl.codegen.patterns import Functions
 from archdsl.codegen.plan import Plan
+from archdsl.codegen.steps import Step
 
 
 def function_emitter(
@@ -17,6 +17,13 @@ def function_emitter(
     """What writes the body of a function, its names for holes, and for submodules."""
     outer, pattern = functions.used[key]
     region = {*pattern.region, pattern.pick}
+    region |= {
+        arg
+        for step in outer.plan.unit.steps
+        if step.out in region
+        for arg in step.args
+        if outer.unused_zero(arg) is not None
+    }
     steps = tuple(step for step in outer.plan.unit.steps if step.out in region)
     taken = Taken()
     wanted = ("x",) if len(pattern.tensors) == 1 else ("a", "b", "c", "d")
@@ -29,7 +36,10 @@ def function_emitter(
         step.path: taken.claim(safe(stem(step.path[-1]), reserved)) for step in pattern.modules
     }
     unit = replace(
-        outer.plan.unit, inputs=pattern.tensors, names=tensors, outputs=(pattern.pick,),
+        outer.plan.unit,
+        inputs=pattern.tensors,
+        names=tensors,
+        outputs=(pattern.pick,),
         steps=steps,
     )
 
@@ -37,8 +47,12 @@ def function_emitter(
         return names[step.path]
 
     emitter = Emitter(
-        plan=Plan(unit), modules=outer.modules, layout=outer.layout, units=outer.units,
-        hole=lambda hole: holes[hole], access=access,
+        plan=Plan(unit),
+        modules=outer.modules,
+        layout=outer.layout,
+        units=outer.units,
+        hole=lambda hole: holes[hole],
+        access=access,
         functions=Functions(functions.reserved),
     )
     emitter.reserved |= {*holes.values(), *names.values()}

@@ -1,4 +1,4 @@
-"""Values and free text as Python source. Free text comes from strangers and leaves here harmless."""
+"""Values and free text as Python source; text comes from strangers and leaves here harmless."""
 
 from __future__ import annotations
 
@@ -59,9 +59,7 @@ def paragraphs(doc: Iterable[str]) -> list[str]:
 
 def wrap(text: str, indent: int = 0) -> list[str]:
     """Lines of at most 100 columns, `indent` of which are taken."""
-    lines = textwrap.wrap(
-        text, WIDTH - indent, break_long_words=False, break_on_hyphens=False
-    )
+    lines = textwrap.wrap(text, WIDTH - indent, break_long_words=False, break_on_hyphens=False)
     return [_no_quote_at_end(line) for line in lines]
 
 
@@ -91,8 +89,6 @@ def comment(text: str) -> list[str]:
     """Any text as comment lines; nothing in it can end the comment."""
     lines = []
     for line in text.split("\n"):
-        kept = "".join(
-            "?" if unicodedata.category(c) in UNPRINTABLE - {"Zs"} else c for c in line
-        )
+        kept = "".join("?" if unicodedata.category(c) in UNPRINTABLE - {"Zs"} else c for c in line)
         lines.append(f"# {kept}".rstrip())
     return lines

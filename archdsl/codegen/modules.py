@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from archdsl.codegen.flow import Chain, Leaf, Part, Step, Unit, Use
 from archdsl.codegen.naming import attribute
+from archdsl.codegen.steps import Chain, Leaf, Part, Step, Unit, Use
 from archdsl.ir.graph import FrameKind, Path
 from archdsl.ops.base import Argument, Helper
 
@@ -59,7 +59,7 @@ class Attribute:
 
 
 # What torch fills in, so that layers which differ only in these can share one class.
-TORCH_DEFAULTS: Mapping[str, tuple[tuple[str, str, int], ...]] = {
+TORCH_DEFAULTS: Mapping[str, tuple[tuple[str, str, int | float], ...]] = {
     "nn.Conv2d": (
         ("stride", "stride", 1),
         ("padding", "padding", 0),
@@ -69,7 +69,7 @@ TORCH_DEFAULTS: Mapping[str, tuple[tuple[str, str, int], ...]] = {
 }
 
 
-def helper_defaults(helper: Helper) -> tuple[tuple[str, str, int], ...]:
+def helper_defaults(helper: Helper) -> tuple[tuple[str, str, int | float], ...]:
     """The numbers that a helper class fills in itself: (keyword, role, default)."""
     for node in ast.walk(ast.parse(helper.source)):
         if isinstance(node, ast.FunctionDef) and node.name == "__init__":
@@ -79,7 +79,7 @@ def helper_defaults(helper: Helper) -> tuple[tuple[str, str, int], ...]:
             return tuple(
                 (name, name, value.value)
                 for name, value in pairs
-                if isinstance(value, ast.Constant) and type(value.value) in (int, float)
+                if isinstance(value, ast.Constant) and isinstance(value.value, int | float)
             )
     return ()
 

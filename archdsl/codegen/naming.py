@@ -11,18 +11,71 @@ from dataclasses import dataclass, field
 # What `nn.Module`, `nn.ModuleList` and `nn.ModuleDict` call their own. Written out, because
 # generated files must not depend on the torch that happens to be installed.
 MODULE_ATTRIBUTES = frozenset(
-    """
-    T_destination add_module append apply bfloat16 buffers call_super_init children clear compile
-    cpu cuda double dump_patches eval extend extra_repr float forward get_buffer get_extra_state
-    get_parameter get_submodule half insert ipu items keys load_state_dict modules mtia
-    named_buffers named_children named_modules named_parameters parameters pop
-    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
-    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
-    register_load_state_dict_pre_hook register_module register_parameter
-    register_state_dict_post_hook register_state_dict_pre_hook requires_grad_ set_extra_state
-    set_submodule share_memory state_dict to to_empty train training type update values xpu
-    zero_grad
-    """.split()
+    [
+        "T_destination",
+        "add_module",
+        "append",
+        "apply",
+        "bfloat16",
+        "buffers",
+        "call_super_init",
+        "children",
+        "clear",
+        "compile",
+        "cpu",
+        "cuda",
+        "double",
+        "dump_patches",
+        "eval",
+        "extend",
+        "extra_repr",
+        "float",
+        "forward",
+        "get_buffer",
+        "get_extra_state",
+        "get_parameter",
+        "get_submodule",
+        "half",
+        "insert",
+        "ipu",
+        "items",
+        "keys",
+        "load_state_dict",
+        "modules",
+        "mtia",
+        "named_buffers",
+        "named_children",
+        "named_modules",
+        "named_parameters",
+        "parameters",
+        "pop",
+        "register_backward_hook",
+        "register_buffer",
+        "register_forward_hook",
+        "register_forward_pre_hook",
+        "register_full_backward_hook",
+        "register_full_backward_pre_hook",
+        "register_load_state_dict_post_hook",
+        "register_load_state_dict_pre_hook",
+        "register_module",
+        "register_parameter",
+        "register_state_dict_post_hook",
+        "register_state_dict_pre_hook",
+        "requires_grad_",
+        "set_extra_state",
+        "set_submodule",
+        "share_memory",
+        "state_dict",
+        "to",
+        "to_empty",
+        "train",
+        "training",
+        "type",
+        "update",
+        "values",
+        "xpu",
+        "zero_grad",
+    ]
 )
 
 IMPORTED = frozenset({"torch", "nn", "F", "Tensor", "math", "Literal", "NamedTuple"})
@@ -92,3 +145,11 @@ class Taken:
         while f"{wanted[-1]}{number}" in self.names:
             number += 1
         return self.claim(f"{wanted[-1]}{number}")
+
+
+def state_key(key: str) -> str:
+    """The `state_dict` key, in generated modules, of a weight known by its paths in the IR.
+
+    They differ only where a name of the text means something to Python or torch.
+    """
+    return ".".join(attribute(part) for part in key.split("."))

@@ -166,6 +166,5 @@ def factored(formula: Formula) -> Formula:
         if isinstance(last, Taken):
             groups[key].append(last)
     return any_of(
-        all_of((*rests[key], *((any_of(atoms),) if atoms else ())))
-        for key, atoms in groups.items()
+        all_of((*rests[key], *((any_of(atoms),) if atoms else ()))) for key, atoms in groups.items()
     )

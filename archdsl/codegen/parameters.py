@@ -8,7 +8,7 @@ share one, and a column that is a plain function of others (`size * size`, `2 * 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -22,12 +22,30 @@ Values: TypeAlias = tuple[Number, ...]
 # Roles that measure the same thing; only within one family, and along the laws below, is a
 # number taken for a function of another: anything else would be a coincidence.
 FAMILIES = (
-    ("dim", "in_channels", "out_channels", "in_features", "out_features", "channels", "features",
-     "hidden", "groups"),
+    (
+        "dim",
+        "in_channels",
+        "out_channels",
+        "in_features",
+        "out_features",
+        "channels",
+        "features",
+        "hidden",
+        "groups",
+    ),
     ("size", "height", "width", "positions", "tokens"),
     ("kernel", "padding"),
 )
-BASES = ("dim", "in_channels", "out_channels", "in_features", "out_features", "size", "kernel")
+BASES = (
+    "dim",
+    "in_channels",
+    "out_channels",
+    "in_features",
+    "out_features",
+    "size",
+    "kernel",
+    "dilation",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +54,7 @@ class Parameter:
 
     name: str
     values: Values
+    role: str
     default: Number | None = None
     """What callers may leave away, where torch has such a default too."""
 
@@ -85,7 +104,7 @@ def parametrise(columns: Sequence[Sequence[Slot]]) -> Parameters:
         if key is not None:
             numbers = tuple(v for v in values if isinstance(v, int | float))
             known = found.setdefault(key, _Column(numbers, first=position))
-            known.roles.setdefault(column[0].role)
+            known.roles |= dict.fromkeys(slot.role for slot in column)
             known.defaults.add(column[0].default)
     named = _name(found)
     result = Parameters(parameters=[p for _, p in named.values() if p is not None])
@@ -106,7 +125,7 @@ def _family(role: str) -> object:
 
 def _name(found: dict[object, _Column]) -> dict[object, tuple[str, Parameter | None]]:
     """For every column its expression, and the parameter where it is one."""
-    two_ended = _two_ended(found)
+    two_ended = _two_ended(found.values())
     taken = Taken()
     result: dict[object, tuple[str, Parameter | None]] = {}
     bases: list[tuple[_Column, Parameter]] = []
@@ -115,28 +134,34 @@ def _name(found: dict[object, _Column]) -> dict[object, tuple[str, Parameter | N
         if expression:
             result[key] = (expression, None)
             continue
-        name = taken.claim(safe(_role(column, two_ended), VARIABLES - {"ratio"}))
-        parameter = Parameter(name, column.values, column.default)
+        role = _role(column, two_ended)
+        name = taken.claim(safe(role, VARIABLES - {"ratio"}))
+        parameter = Parameter(name, column.values, role, column.default)
         bases.append((column, parameter))
         result[key] = (name, parameter)
     return dict(sorted(result.items(), key=lambda item: _order(found[item[0]])))
 
 
-def _two_ended(found: dict[object, _Column]) -> bool:
-    """Whether one number goes in and another comes out: then both keep these names."""
-    into = [c for c in found.values() if c.roles.keys() & {"in_channels", "in_features"}]
-    out = [c for c in found.values() if c.roles.keys() & {"out_channels", "out_features"}]
-    return any(a.values != b.values for a in into for b in out)
+INTO = frozenset({"in_channels", "in_features"})
+OUT = frozenset({"out_channels", "out_features"})
+
+
+def _two_ended(columns: Iterable[_Column]) -> bool:
+    """Whether a class takes one number of channels and gives another."""
+    ends = [column for column in columns if column.roles.keys() & (INTO | OUT)]
+    return len(ends) > 1
 
 
 def _role(column: _Column, two_ended: bool) -> str:
+    """The name that says best what a number is."""
     roles = list(column.roles)
-    if two_ended:
+    ends = [role for role in roles if role in INTO | OUT]
+    if two_ended and ends:
         # What goes out of one part goes into the next: it is the class's output all the same.
-        for role in ("out_channels", "out_features", "in_channels", "in_features"):
-            if role in roles:
-                return role
-    return min(roles, key=lambda role: (BASES.index(role) if role in BASES else 99))
+        return next((role for role in ends if role in OUT), ends[0])
+    if INTO & set(roles) and OUT & set(roles):
+        return "dim"
+    return min(roles, key=lambda role: BASES.index(role) if role in BASES else 99)
 
 
 def _rank(column: _Column) -> tuple[int, int]:
@@ -181,6 +206,8 @@ def _law(roles: set[str], base: set[str], values: Values, given: Values) -> str:
         return "{0} * {0}"
     if "padding" in roles and "kernel" in base and all(v == n // 2 for v, n in pairs):
         return "{0} // 2"
+    if "padding" in roles and "dilation" in base and values == given:
+        return "{0}"
     ends = {"in_channels", "out_channels", "in_features", "out_features"}
     if _family(next(iter(roles))) != FAMILIES[0] or _family(next(iter(base))) != FAMILIES[0]:
         return ""

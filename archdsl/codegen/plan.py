@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from archdsl.codegen.flow import Gather, Nothing, Pick, Step, Unit
 from archdsl.codegen.needs import FALSE, TRUE, Diagram, Diagrams
-from archdsl.ir.formula import ALWAYS, Formula, Taken, all_of, any_of
+from archdsl.codegen.steps import Gather, Nothing, Pick, Step, Unit
+from archdsl.ir.formula import ALWAYS, Formula, Taken, all_of, any_of, negate
 
 Branch: TypeAlias = tuple[int, int]
 """An alternative of a pick, or a term of a gather: the step's value and the argument's index."""
+
+SPARE = -1
+"""The position of a sum's spare value among its arguments."""
 
 
 @dataclass(slots=True)
@@ -39,6 +42,8 @@ class Plan:
             out: step for out, step in by_value.items() if self.needs.get(out, FALSE) != FALSE
         }
         for step in self.steps.values():
+            if step.spare is not None:
+                self.uses.setdefault(step.spare, []).append((step.out, SPARE))
             for position, arg in enumerate(self.needed_args(step)):
                 if arg is not None:
                     self.uses.setdefault(arg, []).append((step.out, position))
@@ -50,12 +55,13 @@ class Plan:
         """A step's arguments; None for those whose value is not looked at or never there."""
         if isinstance(step.what, Nothing) and step.out in self.likes:
             return (None,)
-        if isinstance(step.what, Gather):
+        if isinstance(step.what, Gather | Pick):
             return tuple(
                 None
                 if self.diagrams.conjunction(
                     (self.needs[step.out], self.diagrams.of(self.edge(step, i)))
-                ) == FALSE
+                )
+                == FALSE
                 else arg
                 for i, arg in enumerate(step.args)
             )
@@ -63,6 +69,8 @@ class Plan:
 
     def edge(self, step: Step, position: int) -> Formula:
         """When a step that is needed needs its argument."""
+        if position == SPARE:
+            return negate(any_of(step.when))
         match step.what:
             case Pick(hole):
                 return Taken(hole, position)
@@ -80,7 +88,8 @@ class Plan:
                 continue
             if isinstance(step.what, Nothing) and self._find_like(step):
                 continue
-            for position, arg in enumerate(step.args):
+            spare = [] if step.spare is None else [(SPARE, step.spare)]
+            for position, arg in [*spare, *enumerate(step.args)]:
                 taken = self.diagrams.of(self.edge(step, position))
                 reached = self.diagrams.conjunction((need, taken))
                 self.needs[arg] = self.diagrams.disjunction((self.needs.get(arg, FALSE), reached))
@@ -183,9 +192,7 @@ class Plan:
             terms.append(all_of((self._reached(user, branch, atoms), edge)))
         return self.diagrams.simplify(any_of(terms), self.context(branch))
 
-    def _reached(
-        self, value: int, branch: Branch | None, atoms: dict[Diagram, Formula]
-    ) -> Formula:
+    def _reached(self, value: int, branch: Branch | None, atoms: dict[Diagram, Formula]) -> Formula:
         """When a step is needed, given that a branch around it is reached."""
         need = self.needs[value]
         if need in atoms:

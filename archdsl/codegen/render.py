@@ -8,18 +8,20 @@ from dataclasses import dataclass, field
 
 from archdsl.codegen.classes import Class, Classes, Draft
 from archdsl.codegen.code import join
-from archdsl.codegen.flow import Chain, Leaf, Part, Step, Unit, Use
 from archdsl.codegen.functions import function_emitter
 from archdsl.codegen.literals import docstring, in_docstring, literal, paragraphs, sentence
 from archdsl.codegen.modules import Made, New, Several, Slot
 from archdsl.codegen.naming import IMPORTED, Taken, camel, stem
+from archdsl.codegen.steps import Chain, Leaf, Part, Step, Unit, Use
 from archdsl.codegen.types import Types
 from archdsl.codegen.view import ClassView, FunctionView, HelperView
 from archdsl.ops.base import Helper, Operation
 from archdsl.syntax.tree import ModuleKind
 
 AXES = {1: "(B, C)", 2: "(B, N, C)", 3: "(B, C, H, W)"}
-FIRST_BY_POSITION = ("dim", "in_channels", "out_channels", "in_features", "out_features", "channels")
+FIRST_BY_POSITION = frozenset(
+    {"dim", "in_channels", "out_channels", "in_features", "out_features", "channels"}
+)
 
 
 @dataclass(slots=True)
@@ -83,8 +85,10 @@ class Renderer:
         labels = [label for hole in holes for label in emitter.plan.diagrams.holes[hole].labels]
         doc = in_docstring(f"What was chosen: {', '.join(labels[:-1])} or {labels[-1]}.")
         return FunctionView(
-            name=self.classes.functions.names[key], parameters=join(parameters),
-            doc=tuple(docstring([doc])), body=tuple(body),
+            name=self.classes.functions.names[key],
+            parameters=join(parameters),
+            doc=tuple(docstring([doc])),
+            body=tuple(body),
         )
 
     def class_view(self, item: Class) -> ClassView:
@@ -193,9 +197,7 @@ def _several(of: str, written: Sequence[str]) -> str:
         text, count = runs[0]
         inner = f"{text} for _ in range({count})"
         return f"{of}(*({inner}))" if of == "nn.Sequential" else f"{of}({inner})"
-    members = [
-        f"*({text} for _ in range({count}))" if count > 1 else text for text, count in runs
-    ]
+    members = [f"*({text} for _ in range({count}))" if count > 1 else text for text, count in runs]
     tail = "," if len(members) > 1 else ""
     inner = f"{join(members)}{tail}"
     return f"{of}({inner})" if of == "nn.Sequential" else f"{of}([{inner}])"
@@ -253,10 +255,11 @@ def _words(unit: Unit, short: bool = False) -> list[str]:
         match step.what:
             case Leaf(operation, code) if operation.arity is not None:
                 said = _spoken(operation, code.constructor).split()
-                plain = [word for word in said if not any(ch.isdigit() for ch in word)]
+                sized = [word for word in said if any(ch.isdigit() for ch in word)]
+                plain = [word for word in said if word not in (*sized, "stride")]
                 found.append(" ".join(plain if short else said))
             case Part() | Use():
-                found.append(re.sub(r"(?<=[a-z])\d+$", "", stem(step.path[-1])).replace("_", " "))
+                found.append(re.sub(r"(?<!\dx)\d+$", "", stem(step.path[-1])).replace("_", " "))
             case _:
                 pass
     return found

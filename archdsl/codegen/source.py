@@ -63,8 +63,9 @@ def _environment() -> Environment:
 
 def _format(text: str) -> str:
     import black  # slow to import
+    from black.mode import TargetVersion
 
-    mode = black.Mode(line_length=100, target_versions={black.TargetVersion.PY311})
+    mode = black.Mode(line_length=100, target_versions={TargetVersion.PY311})
     return black.format_str(text, mode=mode)
 
 

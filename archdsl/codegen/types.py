@@ -56,8 +56,9 @@ class Types:
     def _view(self, choices: Choices, name: str) -> ChoiceView:
         words = choices.definition.replace("_", " ")
         doc = f"One {words}: what is chosen at each place"
-        asked = any(isinstance(p, HoleField) and not always(p.hole, choices) for p in choices.fields)
-        doc += ", None where that is not asked." if asked else "."
+        holes = [part.hole for part in choices.fields if isinstance(part, HoleField)]
+        optional = any(not always(hole, choices) for hole in holes)
+        doc += ", None where that is not asked." if optional else "."
         return ChoiceView(
             name=name,
             doc=tuple(docstring([in_docstring(doc)])),
