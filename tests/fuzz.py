@@ -1,0 +1,12 @@
+"""`make fuzz`: every fuzzer, 20,000 inputs each, or as many as the first argument says."""
+
+from __future__ import annotations
+
+import sys
+
+from tests import fuzz_pipeline, fuzz_text
+
+if __name__ == "__main__":
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
+    fuzz_text.run(count, seed=0)
+    fuzz_pipeline.main(count)

@@ -1,0 +1,133 @@
+"""Published counts, reached from the text alone.
+
+MetaFormer-NAS: Zhang and Liu, their Table 1 and released code. NAS-Bench-201: every architecture
+of the benchmark. Counts of torch itself on sampled networks of each space.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from archdsl.formats.nas_bench_201 import read
+from archdsl.ir.cost import cost
+from archdsl.ir.graph import Static
+from tests.shipped import shipped
+from tests.torch_counts import differing
+
+TABLE = Path(__file__).parents[2] / "shared" / "data" / "nb201.csv.gz"
+FOUND = {
+    4: "mixer[id; 1 pool; 1 id; 3 pool]",
+    7: "mixer[id; 1 pool; 2 pool; 3 pool; 3 pool; 4 pool; 3 pool]",
+}
+SEVEN = FOUND[7].replace("[id", "[pool")
+DEPTHS = ("depth1", "depth2", "depth3", "depth4")
+LINEAR = {"edge": "linear"}
+NO_ENTRY = {"entry": False}
+RELEASED = {"semantics": "as_released", "classes": 1000}
+
+SMALL = {"size": 32, "patch": 2, "width3": 64, "width4": 64, **dict.fromkeys(DEPTHS, 1)}
+
+
+def named(nodes: int) -> str:
+    """The architecture that the paper found for a number of nodes (its Figure 6)."""
+    return FOUND[4] if nodes == 4 else SEVEN
+
+
+def figures(nodes: int, **parameters: Static) -> tuple[int, int]:
+    space = shipped("metaformer_nas", nodes=nodes, **parameters)
+    head = space.unrank(0).text.split("/")[0]
+    spent = cost(space.resolve(space.parse(f"{head}/{named(nodes)}")))
+    return spent.params, spent.macs
+
+
+@pytest.mark.parametrize(
+    ("nodes", "parameters", "expected"),
+    [
+        (4, {}, (16_238_062, 419_580_928)),
+        (7, {}, (16_663_906, 449_416_192)),
+        (4, NO_ENTRY, (12_415_222, 331_435_008)),
+        (7, NO_ENTRY, (12_841_066, 361_270_272)),
+    ],
+)
+def test_found_networks(
+    nodes: int, parameters: dict[str, Static], expected: tuple[int, int]
+) -> None:
+    assert figures(nodes, **parameters) == expected
+
+
+@pytest.mark.parametrize(
+    ("nodes", "parameters", "params"),
+    [(4, LINEAR, 16_235_830), (7, LINEAR, 16_660_558), (4, RELEASED, 12_733_948)],
+)
+def test_found_networks_of_other_kinds(
+    nodes: int, parameters: dict[str, Static], params: int
+) -> None:
+    assert figures(nodes, **parameters)[0] == params
+
+
+@pytest.mark.parametrize(
+    ("nodes", "parameters", "params"),
+    [
+        (4, {}, 16_663_906),
+        (7, {}, 18_793_126),
+        (4, NO_ENTRY, 12_841_066),
+        (7, NO_ENTRY, 14_970_286),
+        (7, RELEASED, 13_159_792),
+    ],
+)
+def test_supernets(nodes: int, parameters: dict[str, Static], params: int) -> None:
+    assert cost(shipped("metaformer_nas", nodes=nodes, **parameters).program).params == params
+
+
+@pytest.mark.parametrize(
+    ("parameters", "params", "macs"),
+    [
+        ({"mixer": "pool"}, 11_847_430, 291_654_656),
+        ({"mixer": "mlp"}, 11_989_378, 301_599_744),
+        ({"mixer": "attention"}, 15_393_286, 369_855_488),
+        ({"mixer": "attention", "position": "sincos"}, 15_386_374, None),
+    ],
+)
+def test_baselines(parameters: dict[str, Static], params: int, macs: int | None) -> None:
+    spent = cost(shipped("metaformer", **parameters).program)
+    assert spent.params == params
+    assert macs is None or spent.macs == macs
+
+
+def test_sizes() -> None:
+    assert shipped("metaformer_nas").size == 96
+    assert shipped("metaformer_nas", nodes=7).size == 92_160
+    assert shipped("nas_bench_201").size == 15_625
+
+
+@pytest.mark.skipif(not TABLE.is_file(), reason="the table of NAS-Bench-201 is not beside us")
+def test_every_architecture_of_nas_bench_201() -> None:
+    space = shipped("nas_bench_201")
+    with gzip.open(TABLE, "rt", encoding="utf-8") as lines:
+        rows = list(csv.DictReader(lines))
+    assert len(rows) == space.size
+    wrong = []
+    for row in rows:
+        spent = cost(space.resolve(space.parse(read(row["arch"]))))
+        params = round(float(row["params_M"]) * 1e6)
+        macs = round(float(row["flops_M"]) * 1e6) - 10  # the classifier's bias is counted there
+        if (spent.params, spent.macs) != (params, macs):
+            wrong.append(row["arch"])
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("nas_bench_201", {"cells": 1, "width": 4}),
+        ("metaformer_nas", SMALL),
+        ("metaformer_nas", {**SMALL, "semantics": "as_intended", "nodes": 6}),
+    ],
+)
+def test_torch_counts_the_same(name: str, parameters: dict[str, Static]) -> None:
+    assert differing(shipped(name, **parameters), 20, Random(0)) == []

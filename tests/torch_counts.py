@@ -1,0 +1,56 @@
+"""torch's own counts of generated networks, against those of the text."""
+
+from __future__ import annotations
+
+from random import Random
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from archdsl.ir.cost import cost
+from archdsl.ir.graph import Apply, Program
+from archdsl.load import load_network
+from archdsl.ops.constants import Zero
+from archdsl.space.view import SearchSpace
+
+
+def torch_counts(program: Program) -> tuple[int, int]:
+    """Parameters and MACs of the generated module, as torch counts them for one input."""
+    network = load_network(program).eval()
+    params = sum(parameter.numel() for parameter in network.parameters())
+    images = [torch.zeros(1, *program.net.nodes[i].type.shape) for i in program.net.inputs]
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        network(*images)
+    return params, counter.get_total_flops() // 2
+
+
+def computed(program: Program) -> dict[str, frozenset[int]]:
+    """The nodes that a generated `forward` computes: all that a result is computed from.
+
+    `none` is zero whatever it is applied to, so nothing is computed for it alone. The weights
+    of what is not computed are there all the same, and count.
+    """
+    found = {}
+    for key, graph in program.modules.items():
+        todo, needed = list(graph.outputs), set[int]()
+        while todo:
+            position = todo.pop()
+            if position not in needed:
+                needed.add(position)
+                kind = graph.nodes[position].kind
+                if not (isinstance(kind, Apply) and isinstance(kind.operation, Zero)):
+                    todo += graph.nodes[position].args
+        found[key] = frozenset(needed)
+    return found
+
+
+def differing(space: SearchSpace, count: int, rng: Random) -> list[str]:
+    """Those of `count` sampled architectures whose counts differ; 500 in `make verify`."""
+    wrong = []
+    for _ in range(count):
+        architecture = space.sample(rng)
+        program = space.resolve(architecture)
+        expected = cost(program).params, cost(program, computed(program)).macs
+        if torch_counts(program) != expected:
+            wrong.append(architecture.text)
+    return wrong
