@@ -361,9 +361,8 @@ def test_limits_can_be_raised() -> None:
 def operations(length: int) -> int:
     """Python calls that elaborating a chain of a length takes: its work, whatever the machine."""
     lines = "\n".join(f"y[{i}] = y[{i - 1}] -> conv(8) -> relu" for i in range(1, length))
-    (tree,) = parse(
-        f"archdsl 1\nspace s {{ net n(x: 8 x 8 x 8) {{ y[0] = x\n{lines}\nreturn y[{length - 1}] }} }}"
-    ).spaces
+    body = f"y[0] = x\n{lines}\nreturn y[{length - 1}]"
+    (tree,) = parse(f"archdsl 1\nspace s {{ net n(x: 8 x 8 x 8) {{ {body} }} }}").spaces
     calls = 0
 
     def count(*_: object) -> None:

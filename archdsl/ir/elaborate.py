@@ -73,6 +73,7 @@ class Elaborator:
     modules: dict[str, Graph] = field(default_factory=dict)
     made: dict[object, str] = field(default_factory=dict)
     uses: dict[str, int] = field(default_factory=dict)
+    decisions: dict[str, int] = field(default_factory=dict)
     cells: dict[tuple[str, tuple[int, ...]], tuple[str, tree.Span]] = field(default_factory=dict)
     sizes: dict[str, int] = field(default_factory=dict)
     stack: Stack = field(default_factory=Stack)
@@ -185,6 +186,20 @@ class Elaborator:
         graph = self.modules[key]
         inner = (n.kind.module for n in graph.nodes if isinstance(n.kind, Invoke))
         self.uses[key] = len(graph.nodes) + sum(self.uses[module] for module in inner)
+        self.decisions[key] = len(graph.holes) + sum(
+            self.decisions[n.kind.module]
+            for n in graph.nodes
+            if isinstance(n.kind, Invoke) and self.modules[n.kind.module].kind is ModuleKind.BLOCK
+        )
+        if self.decisions[key] > self.budget.limits.decisions:
+            raise fault(
+                "E0113",
+                f"{graph.definition} takes too many decisions",
+                use.span,
+                found=f"{self.decisions[key]:,}: a block is decided anew at every use",
+                expected=f"at most {self.budget.limits.decisions:,}",
+                hint="a cell is decided once for all its uses",
+            )
         if self.uses[key] > self.budget.limits.uses:
             raise fault(
                 "E0113",

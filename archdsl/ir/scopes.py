@@ -28,6 +28,8 @@ from archdsl.syntax.tree import ModuleKind, Span
 
 ScopeKey = tuple[str, ...]
 
+MAX_WAYS = 50_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
@@ -95,7 +97,8 @@ def inner_scope(graph: Graph, outer: ScopeKey, path: tuple[str, ...]) -> ScopeKe
 def scopes(program: Program) -> tuple[Scope, ...]:
     """All scopes, grouped by definition in the order of first use, the net first."""
     found: dict[ScopeKey, Scope] = {}
-    for scope in _walk(program, program.root, (program.net.definition,), ALWAYS):
+    walk = _Walk(program, deciding(program))
+    for scope in walk.below(program.root, (program.net.definition,), ALWAYS):
         known = found.get(scope.key)
         if known is None:
             found[scope.key] = scope
@@ -172,28 +175,55 @@ def _parts(way: Formula) -> frozenset[Formula]:
     return frozenset(way.terms) if isinstance(way, All) else frozenset({way})
 
 
-def _walk(program: Program, module: str, key: ScopeKey, under: Formula) -> Iterator[Scope]:
-    """Scopes below one use, outer before inner; a graph without decisions below is skipped."""
-    graph = program.modules[module]
-    yield Scope(
-        key=key,
-        group=graph.definition,
-        family=graph.family,
-        kind=graph.kind,
-        module=module,
-        under=under,
-        span=graph.span,
-    )
-    seen: set[tuple[str, ScopeKey, Formula]] = set()
-    for node in graph.nodes:
-        if not isinstance(node.kind, Invoke):
-            continue
-        used = program.modules[node.kind.module]
-        inner = inner_scope(used, key, node.path)
-        reached = all_of((under, qualified(node.under, key)))
-        if (node.kind.module, inner, reached) not in seen:  # a cell used a thousand times is one
-            seen.add((node.kind.module, inner, reached))
-            yield from _walk(program, node.kind.module, inner, reached)
+def deciding(program: Program) -> frozenset[str]:
+    """The graphs with something to decide in them or in what they use."""
+    found: set[str] = set()
+    for key, graph in program.modules.items():  # parts before the whole
+        inner = (node.kind.module for node in graph.nodes if isinstance(node.kind, Invoke))
+        if graph.holes or any(module in found for module in inner):
+            found.add(key)
+    return frozenset(found)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """Every way from the net to a scope."""
+
+    program: Program
+    open: frozenset[str]
+    steps: int = 0
+
+    def below(self, module: str, key: ScopeKey, under: Formula) -> Iterator[Scope]:
+        """Scopes below one use, outer before inner; where nothing is decided is skipped."""
+        graph = self.program.modules[module]
+        self.steps += 1
+        if self.steps > MAX_WAYS:
+            raise fault(
+                "E0113",
+                "too many ways lead to decisions",
+                graph.span,
+                found=f"more than {MAX_WAYS:,}",
+                hint="use the definition once, behind the holes that it stands in",
+            )
+        yield Scope(
+            key=key,
+            group=graph.definition,
+            family=graph.family,
+            kind=graph.kind,
+            module=module,
+            under=under,
+            span=graph.span,
+        )
+        seen: set[tuple[str, ScopeKey, Formula]] = set()
+        for node in graph.nodes:
+            if not isinstance(node.kind, Invoke) or node.kind.module not in self.open:
+                continue
+            used = self.program.modules[node.kind.module]
+            inner = inner_scope(used, key, node.path)
+            reached = all_of((under, qualified(node.under, key)))
+            if (node.kind.module, inner, reached) not in seen:  # used a thousand times, it is one
+                seen.add((node.kind.module, inner, reached))
+                yield from self.below(node.kind.module, inner, reached)
 
 
 def _check_same_holes(program: Program, first: Scope, second: Scope) -> None:
