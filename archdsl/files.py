@@ -19,10 +19,13 @@ def read_text(path: Path) -> str:
     """
     try:
         if str(path) == "-":
-            return sys.stdin.read()
-        if path.stat().st_size > LARGEST:
+            raw = sys.stdin.buffer.read(LARGEST + 1) if sys.stdin else b""
+        else:
+            with path.open("rb") as file:
+                raw = file.read(LARGEST + 1)  # asked for its size, a pipe would say nothing
+        if len(raw) > LARGEST:
             raise fault("E0708", f"{path} is too large", expected="at most 64 MiB")
-        return path.read_text(encoding="utf-8")
+        return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise fault(
             "E0708",
@@ -38,25 +41,38 @@ def read_text(path: Path) -> str:
 def write_whole(path: Path, content: str | bytes) -> Path:
     """Replace a file, so that a crash leaves the old one or the new one, never a part.
 
-    Folders are made as needed. Raises ArchError E0707 where it cannot be written; what was
-    there is then intact.
+    Folders are made as needed; a link stays a link, and permissions stay. Raises ArchError
+    E0707 where it cannot be written; what was there is then intact.
     """
     raw = content.encode() if isinstance(content, str) else content
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(raw)  # a device or a pipe: nothing to replace
+        else:
+            _replace(path.resolve(), raw)
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        reason = getattr(error, "strerror", None) or error
         raise fault(
             "E0707",
-            f"{path} cannot be written: {error.strerror or error}",
+            f"{path} cannot be written: {reason}",
             found=str(path),
             hint="what was there is intact",
         ) from None
     return path
+
+
+def _replace(path: Path, raw: bytes) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        if path.exists():
+            part.chmod(path.stat().st_mode & 0o7777)
+        os.replace(part, path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise

@@ -195,11 +195,11 @@ def new(
 ) -> None:
     """Begin a space: a small file to edit, that compiles. Never overwrites."""
     from archdsl.resources import templates
-    from archdsl.syntax.parse import parse
+    from archdsl.syntax.printer import format_text
 
-    text = (templates() / "new.arch").read_text(encoding="utf-8").replace("NAME", name)
+    template = (templates() / "new.arch").read_text(encoding="utf-8")
     try:
-        parse(text, name)
+        text = format_text(template.replace("NAME", name), name)
     except ArchError as error:
         message = f"'{name}' cannot be the name of a space"
         expected = "letters, digits and _, beginning with a letter; no word of the language"
