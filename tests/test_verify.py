@@ -17,8 +17,9 @@ from archdsl.verify.plain import plain_network
 from tests.shipped import shipped, written
 from tests.verify_full import EIGHTH, EIGHTH_201, SHALLOW, Job, jobs
 
+# 25 for each semantics and edge are 100 of each number of nodes.
 SAMPLES = tuple(
-    jobs(50, 50, 50, {**EIGHTH, **SHALLOW}, {**EIGHTH_201, "cells": 1, "size": 16}, 8, 2, "sample")
+    jobs(25, 25, 50, {**EIGHTH, **SHALLOW}, {**EIGHTH_201, "cells": 1, "size": 16}, 8, 2, "sample")
 )
 
 
@@ -43,11 +44,11 @@ space two_inputs {
   cell normal(a, b) {
     n[0] = a
     n[1] = b
-    for i in 2..3 { n[i] = sum(2 of {n[j] -> {none | id | step(1) | step(3) | max_pool(3)}
+    for i in 2..3 { n[i] = sum(2 of {n[j] -> {none | id | s1 = step(1) | s3 = step(3) | max_pool(3)}
                                      for j in 0..i-1}) }
     return concat(n[2..3]) -> conv(4)
   }
-  block tail(x) = x -> {id | conv(4) | conv(4, k=3)} -> relu
+  block tail(x) = x -> {id | c1 = conv(4) | c3 = conv(4, k=3)} -> relu
   net network(image: 3 x 8 x 8) {
     s[0] = image -> conv(4)
     s[1] = s[0] -> tail

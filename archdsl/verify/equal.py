@@ -207,6 +207,7 @@ class Comparison:
     x: Tensor
     dead: frozenset[str] = frozenset()
     _known: dict[tuple[object, ...], Outcome] = field(default_factory=dict)
+    _loaded: dict[int, torch.dtype | None] = field(default_factory=dict)
 
     def outcome(
         self, subject: Subject, dtype: torch.dtype, train: bool, rounded: bool = False
@@ -217,7 +218,9 @@ class Comparison:
         key = (id(module), dtype, train)
         if key in self._known:
             return self._known[key]
-        load(subject, module, self.state, dtype)
+        if self._loaded.get(id(module)) != dtype:
+            load(subject, module, self.state, dtype)
+        self._loaded[id(module)] = None if train else dtype  # training changes statistics
         result = run(subject, module, self.x.to(dtype), train)
         if shared:
             self._known[key] = result
