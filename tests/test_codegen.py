@@ -7,7 +7,6 @@ import os
 import random
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -21,34 +20,8 @@ from archdsl.ir.graph import Apply, Invoke, Program
 from archdsl.load import imported, load_network, load_supernet
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
-from tests.shipped import shipped, written
-
-ROOT = Path(__file__).resolve().parent.parent
-CASES = ROOT / "tests" / "cases" / "codegen"
-SMALL = {
-    "size": 32,
-    "patch": 2,
-    "stem_width": 4,
-    "width1": 8,
-    "width2": 8,
-    "width3": 12,
-    "width4": 16,
-    "depth3": 3,
-}
-
-
-def case(name: str) -> SearchSpace:
-    return written((CASES / f"{name}.arch").read_text(encoding="utf-8"))
-
-
-SPACES = {
-    "nb201": lambda: shipped("nas_bench_201", cells=2, width=4, size=8),
-    "paper": lambda: shipped("metaformer_nas", **SMALL),
-    "paper7": lambda: shipped("metaformer_nas", **SMALL, nodes=7, edge="linear", entry=False),
-    "intended": lambda: shipped("metaformer_nas", **SMALL, nodes=5, semantics="as_intended"),
-    "released": lambda: shipped("metaformer_nas", **SMALL, semantics="as_released"),
-    **{path.stem: lambda name=path.stem: case(name) for path in sorted(CASES.glob("*.arch"))},
-}
+from tests.codegen_spaces import ROOT, SPACES, case
+from tests.shipped import shipped
 
 
 @pytest.fixture(scope="module", params=SPACES)
@@ -178,25 +151,26 @@ def test_choices_are_checked_against_the_space():
 # --- the files as files ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["paper", "nb201", "several", "names"])
-def test_files_check_themselves(name, tmp_path):
+@pytest.mark.parametrize(
+    ("name", "supernet"), [("paper", True), ("nb201", False), ("names", False), ("names", True)]
+)
+def test_files_check_themselves(name, supernet, tmp_path):
     """In a fresh interpreter, without this package."""
     space = SPACES[name]()
-    files = {
-        "network.py": network_source(space.resolve(space.unrank(space.size // 3))),
-        "supernet.py": supernet_source(space.program),
-    }
-    for file, text in files.items():
-        (tmp_path / file).write_text(text, encoding="utf-8")
-        run = subprocess.run(
-            [sys.executable, "-I", file],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"},
-        )
-        assert run.returncode == 0, run.stderr
-        assert "as expected" in run.stdout
+    if supernet:
+        text = supernet_source(space.program)
+    else:
+        text = network_source(space.resolve(space.unrank(space.size // 3)))
+    (tmp_path / "file.py").write_text(text, encoding="utf-8")
+    run = subprocess.run(
+        [sys.executable, "-I", "file.py"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"},
+    )
+    assert run.returncode == 0, run.stderr
+    assert "as expected" in run.stdout
 
 
 def test_layout_changes_nothing_else(space):
@@ -208,15 +182,14 @@ def test_layout_changes_nothing_else(space):
     assert ast.dump(trees[0]) == ast.dump(trees[1])
 
 
-@pytest.mark.parametrize("name", ["nb201", "several", "some_of"])
-def test_same_bytes_under_every_hash_seed(name):
+def test_same_bytes_under_every_hash_seed():
     code = (
-        "import hashlib; from tests.test_codegen import SPACES;"
+        "import hashlib; from tests.codegen_spaces import SPACES;"
         "from archdsl.codegen import network_source, supernet_source;"
-        f"space = SPACES[{name!r}]();"
-        "text = supernet_source(space.program, format=False)"
-        " + network_source(space.resolve(space.unrank(7)), format=False);"
-        "print(hashlib.sha256(text.encode()).hexdigest())"
+        "spaces = [SPACES[name]() for name in ('paper', 'nb201', 'several', 'some_of')];"
+        "texts = [supernet_source(s.program, format=False) for s in spaces];"
+        "texts += [network_source(s.resolve(s.unrank(7)), format=False) for s in spaces];"
+        "print(hashlib.sha256(''.join(texts).encode()).hexdigest())"
     )
     seen = {
         subprocess.run(

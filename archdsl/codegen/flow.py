@@ -220,6 +220,7 @@ class _Collector:
             path=node.path,
             label=node.label,
             types=node.types,
+            span=node.span,
         )
         match node.kind:
             case Apply(operation, when):

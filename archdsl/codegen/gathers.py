@@ -42,13 +42,13 @@ def emit_gather(emitter: Emitter, step: Step) -> list[str]:
     for kind, sign in _SIGNS.items():
         if isinstance(operation, kind) and terms[0][2] == ALWAYS:
             return _accumulate(emitter, step, sign, terms)
-    if isinstance(operation, Sum | Mean):
-        return _collect(emitter, step, isinstance(operation, Mean), terms)
+    if isinstance(operation, Sum | Mean | Product):
+        return _collect(emitter, step, operation, terms)
     raise fault(
-        "E0901",
+        "E0903",
         f"no code for {operation.keyword} of values that may be missing",
-        None,
-        hint="put a value that is always there first, or use sum or mean",
+        step.span,
+        hint="join them with sum, mean or product",
     )
 
 
@@ -77,22 +77,26 @@ def _accumulate(emitter: Emitter, step: Step, sign: str, terms: Terms) -> list[s
     return lines
 
 
-def _collect(emitter: Emitter, step: Step, mean: bool, terms: Terms) -> list[str]:
-    """A list of the terms that are there, then their sum or mean."""
+def _collect(
+    emitter: Emitter, step: Step, operation: Sum | Mean | Product, terms: Terms
+) -> list[str]:
+    """A list of the terms that are there, then their sum, mean or product."""
+    mean = isinstance(operation, Mean)
     leaves = mean and all(when == ALWAYS or isinstance(when, Not) for _, _, when in terms)
     name = emitter.fresh("leaves" if leaves else "terms")
     emitter.reserved.add(name)
     lines = _leaves(emitter, step, name, terms) or _appended(emitter, step, name, terms)
     emitter.reserved.discard(name)
-    total = f"sum({name}) / len({name})" if mean else f"sum({name})"
+    total = f"math.prod({name})" if isinstance(operation, Product) else f"sum({name})"
+    total += f" / len({name})" if mean else ""
     if not _never_empty(emitter, step, terms):
         like = step.spare if step.spare is not None else emitter.plan.input_like(step.out)
         if like is None:
             raise fault(
-                "E0902",
-                "a sum that may be of nothing needs an input of its shape",
-                None,
-                hint="add a term that is always there",
+                "E0903",
+                f"{operation.keyword} may be left with nothing",
+                step.span,
+                expected="at least one value that is always there",
             )
         shaped = emitter.value(like).text if like == step.spare else emitter.names[like]
         total = f"{total} if {name} else torch.zeros_like({shaped})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from archdsl.codegen.types import Types
 from archdsl.codegen.view import CheckView, FileView
 from archdsl.ir.cost import cost
 from archdsl.ir.graph import Program
+from archdsl.ops.base import Helper
 from archdsl.resources import templates
 from archdsl.space.view import SearchSpace
 
@@ -86,7 +88,7 @@ def file_view(program: Program, *, supernet: bool) -> FileView:
     texts = [str(part) for part in parts]
     return FileView(
         doc=tuple(_header(program, supernet)),
-        imports=tuple(sorted({i for h in helpers.values() for i in h.imports})),
+        imports=tuple(sorted(_imports(helpers.values(), texts))),
         typing=join(
             word
             for word, wanted in (
@@ -104,6 +106,12 @@ def file_view(program: Program, *, supernet: bool) -> FileView:
         check=_check(program, renderer, types),
         origin=tuple(_origin(program)),
     )
+
+
+def _imports(helpers: Iterable[Helper], texts: Iterable[str]) -> set[str]:
+    """The modules besides torch that a file needs."""
+    needed = {name for helper in helpers for name in helper.imports}
+    return needed | ({"math"} if any("math.prod(" in text for text in texts) else set())
 
 
 def _header(program: Program, supernet: bool) -> list[str]:

@@ -9,6 +9,7 @@ from archdsl.ir.formula import Formula
 from archdsl.ir.graph import Graph, Path
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import Code, Operation
+from archdsl.syntax.tree import Span
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class Step:
     label: str = ""
     types: tuple[TensorType, ...]
     when: tuple[Formula, ...] = ()
+    span: Span | None = None
     spare: int | None = None
     """For a sum that may be of nothing: the value whose shape its zeros have."""
 

@@ -375,6 +375,13 @@ ROWS = (
         "A tree that was built by a program holds a text with a quote or a line break, for which "
         "the language has no spelling.",
     ),
+    row(
+        "E0903",
+        "no code for a join whose values may be missing",
+        "In a supernet a value that a hole may leave out can go into a sum, a mean or a product, "
+        "where something must always be left; other joins have no form without one of their "
+        "values.",
+    ),
 )
 
 CODES = {code.code: code for code in ROWS}
