@@ -42,6 +42,8 @@ LAYERS = (
     Layer(("archdsl.formats",)),
     Layer(("archdsl.diff",)),
     Layer(("archdsl.show",)),
+    Layer(("archdsl.carried",)),
+    Layer(("archdsl.library",)),
     Layer(("archdsl.compiler",)),
     Layer(("archdsl.load",)),
     Layer(
@@ -51,6 +53,7 @@ LAYERS = (
     Layer(("archdsl.evaluate",)),
     Layer(("archdsl.run",)),
     Layer(("archdsl.verify",)),
+    Layer(("archdsl.api",)),
     Layer(("archdsl.cli",)),
     Layer(("archdsl",)),  # __init__ and __main__: the face of the package
 )
