@@ -125,7 +125,14 @@ def _family(role: str) -> object:
 
 def _name(found: dict[object, _Column]) -> dict[object, tuple[str, Parameter | None]]:
     """For every column its expression, and the parameter where it is one."""
-    two_ended = _two_ended(found.values())
+    # Which columns are parameters does not depend on names, but their names depend on that.
+    bases = [found[key] for key, (_, known) in _named(found, False).items() if known is not None]
+    return _named(found, _two_ended(bases))
+
+
+def _named(
+    found: dict[object, _Column], two_ended: bool
+) -> dict[object, tuple[str, Parameter | None]]:
     taken = Taken()
     result: dict[object, tuple[str, Parameter | None]] = {}
     bases: list[tuple[_Column, Parameter]] = []
@@ -211,7 +218,8 @@ def _law(roles: set[str], base: set[str], values: Values, given: Values) -> str:
     ends = {"in_channels", "out_channels", "in_features", "out_features"}
     if _family(next(iter(roles))) != FAMILIES[0] or _family(next(iter(base))) != FAMILIES[0]:
         return ""
-    if roles & ends and base & ends:
+    through = bool(base & INTO and base & OUT)  # what comes in also goes out: the class's own width
+    if roles & ends and base & ends and not through:
         return ""
     for factor in (2, 3, 4, 6, 8):
         if all(v == factor * n for v, n in pairs):
