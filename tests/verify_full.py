@@ -18,8 +18,8 @@ import torch
 from archdsl.ir.graph import Static
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
-from archdsl.verify.equal import Verdict
 from archdsl.verify.networks import Verifier
+from archdsl.verify.verdict import Verdict
 from tests.shipped import shipped
 
 Parameters = Mapping[str, Static]

@@ -18,7 +18,7 @@ Types = tuple[TensorType, ...]
 
 
 def verify_program(program: Program, stage: str = "elaborate") -> Program:
-    """The program itself, or E0901 with everything that is wrong with it.
+    """The program itself, or E0910 with everything that is wrong with it.
 
     `stage` is who made the program: `elaborate`, `resolve` or the name of a pass.
     """
@@ -26,7 +26,7 @@ def verify_program(program: Program, stage: str = "elaborate") -> Program:
     if findings:
         shown = "; ".join(findings[:5])
         raise fault(
-            "E0901",
+            "E0910",
             f"{stage} left a broken program: {shown}",
             found=f"{len(findings)} findings",
             hint="this is a mistake in the compiler, not in the text",

@@ -65,7 +65,7 @@ def optimise(
     """The network that the passes up to `level` make of a network.
 
     `fuse` off leaves out the passes that pay on some devices only. A space with open holes is
-    returned as it is. Raises E0901, naming the pass, where one breaks the program.
+    returned as it is. Raises E0910, naming the pass, where one breaks the program.
     """
     if level < 1 or any(graph.holes for graph in program.modules.values()):
         return Optimised(program=program, weights=_Moves(program).weights(program))

@@ -382,6 +382,18 @@ ROWS = (
         "where something must always be left; other joins have no form without one of their "
         "values.",
     ),
+    row(
+        "E0904",
+        "conditions too entangled for a supernet",
+        "A supernet computes only what a choice needs. Where very many holes of one cell decide "
+        "together whether a value is needed, finding that out would take too long.",
+    ),
+    row(
+        "E0910",
+        "a stage of the compiler left a broken program",
+        "Programs are checked after elaboration and after every pass; the message names the stage "
+        "that broke this one. This is an error of archdsl, not of the text: please report it.",
+    ),
 )
 
 CODES = {code.code: code for code in ROWS}

@@ -17,14 +17,13 @@ from archdsl.ops.pooling import AvgPool, MaxPool
 from archdsl.passes.driver import Optimised
 from archdsl.verify.equal import (
     Comparison,
-    Row,
     Subject,
     Tensors,
-    Verdict,
     WeightsDoNotFit,
     randomise,
 )
 from archdsl.verify.plain import plain_network
+from archdsl.verify.verdict import Row, Verdict
 
 Build = Callable[[Program], nn.Module]
 OPTIMISED = "optimised network"

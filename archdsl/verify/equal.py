@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.passes.weights import UnequalBuffers
+from archdsl.verify.verdict import Row
 
 EXACT = 1e-12
 STEPS = 1e-9
@@ -32,44 +33,6 @@ class WeightsDoNotFit(Exception):
 
 Tensors = Mapping[str, Tensor]
 Carry = Callable[[Tensors], dict[str, Tensor]]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One comparison: of what (`subject`), on what (`check`), how far, and how far it may be."""
-
-    subject: str
-    check: str
-    difference: float
-    allowed: float
-
-    @property
-    def ok(self) -> bool:
-        return self.difference <= self.allowed  # a NaN is not
-
-    def __str__(self) -> str:
-        mark = "ok" if self.ok else "MISMATCH"
-        shown = f"{self.difference:.2e} (at most {self.allowed:.2e})"
-        return f"{mark:8}  {self.subject}, {self.check}: {shown}"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """All comparisons of one architecture."""
-
-    architecture: str
-    rows: tuple[Row, ...]
-
-    @property
-    def ok(self) -> bool:
-        return all(row.ok for row in self.rows)
-
-    @property
-    def mismatches(self) -> tuple[Row, ...]:
-        return tuple(row for row in self.rows if not row.ok)
-
-    def __str__(self) -> str:
-        return "\n".join([self.architecture, *(f"  {row}" for row in self.rows)])
 
 
 def keep(tensors: Tensors) -> dict[str, Tensor]:

@@ -16,7 +16,8 @@ from archdsl.passes.driver import optimise
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 from archdsl.verify.compare import generated, optimised_subject, smooth, verdict
-from archdsl.verify.equal import Subject, Verdict
+from archdsl.verify.equal import Subject
+from archdsl.verify.verdict import Verdict
 
 
 @dataclass(slots=True)
