@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from archdsl.library import Found
     from archdsl.run.inherit import Inheritance
     from archdsl.space.architecture import Architecture
-    from archdsl.verify.equal import Verdict
+    from archdsl.verify.verdict import Verdict
 
 app = typer.Typer()
 
