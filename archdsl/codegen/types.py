@@ -55,7 +55,7 @@ class Types:
 
     def _view(self, choices: Choices, name: str) -> ChoiceView:
         words = choices.definition.replace("_", " ")
-        doc = f"One {words}: what is chosen at each place"
+        doc = f"What {words} takes at each place"
         holes = [part.hole for part in choices.fields if isinstance(part, HoleField)]
         optional = any(not always(hole, choices) for hole in holes)
         doc += ", None where that is not asked." if optional else "."

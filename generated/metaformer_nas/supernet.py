@@ -26,7 +26,7 @@ Op = Literal["id", "pool"]
 
 
 class Choice(NamedTuple):
-    """One mixer: what is chosen at each place."""
+    """What mixer takes at each place."""
 
     op_1: Op
     op_2: Op

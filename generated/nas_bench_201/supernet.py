@@ -25,7 +25,7 @@ Op = Literal["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3
 
 
 class Choice(NamedTuple):
-    """One infer: what is chosen at each place."""
+    """What infer takes at each place."""
 
     op_1_0: Op
     op_2_0: Op
