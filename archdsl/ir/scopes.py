@@ -23,12 +23,13 @@ from archdsl.ir.formula import (
     negate,
 )
 from archdsl.ir.graph import Graph, Hole, Invoke, Program
-from archdsl.syntax.errors import fault
+from archdsl.syntax.errors import ArchError, fault
 from archdsl.syntax.tree import ModuleKind, Span
 
 ScopeKey = tuple[str, ...]
 
-MAX_WAYS = 50_000
+MAX_STEPS = 25_000
+MAX_WAYS = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,19 +97,20 @@ def inner_scope(graph: Graph, outer: ScopeKey, path: tuple[str, ...]) -> ScopeKe
 
 def scopes(program: Program) -> tuple[Scope, ...]:
     """All scopes, grouped by definition in the order of first use, the net first."""
-    found: dict[ScopeKey, Scope] = {}
+    found: dict[ScopeKey, list[Scope]] = {}
     walk = _Walk(program, deciding(program))
     for scope in walk.below(program.root, (program.net.definition,), ALWAYS):
-        known = found.get(scope.key)
-        if known is None:
-            found[scope.key] = scope
-            continue
-        _check_same_holes(program, known, scope)
-        found[scope.key] = replace(known, under=any_of((known.under, scope.under)))
+        known = found.setdefault(scope.key, [])
+        if known:
+            _check_same_holes(program, known[0], scope)
+        known.append(scope)
+        if len(known) > MAX_WAYS:
+            raise _too_many_ways(scope.span)
+    result = [replace(k[0], under=any_of(scope.under for scope in k)) for k in found.values()]
     order: dict[str, int] = {}
-    for scope in found.values():
+    for scope in result:
         order.setdefault(scope.group, len(order))
-    return tuple(sorted(found.values(), key=lambda scope: order[scope.group]))
+    return tuple(sorted(result, key=lambda scope: order[scope.group]))
 
 
 def decisions(program: Program) -> tuple[Decision, ...]:
@@ -138,7 +140,12 @@ def _parent(scope: Scope, hole: Hole) -> tuple[str, tuple[int, ...]] | None:
     if scope.under == ALWAYS:
         return None
     ways = scope.under.terms if isinstance(scope.under, Any) else (scope.under,)
-    conditions = [_innermost(way) for way in ways if not _implied(way, ways)]
+    parts = [_parts(way) for way in ways]
+    conditions = [
+        _innermost(way)
+        for way, own in zip(ways, parts, strict=True)
+        if not any(other < own for other in parts)  # `a or (a and b)` is `a`
+    ]
     # Every use of the scope around the innermost hole leads here, so that hole alone decides.
     if all(key for key, _ in conditions) and len({key for key, _ in conditions}) == 1:
         return conditions[0][0], tuple(sorted({a for _, taken in conditions for a in taken}))
@@ -163,12 +170,6 @@ def _innermost(way: Formula) -> tuple[str, tuple[int, ...]]:
         case _:
             pass
     return "", ()
-
-
-def _implied(way: Formula, ways: tuple[Formula, ...]) -> bool:
-    """Whether another way asks for less: `a or (a and b)` is `a`."""
-    parts = _parts(way)
-    return any(_parts(other) < parts for other in ways)
 
 
 def _parts(way: Formula) -> frozenset[Formula]:
@@ -197,14 +198,8 @@ class _Walk:
         """Scopes below one use, outer before inner; where nothing is decided is skipped."""
         graph = self.program.modules[module]
         self.steps += 1
-        if self.steps > MAX_WAYS:
-            raise fault(
-                "E0113",
-                "too many ways lead to decisions",
-                graph.span,
-                found=f"more than {MAX_WAYS:,}",
-                hint="use the definition once, behind the holes that it stands in",
-            )
+        if self.steps > MAX_STEPS:
+            raise _too_many_ways(graph.span)
         yield Scope(
             key=key,
             group=graph.definition,
@@ -224,6 +219,16 @@ class _Walk:
             if (node.kind.module, inner, reached) not in seen:  # used a thousand times, it is one
                 seen.add((node.kind.module, inner, reached))
                 yield from self.below(node.kind.module, inner, reached)
+
+
+def _too_many_ways(span: Span | None) -> ArchError:
+    return fault(
+        "E0113",
+        "too many ways lead to the decisions of this definition",
+        span,
+        expected=f"at most {MAX_WAYS:,}",
+        hint="use it once, behind the holes whose alternatives use it",
+    )
 
 
 def _check_same_holes(program: Program, first: Scope, second: Scope) -> None:
