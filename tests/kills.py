@@ -21,6 +21,8 @@ import traceback
 from contextlib import closing
 from pathlib import Path
 
+import sklearn.datasets  # noqa: F401  here, so that no fork imports it again
+import torchvision.transforms.v2  # noqa: F401
 from safetensors.torch import load_file
 
 from archdsl.run.ledger import read_ledger
@@ -28,7 +30,9 @@ from archdsl.run.search import search
 from archdsl.run.settings import SearchSettings
 from tests.shipped import shipped
 
-SETTINGS = SearchSettings(epochs=3, controller_steps=8, derive_samples=4, measure_samples=4)
+SETTINGS = SearchSettings(
+    epochs=3, controller_steps=8, derive_samples=4, measure_samples=4, threads=1
+)
 SAME_FILES = ("network.py", "supernet.py", "space.arch", "settings.json")
 
 

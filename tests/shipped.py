@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from archdsl.compiler import Library, open_space
 from archdsl.ir.graph import Static
+from archdsl.library import Library, open_space
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.parse import parse
 

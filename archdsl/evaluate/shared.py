@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.data import Batch, Data
 from archdsl.evaluate.norms import calibrated
-from archdsl.evaluate.training import correct, training_step
+from archdsl.evaluate.training import Forward, correct, training_step
 from archdsl.load import load_supernet
 from archdsl.space.view import SearchSpace
 
@@ -47,7 +46,8 @@ class SharedWeights:
         self.settings = settings or SharedSettings()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(seed, "supernet"))
-            self.model = load_supernet(space).to(self.device)
+            self.supernet = load_supernet(space)
+        self.model = self.supernet.module.to(self.device)
         self.new_optimizer()
 
     def new_optimizer(self) -> None:
@@ -62,7 +62,7 @@ class SharedWeights:
         """One batch through the path of one architecture; returns the loss."""
         images, labels = self._moved(self.data.training_batch(self.seed, epoch, step))
         self.model.train()
-        forward = partial(self.model, architecture=self.space.parse(text))
+        forward = self._path(text)
         seed = seed_for(self.seed, "step", epoch, step)
         return training_step(forward, self.optimizer, images, labels, seed)
 
@@ -71,7 +71,7 @@ class SharedWeights:
 
         Leaves the weights and their statistics as they were.
         """
-        forward = partial(self.model, architecture=self.space.parse(text))
+        forward = self._path(text)
         prepared = self.data.calibration_batches(self.settings.calibration)
         images = (images.to(self.device) for images, _ in prepared)
         with calibrated(self.model, forward, images):
@@ -87,6 +87,11 @@ class SharedWeights:
         self.new_optimizer()
         self.model.load_state_dict(below(tensors, "weights."))
         unpack_optimizer(self.optimizer, below(tensors, "adamw."))
+
+    def _path(self, text: str) -> Forward:
+        """The supernet as one network: images to scores, along one architecture."""
+        architecture = self.space.parse(text)
+        return lambda images: self.supernet(images, architecture)
 
     def _moved(self, batch: Batch) -> Batch:
         images, labels = batch

@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from archdsl.compiler import Library
 from archdsl.diff import as_text as diff_text
 from archdsl.diff import diff
 from archdsl.ir.graph import Program
+from archdsl.library import Library
 from archdsl.run.retrain import retrain
 from archdsl.run.search import search
 from archdsl.run.settings import RetrainSettings, SearchSettings
