@@ -65,6 +65,7 @@ class Emitter:
     """The steps whose code names a value; `left` counts how often it still will."""
     guards: dict[Diagram, Formula] = field(default_factory=dict)
     reserved: set[str] = field(default_factory=set)
+    zeros: dict[int, Step] = field(default_factory=dict)
     names_of_inputs: dict[int, str] = field(default_factory=dict)
     forms: dict[int, Form] = field(default_factory=dict)
     absorbed: dict[int, int] = field(default_factory=dict)
@@ -75,6 +76,7 @@ class Emitter:
         for value, name in zip(unit.inputs, unit.names, strict=True):
             self.names[value] = self.safe(name)
         self.names_of_inputs |= self.names
+        self.zeros |= {s.out: s for s in unit.steps if isinstance(s.what, Nothing)}
         for step in reversed(self.plan.steps.values()):
             if isinstance(step.what, Pick) and step.out not in self.absorbed:
                 self.forms[step.out] = form = choose_form(self, step)
@@ -95,10 +97,7 @@ class Emitter:
 
     def unused_zero(self, value: int) -> Step | None:
         """The zeros that a value is, where nothing looks at them here."""
-        for step in self.plan.unit.steps:
-            if step.out == value and isinstance(step.what, Nothing):
-                return step if value not in self.plan.steps else None
-        return None
+        return None if value in self.plan.steps else self.zeros.get(value)
 
     def mentions(self, step: Step) -> Sequence[int]:
         """The values that the code of a step names, as often as it names them."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -30,6 +30,8 @@ class Plan:
     uses: dict[int, list[Branch]] = field(default_factory=dict)
     needs: dict[int, Diagram] = field(default_factory=dict)
     owners: dict[int, Branch] = field(default_factory=dict)
+    directly: dict[Branch | None, list[Step]] = field(default_factory=dict)
+    within: dict[Branch, list[Step]] = field(default_factory=dict)
     likes: dict[int, int] = field(default_factory=dict)
     """For zeros and for values not always computed: a value of that type that always is."""
     diagrams: Diagrams = field(init=False)
@@ -48,6 +50,10 @@ class Plan:
                 if arg is not None:
                     self.uses.setdefault(arg, []).append((step.out, position))
         self._find_owners()
+        for out, step in self.steps.items():
+            self.directly.setdefault(self.owners.get(out), []).append(step)
+            for branch in self._around(out):
+                self.within.setdefault(branch, []).append(step)
 
     # --- needs -----------------------------------------------------------------------------
 
@@ -149,13 +155,13 @@ class Plan:
 
     def members(self, branch: Branch | None) -> list[Step]:
         """The steps that are computed in a branch itself (None: in the body), in order."""
-        return [step for out, step in self.steps.items() if self.owners.get(out) == branch]
+        return self.directly.get(branch, [])
 
     def region(self, branch: Branch) -> list[Step]:
         """The steps of a branch and of all branches inside it, in order."""
-        return [step for step in self.steps.values() if branch in self._around(step.out)]
+        return self.within.get(branch, [])
 
-    def _around(self, value: int) -> Iterable[Branch]:
+    def _around(self, value: int) -> Iterator[Branch]:
         owner = self.owners.get(value)
         while owner is not None:
             yield owner

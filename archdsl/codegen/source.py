@@ -15,6 +15,7 @@ from archdsl.codegen.code import join
 from archdsl.codegen.flow import Flow
 from archdsl.codegen.literals import comment, in_docstring, paragraphs, quoted, quoted_part, wrap
 from archdsl.codegen.naming import camel
+from archdsl.codegen.needs import TooLarge
 from archdsl.codegen.render import Renderer, all_helpers
 from archdsl.codegen.types import Types
 from archdsl.codegen.view import CheckView, FileView
@@ -23,6 +24,7 @@ from archdsl.ir.graph import Program
 from archdsl.ops.base import Helper
 from archdsl.resources import templates
 from archdsl.space.view import SearchSpace
+from archdsl.syntax.errors import fault
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -42,7 +44,14 @@ def supernet_source(program: Program, *, format: bool = True) -> str:
 
 
 def _source(program: Program, *, supernet: bool, format: bool) -> str:
-    view = file_view(program, supernet=supernet)
+    try:
+        view = file_view(program, supernet=supernet)
+    except TooLarge:
+        raise fault(
+            "E0904",
+            f"the conditions of {program.space} are too entangled for a supernet",
+            hint="fewer holes in one cell, or blocks, which are decided one by one",
+        ) from None
     text = _environment().get_template("file.py.jinja").render(file=view)
     text = f"{text.strip()}\n"
     check_source(text)
