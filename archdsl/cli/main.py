@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from typing import Annotated, Any
 
@@ -62,10 +63,18 @@ def common(
     context.obj = session_of(None, given)
 
 
+RARELY = (100_000, 20, 20)
+"""When to look for cyclic garbage. By default a text command spends a fifth of its time on it."""
+
+
 def main() -> None:
     """The entry point of `archdsl` and `python -m archdsl`."""
+    gc.set_threshold(*RARELY)
     for stream in (sys.stdout, sys.stderr):
         # Files are UTF-8 whatever the locale says; nothing that is told may fail to be told.
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(encoding="utf-8", errors="backslashreplace")
-    app(prog_name="archdsl")
+    try:
+        app(prog_name="archdsl")
+    finally:
+        gc.freeze()  # and none on the way out
