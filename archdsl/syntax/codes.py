@@ -11,6 +11,7 @@ from __future__ import annotations
 from archdsl.syntax.codes_files import FILE_ROWS
 from archdsl.syntax.codes_formats import EDIT_ROWS, FORMAT_ROWS
 from archdsl.syntax.codes_ir import IR_ROWS
+from archdsl.syntax.codes_runs import RUN_ROWS
 from archdsl.syntax.codes_space import SPACE_ROWS
 from archdsl.syntax.explanation import row
 
@@ -83,29 +84,6 @@ ROWS = (
         "Between a number and a name stands a space or an operator.",
         "image: 3x32x32",
         "image: 3 x 32 x 32",
-    ),
-    row(
-        "E0112",
-        "a number that is too large",
-        "No number of an architecture is beyond 1e15.",
-        "100000 ^ 20",
-        "10 ^ 6",
-    ),
-    row(
-        "E0113",
-        "too many operations",
-        "A text from a stranger may ask for 20,000 operations, each definition counted once, and a "
-        "million with every use counted. Loops and repetitions inside one another multiply.",
-        "(relu^1000)^1000",
-        "relu^10",
-    ),
-    row(
-        "E0114",
-        "too many parameters or MACs",
-        "By default a network has at most 1e9 parameters and needs at most 1e13 MACs, all "
-        "alternatives together. Flags raise these limits.",
-        "conv(900000000, k=3)",
-        "conv(512, k=3)",
     ),
     # --- E02: syntax ------------------------------------------------------------------------
     row(
@@ -296,72 +274,7 @@ ROWS = (
     *FORMAT_ROWS,
     *FILE_ROWS,
     *EDIT_ROWS,
-    # --- E08: data and runs -----------------------------------------------------------------
-    row(
-        "E0801",
-        "an unknown controller",
-        "`random` draws architectures uniformly; `reinforce` is an LSTM that learns from rewards.",
-    ),
-    row(
-        "E0802",
-        "unknown data",
-        "Data is named `digits` (embedded), `cifar10:ROOT`, `cifar100:ROOT`, `flowers102:ROOT` or "
-        "`folder:PATH`.",
-    ),
-    row(
-        "E0803",
-        "the files of a data set are not there",
-        "Nothing is downloaded. Put the official files where the hint says, then name that folder.",
-    ),
-    row(
-        "E0804",
-        "the network does not fit the data",
-        "The network takes images of its own size and channels and tells a number of classes "
-        "apart; the classes and channels must be those of the data. Sizes are adapted.",
-        'archdsl search "SPACE" --data digits',
-        'archdsl search "SPACE(classes=10)" --data digits',
-    ),
-    row(
-        "E0805",
-        "another process is at work in this folder",
-        "A run belongs to one process at a time. The lock goes with the process, however it ends.",
-    ),
-    row(
-        "E0806",
-        "the folder of a run cannot be written",
-        "The disk is full or the folder may not be written. What was there is intact, and the same "
-        "command goes on from it.",
-    ),
-    row(
-        "E0807",
-        "a file of a run cannot be read",
-        "A checkpoint, ledger or settings file is not what archdsl wrote. Move it away to begin "
-        "anew.",
-    ),
-    row(
-        "E0808",
-        "the ledger does not fit the run",
-        "A run that goes on asks again for what it asked since its last checkpoint, and must ask "
-        "for the same. Where it does not, another version or another machine made the ledger.",
-    ),
-    row(
-        "E0809",
-        "a run goes on with other settings",
-        "The same command goes on; another one needs a folder of its own. The message lists what "
-        "differs.",
-    ),
-    row(
-        "E0810",
-        "a setting that means nothing",
-        "Numbers of epochs, steps and images are at least 1, rates are positive, and the device is "
-        "one that torch finds.",
-    ),
-    row(
-        "E0811",
-        "weights that do not fit the network",
-        "To inherit weights, every tensor of the network must be in the file under its name and "
-        "with its shape: a supernet of the same space, with the same parameters.",
-    ),
+    *RUN_ROWS,
     # --- E09: internal ----------------------------------------------------------------------
     row(
         "E0901",
