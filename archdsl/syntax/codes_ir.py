@@ -1,10 +1,34 @@
-"""Codes of elaboration: names and values (E03), shapes (E04), holes and spaces (E05)."""
+"""Codes of elaboration: limits (E0112 to E0114), names and values (E03), shapes (E04), holes and spaces (E05)."""
 
 from __future__ import annotations
 
 from archdsl.syntax.explanation import row
 
 IR_ROWS = (
+    # --- E01: limits that elaboration keeps -------------------------------------------------
+    row(
+        "E0112",
+        "a number that is too large",
+        "No number of an architecture is beyond 1e15.",
+        "100000 ^ 20",
+        "10 ^ 6",
+    ),
+    row(
+        "E0113",
+        "too many operations",
+        "A text from a stranger may ask for 20,000 operations, each definition counted once, and a "
+        "million with every use counted. Loops and repetitions inside one another multiply.",
+        "(relu^1000)^1000",
+        "relu^10",
+    ),
+    row(
+        "E0114",
+        "too many parameters or MACs",
+        "By default a network has at most 1e9 parameters and needs at most 1e13 MACs, all "
+        "alternatives together. Flags raise these limits.",
+        "conv(900000000, k=3)",
+        "conv(512, k=3)",
+    ),
     # --- E03: names and values --------------------------------------------------------------
     row(
         "E0301",
