@@ -1,4 +1,4 @@
-"""Codes of elaboration: limits (E0112 to E0114), names and values (E03), shapes (E04), holes and spaces (E05)."""
+"""Codes of elaboration: limits, names and values (E03), shapes (E04), holes and spaces (E05)."""
 
 from __future__ import annotations
 
