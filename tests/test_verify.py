@@ -15,11 +15,11 @@ from archdsl.verify.equal import Comparison, Subject
 from archdsl.verify.networks import verify
 from archdsl.verify.plain import plain_network
 from tests.shipped import shipped, written
-from tests.verify_full import EIGHTH, EIGHTH_201, SHALLOW, Job, jobs
+from tests.verify_full import EIGHTH, EIGHTH_201, Job, jobs
 
 # 25 for each semantics and edge are 100 of each number of nodes.
 SAMPLES = tuple(
-    jobs(25, 25, 50, {**EIGHTH, **SHALLOW}, {**EIGHTH_201, "cells": 1, "size": 16}, 8, 2, "sample")
+    jobs(25, 25, 50, {**EIGHTH, "depth3": 1}, {**EIGHTH_201, "size": 16}, 8, 2, "sample")
 )
 
 
@@ -32,9 +32,9 @@ def test_sampled_architectures(job: Job) -> None:
 
 def test_other_semantics_and_baselines() -> None:
     for mixer in ("pool", "mlp", "attention"):
-        space = shipped("metaformer", mixer=mixer, **EIGHTH, **SHALLOW)
+        space = shipped("metaformer", mixer=mixer, **EIGHTH)
         assert verify(space, space.unrank(0), steps=False).ok
-    space = shipped("metaformer_nas", semantics="as_released", **EIGHTH, **SHALLOW)
+    space = shipped("metaformer_nas", semantics="as_released", **EIGHTH)
     assert verify(space, space.sample(random.Random(1)), steps=False).ok
 
 

@@ -11,7 +11,10 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from multiprocessing import get_context
 
 import torch
 
@@ -24,13 +27,16 @@ from tests.shipped import shipped
 
 Parameters = Mapping[str, Static]
 
-# An eighth of every width, 32 pixels, and as many positions in every stage as at full size.
+# An eighth of every width, 32 pixels, and as many positions in every stage as at full size; one
+# encoder or cell a stage (two in one stage), since all of a stage are the same class.
 EIGHTH: Parameters = {
     "size": 32, "patch": 2, "stem_width": 4,
     "width1": 8, "width2": 16, "width3": 40, "width4": 64,
+    "depth1": 1, "depth2": 1, "depth3": 2, "depth4": 1,
 }  # fmt: skip
-EIGHTH_201: Parameters = {"width": 2, "size": 32}
-SHALLOW: Parameters = {"depth1": 1, "depth2": 1, "depth3": 1, "depth4": 1}
+EIGHTH_201: Parameters = {"width": 2, "size": 32, "cells": 1}
+WORKERS = 2
+CHUNK = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +52,8 @@ class Job:
     count: int
     batch: int = 2
     steps: int = 0
+    first: int = 0
+    """Where a chunk begins; chunks run side by side."""
 
     def __str__(self) -> str:
         shown = ", ".join(f"{name}={value}" for name, value in self.parameters.items())
@@ -62,11 +70,16 @@ class Job:
         yield from (space.sample(rng) for _ in range(self.count))
 
     def run(self) -> Iterator[Verdict]:
+        torch.set_num_threads(1)
         space = self.open()
         verifier = Verifier(space, batch=self.batch)
-        for number, architecture in enumerate(self.architectures(space)):
+        chosen = islice(enumerate(self.architectures(space)), self.first, self.first + CHUNK)
+        for number, architecture in chosen:
             verifier.steps = number < self.steps
             yield verifier(architecture)
+
+    def chunks(self) -> Iterator[Job]:
+        return (replace(self, first=first) for first in range(0, self.count, CHUNK))
 
 
 def jobs(
@@ -107,20 +120,26 @@ def full() -> tuple[Job, ...]:
     )
 
 
+def failures(job: Job) -> tuple[int, list[str]]:
+    """How many architectures a chunk compared, and what was wrong with those that failed."""
+    verdicts = list(job.run())
+    wrong = [verdict for verdict in verdicts if not verdict.ok]
+    rows = [[verdict.architecture, *map(str, verdict.mismatches)] for verdict in wrong]
+    return len(verdicts), ["\n  ".join(lines) for lines in rows]
+
+
 def main() -> int:
-    torch.set_num_threads(1)
     compared = wrong = 0
-    for job in full():
-        started, before = time.perf_counter(), wrong
-        print(job, flush=True)
-        for verdict in job.run():
-            compared += 1
-            if not verdict.ok:
-                wrong += 1
-                print(verdict.architecture)
-                print("\n".join(f"  {row}" for row in verdict.mismatches), flush=True)
-        seconds = time.perf_counter() - started
-        print(f"  {wrong - before} mismatches, {seconds:.0f} s", flush=True)
+    with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
+        for job in full():
+            started, before = time.perf_counter(), wrong
+            print(job, flush=True)
+            for count, messages in pool.map(failures, job.chunks()):
+                compared += count
+                wrong += len(messages)
+                print("".join(f"{message}\n" for message in messages), end="", flush=True)
+            seconds = time.perf_counter() - started
+            print(f"  {wrong - before} mismatches, {seconds:.0f} s", flush=True)
     print(f"{compared} architectures, {wrong} mismatches")
     return 1 if wrong else 0
 
