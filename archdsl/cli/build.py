@@ -35,9 +35,9 @@ def compile_(
         bool, typer.Option("--format/--no-format", help="Lay the code out with Black.")
     ] = True,
 ) -> None:
-    """Write network.py for an architecture, supernet.py for a space: PyTorch, torch only.
+    """Write network.py of an architecture, supernet.py of a space.
 
-    Prints the paths of the files.
+    They import torch and nothing else. Prints their paths.
     """
     from archdsl import compiler
 

@@ -53,7 +53,7 @@ def patch(
     ] = None,
     level: Level = 1,
 ) -> None:
-    """Apply the edits of a diff to A; prints the string of the result."""
+    """Apply the edits of a diff to A; print the string."""
     from archdsl.diff import apply, from_json
     from archdsl.files import read_text
 

@@ -113,7 +113,7 @@ def _live(known: dict[str, int], name: str) -> str:
 
 @command(app, "id")
 def id_(session: Session, named: Several) -> int:
-    """The identity of networks: equal for equal functions of equal weights.
+    """The identity of networks: one for all that are equal.
 
     Equal up to names of weights, order and nesting of sums, dead code, zeros, identities and
     repeated operations without weights.
@@ -141,7 +141,10 @@ def sample(
     n: Annotated[int, typer.Option("-n", min=0, help="How many.")] = 1,
     seed: Annotated[int, typer.Option(help="The same seed gives the same strings.")] = 0,
 ) -> None:
-    """Draw architectures of a space, every one as likely; one string a line."""
+    """Draw architectures of a space, one string a line.
+
+    Every one is as likely, and the same seed gives the same ones.
+    """
     from random import Random
 
     opened = session.library.find(named).space
@@ -167,7 +170,10 @@ def convert(
     source: Annotated[str, typer.Option("--from", metavar="FORMAT", help="Of X.")] = OURS,
     target: Annotated[str, typer.Option("--to", metavar="FORMAT", help="Of the result.")] = OURS,
 ) -> int:
-    """Translate other people's architecture strings; 'arch' is ours, 'nb201' is theirs."""
+    """Translate strings from and to other tools.
+
+    'arch' is our format, 'nb201' that of NAS-Bench-201.
+    """
     read, write = _reader(session, source), _writer(target)
 
     def work(line: str) -> None:

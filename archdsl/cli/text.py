@@ -23,10 +23,11 @@ app = typer.Typer()
 
 @command(app)
 def check(session: Session, named: Several) -> int:
-    """Say what is wrong with texts and strings: place, found, expected, hint.
+    """Say what is wrong with texts and strings.
 
-    Every space of a file is elaborated with its defaults; '-' reads one file. Nothing is
-    printed on standard output but one line for each that is fine.
+    Place, found, expected and hint; several findings in one run. Every space of a file is
+    elaborated with its defaults; '-' reads one file. Standard output has one line for each X
+    that is fine.
     """
     worst = 0
     for name in named:
@@ -103,7 +104,7 @@ Diff = Annotated[bool, typer.Option("--diff", help="Write nothing; print what wo
 
 @command(app)
 def fmt(session: Session, named: Several, check: Check = False, diff: Diff = False) -> int:
-    """Rewrite files in the one layout; print a string in its canonical spelling.
+    """Rewrite files in the one layout, print strings canonically.
 
     '-' reads a file, or one string, from standard input and prints the result.
     """
@@ -221,7 +222,7 @@ def new(
 
 @command(app)
 def spaces(session: Session) -> None:
-    """List the spaces that ship, and those of --space: name, size, what it is."""
+    """List the spaces that are known: name, size, what it is."""
     rows = []
     for name in session.library.names():
         program = session.library.space(name).program
@@ -242,7 +243,7 @@ def explain(
     session: Session,
     code: Annotated[str, typer.Argument(metavar="CODE", help="As in error[E0203].")],
 ) -> None:
-    """Explain a code of an error: what it means, a wrong text, a right one."""
+    """Explain a code of an error, with a wrong and a right text."""
     from dataclasses import asdict
 
     from archdsl.syntax.codes import CODES
