@@ -193,7 +193,7 @@ def test_constraints_are_obeyed(monkeypatch):
     monkeypatch.setattr("archdsl.controllers.reinforce.MAX_TRIES", 50)
     with pytest.raises(ArchError) as caught:
         Reinforce(space, seed=1).ask(1)
-    assert caught.value.diagnostics[0].code == "E0509"
+    assert caught.value.diagnostics[0].code == "E0521"
 
 
 @pytest.mark.parametrize("name", CONTROLLERS)

@@ -77,4 +77,5 @@ def main() -> None:
     try:
         app(prog_name="archdsl")
     finally:
-        gc.freeze()  # and none on the way out
+        if "torch" not in sys.modules:  # torch's parts complain of what is left
+            gc.freeze()  # and none on the way out

@@ -98,7 +98,7 @@ class Reinforce:
             if self.space.accept is None or self.space.accept(made):
                 return made.text
         raise fault(
-            "E0509",
+            "E0521",
             f"the constraints leave too little of {self.space.program.space}",
             found=f"none accepted in {MAX_TRIES:,} proposals",
             expected="constraints that some architectures satisfy",
