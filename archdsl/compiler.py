@@ -86,9 +86,7 @@ def compile_to(
     return written
 
 
-def write_network(
-    network: Program, folder: Path, *, level: int = 1, format: bool = True
-) -> Path:
+def write_network(network: Program, folder: Path, *, level: int = 1, format: bool = True) -> Path:
     """Write `network.py` of a network. Raises ArchError E0707."""
     code = network_code(network, level=level, format=format)
     return write_whole(folder / "network.py", code)
