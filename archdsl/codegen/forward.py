@@ -244,7 +244,7 @@ class Emitter:
         if len(step.types) > 1:
             return self._unpack(step, expression)
         if self.left.get(step.out, 0) == 0:
-            return [expression.text]
+            return [f"{expression.text}  # nothing reads it"]
         if step.out not in self.names and self.nests(step):
             fits = len(expression.text) <= LINE and expression.depth <= DEPTH
             if fits or step.out in self.plan.unit.outputs:

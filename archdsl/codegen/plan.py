@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from archdsl.codegen.needs import FALSE, TRUE, Diagram, Diagrams
-from archdsl.codegen.steps import Gather, Nothing, Pick, Step, Unit
+from archdsl.codegen.steps import Gather, Nothing, Pick, Project, Step, Unit
 from archdsl.ir.formula import ALWAYS, Formula, Taken, all_of, any_of, negate
 
 Branch: TypeAlias = tuple[int, int]
@@ -87,9 +87,14 @@ class Plan:
 
     def _find_needs(self, steps: dict[int, Step]) -> None:
         self.needs = dict.fromkeys(self.unit.outputs, TRUE)
+        # Where nothing is chosen the text runs as it is written, dead branches included: that is
+        # what published tables count. `prune` drops them.
+        as_written = not self.unit.graph.holes
         for out in sorted(steps, reverse=True):
-            need = self.needs.get(out, FALSE)
             step = steps[out]
+            if as_written and not isinstance(step.what, Nothing | Project):
+                self.needs[out] = TRUE
+            need = self.needs.get(out, FALSE)
             if need == FALSE:
                 continue
             if isinstance(step.what, Nothing) and self._find_like(step):

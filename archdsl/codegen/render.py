@@ -155,7 +155,7 @@ class Renderer:
         texts = iter(item.parameters.expressions)
         for line in item.model.attributes:
             made = self._made(line.made, texts)
-            note = "  # never reached: kept so that the weights are those of the text"
+            note = "  # never reached"
             yield f"self.{line.name} = {made}{note if line.dead else ''}"
 
     def _made(self, made: Made, texts: Iterator[str]) -> str:
