@@ -154,6 +154,8 @@ def _leaves(emitter: Emitter, step: Step, name: str, terms: Terms) -> list[str]:
         values += spelled
         holes |= dict.fromkeys(sorted(atom.hole for atom in atoms))
     known = emitter.plan.diagrams.holes
+    if any(known[hole].quantity is not Quantity.ONE for hole in holes):
+        return []  # a set of sources is no member of `used`
     for value, (_, atoms) in zip(values, optional, strict=True):
         having = {
             hole

@@ -78,7 +78,12 @@ MODULE_ATTRIBUTES = frozenset(
     ]
 )
 
-IMPORTED = frozenset({"torch", "nn", "F", "Tensor", "math", "Literal", "NamedTuple"})
+# What a file has at its top besides its own classes, and what no class can be called.
+IMPORTED = frozenset(
+    {"torch", "nn", "F", "Tensor", "math", "Literal", "NamedTuple"}
+    | {"SPACE", "ARCHITECTURE"}
+    | {"None", "True", "False"}
+)
 
 _KEYWORDS = frozenset((*keyword.kwlist, *keyword.softkwlist)) - {"_"}
 
