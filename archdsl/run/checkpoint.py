@@ -17,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from archdsl.files import write_whole
+from archdsl.ir.graph import Program
 from archdsl.syntax.errors import fault
 
 
@@ -30,6 +31,19 @@ class Checkpoint:
     hash: str
     genotype: str
     values: Mapping[str, Any]
+
+    @classmethod
+    def of(
+        cls, program: Program, tensors: Mapping[str, Tensor], values: Mapping[str, Any]
+    ) -> Checkpoint:
+        """What a run holds of a program."""
+        return cls(
+            tensors=tensors,
+            text=program.text,
+            hash=program.hash,
+            genotype=program.genotype,
+            values=values,
+        )
 
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:

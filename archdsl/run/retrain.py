@@ -187,17 +187,8 @@ class _Retrain:
     def _write(
         self, name: str, tensors: Mapping[str, Tensor], values: Mapping[str, object]
     ) -> None:
-        program = self.program
-        save_checkpoint(
-            self.folder / name,
-            Checkpoint(
-                tensors=tensors,
-                text=program.text,
-                hash=program.hash,
-                genotype=program.genotype,
-                values=values,
-            ),
-        )
+        checkpoint = Checkpoint.of(self.program, tensors, values)
+        save_checkpoint(self.folder / name, checkpoint)
 
     def _restore(self) -> bool:
         saved = load_checkpoint(self.folder / "checkpoint.safetensors")

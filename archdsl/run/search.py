@@ -239,17 +239,8 @@ class _Search:
         tensors = {f"shared.{k}": v for k, v in self.shared.state().items()}
         tensors |= {f"controller.{k}": v for k, v in controller.tensors.items()}
         values = {"place": asdict(self.place), "controller": dict(controller.values)}
-        program = self.space.program
-        save_checkpoint(
-            self.folder / "checkpoint.safetensors",
-            Checkpoint(
-                tensors=tensors,
-                text=program.text,
-                hash=program.hash,
-                genotype=program.genotype,
-                values=values,
-            ),
-        )
+        checkpoint = Checkpoint.of(self.space.program, tensors, values)
+        save_checkpoint(self.folder / "checkpoint.safetensors", checkpoint)
 
     def _restore(self) -> None:
         saved = load_checkpoint(self.folder / "checkpoint.safetensors")
