@@ -2,7 +2,8 @@
 
 Every architecture of the small MetaFormer-NAS space and samples of the large one, under both
 semantics and both edges, and of NAS-Bench-201: at an eighth of the width and 32 pixels, then a
-few at full size. Prints every mismatch; the exit status is 1 if there is one.
+few at full size; and the costs of samples of both against torch's own counts. Prints every
+mismatch; the exit status is 1 if there is one.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from archdsl.space.view import SearchSpace
 from archdsl.verify.networks import Verifier
 from archdsl.verify.verdict import Verdict
 from tests.shipped import shipped
+from tests.torch_counts import differing
 
 Parameters = Mapping[str, Static]
 
@@ -120,6 +122,17 @@ def full() -> tuple[Job, ...]:
     )
 
 
+def counted(job: Job) -> list[str]:
+    """The sampled architectures whose parameters or MACs are not what torch counts."""
+    return differing(job.open(), job.count, random.Random(job.count))
+
+
+COUNTED = (
+    Job(name="counts", space="nas_bench_201", parameters=EIGHTH_201, count=500),
+    Job(name="counts", space="metaformer_nas", parameters={**EIGHTH, "nodes": 7}, count=500),
+)
+
+
 def failures(job: Job) -> tuple[int, list[str]]:
     """How many architectures a chunk compared, and what was wrong with those that failed."""
     verdicts = list(job.run())
@@ -140,6 +153,9 @@ def main() -> int:
                 print("".join(f"{message}\n" for message in messages), end="", flush=True)
             seconds = time.perf_counter() - started
             print(f"  {wrong - before} mismatches, {seconds:.0f} s", flush=True)
+        for job, differ in zip(COUNTED, pool.map(counted, COUNTED), strict=True):
+            print(job, f"  {len(differ)} differ from torch", *differ, sep="\n", flush=True)
+            wrong += len(differ)
     print(f"{compared} architectures, {wrong} mismatches")
     return 1 if wrong else 0
 
