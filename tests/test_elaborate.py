@@ -59,6 +59,21 @@ def test_repetition_owns_its_weights() -> None:
     assert len(set(paths(graph))) == 3
 
 
+@pytest.mark.parametrize(
+    "chain", ["{conv(8) | relu}^2", "bn -> ({conv(8) | relu}^2)", "f^2", "f -> bn -> {bn | f}"]
+)
+def test_repeated_holes_own_weights_and_decisions(chain: str) -> None:
+    made = net(f"return x -> {chain}", "op f = {conv(8) | relu}")
+    assert len(set(paths(made.program.net))) == 2
+    assert made.size in (4, 6)
+
+
+def test_families_of_alternatives_with_holes_inside_own_their_weights() -> None:
+    made = net("return x -> {m[h] = conv(8, k=2*h + 1) -> {relu | gelu} for h in 0..2 | id}")
+    assert paths(made.program.net) == ["conv_0", "conv_1", "conv_2"]
+    assert made.size == 7
+
+
 def test_each_use_of_a_cell_has_weights_of_its_own() -> None:
     made = net("return x -> f -> f -> f", "cell f(x) = x -> conv(8)")
     assert len(made.program.modules) == 2

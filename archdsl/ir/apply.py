@@ -95,7 +95,8 @@ class Applier:
             case tree.Ref() | tree.Call():
                 return self.work.uses.named(function, names, value, step)
             case tree.Hole():
-                return self.work.holes.of_functions(function, names, value)
+                with self.work.builder.framed(step and replace(step, frame=FrameKind.OPERATION)):
+                    return self.work.holes.of_functions(function, names, value)
             case tree.Tied():
                 step = self._tie(function, names)
                 at = self.work.builder.at

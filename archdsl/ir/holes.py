@@ -45,7 +45,10 @@ class Holes:
         for number, (label, inner, alternative, indices) in enumerate(alternatives):
             step = None
             if alternative.label is not None:
-                step = self.work.builder.step(label.replace(".", "_"), alternative.span)
+                word, *own = label.split(".")
+                step = self.work.builder.step(word, alternative.span)
+                # As indices, for a frame with a hole in it loses its word but not these.
+                step = replace(step, indices=step.indices + tuple(own))
             with self.work.builder.inside(key, (number,)), self.work.builder.indexed(indices):
                 cases.append(
                     (number, self.work.applier.apply(alternative.value, inner, value, step))
