@@ -182,9 +182,7 @@ class Tied(Node):
     index: tuple[Expression, ...] = ()
 
 
-Expression: TypeAlias = (
-    Number | Text | Flag | Ref | Call | Hole | Binary | Negate | Select | Tied
-)
+Expression: TypeAlias = Number | Text | Flag | Ref | Call | Hole | Binary | Negate | Select | Tied
 
 
 # --- statements ----------------------------------------------------------------------------
