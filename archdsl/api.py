@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 from archdsl.library import Found, Library, open_space
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
+from archdsl.space.wording import exact
 from archdsl.syntax.errors import ArchError, Diagnostic
 from archdsl.syntax.parse import parse as _parse
 from archdsl.syntax.tree import Document
@@ -88,7 +89,7 @@ class Space:
         return self.size
 
     def __repr__(self) -> str:
-        return f"Space({self.name!r}, size={self.size})"
+        return f"Space({self.name!r}, size={exact(self.size)})"
 
     def parse(self, text: str | Architecture) -> Architecture:
         """The architecture of a string. Raises ArchError with place, found and expected."""

@@ -14,7 +14,7 @@ from archdsl.resources import shipped_space, shipped_spaces
 from archdsl.space.architecture import Architecture
 from archdsl.space.parameters import parameters_of
 from archdsl.space.view import SearchSpace
-from archdsl.space.wording import similar
+from archdsl.space.wording import number, similar
 from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, Diagnostic, fault
 from archdsl.syntax.parse import parse, parse_genotype
@@ -47,7 +47,7 @@ class Found:
             raise fault(
                 "E0705",
                 f"{name} is a whole space, not one architecture",
-                found=f"{self.space.size:,} architectures",
+                found=f"{number(self.space.size)} architectures",
                 hint=f"name one, or draw one: archdsl sample '{name}'",
             )
         return self.space.resolve(self.architecture)

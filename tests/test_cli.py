@@ -704,3 +704,16 @@ def test_every_shipped_space_is_named_in_completion():
 
     assert space_names("") == list(shipped_spaces())
     assert shipped_space("no such space") is None
+
+
+def test_spaces_of_astronomic_size_are_told_in_words(tmp_path):
+    """Python refuses to spell more than 4,300 digits, and floats end at 1e308."""
+    path = tmp_path / "big.arch"
+    path.write_text(
+        "archdsl 1\nspace big {\n"
+        "  block l(x) = x -> {relu | gelu | bn | conv(2)}\n"
+        "  net network(image: 2 x 4 x 4) = image -> conv(2) -> l^7500 -> global_pool\n}\n"
+    )
+    assert "about 2.8e4515 architectures" in run("check", str(path)).stdout
+    assert "about 2.8e4515 architectures" in run("show", str(path)).stdout
+    assert json.loads(run("--json", "show", str(path)).stdout)["size"] == "about 2.8e4515"

@@ -10,6 +10,7 @@ import typer
 
 from archdsl.cli.command import Named, Session, command
 from archdsl.cli.output import put, put_json
+from archdsl.space.wording import exact, number
 
 if TYPE_CHECKING:
     from archdsl.ir.scopes import Decision
@@ -90,7 +91,7 @@ def _overview(found: Found) -> Iterator[str]:
     yield f"{program.genotype}: {program.title}"
     yield from (f"  {line}".rstrip() for line in program.doc)
     yield ""
-    yield f"{space.size:,} architectures, {len(space.free)} decisions"
+    yield f"{number(space.size)} architectures, {len(space.free)} decisions"
     if program.parameters:
         given = ", ".join(f"{name}={spelled(value)}" for name, value in program.parameters.items())
         yield from wrap(f"parameters: {given}", 96, subsequent_indent="  ")
@@ -119,7 +120,7 @@ def _facts(found: Found) -> dict[str, Any]:
         "title": program.title,
         "hash": program.hash,
         "parameters": dict(program.parameters),
-        "size": space.size,
+        "size": exact(space.size),
         "decisions": [
             {
                 "key": decision.key,

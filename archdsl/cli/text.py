@@ -10,6 +10,7 @@ import typer
 
 from archdsl.cli.command import FINDINGS, Session, Several, command
 from archdsl.cli.output import exit_code, put, put_json, report
+from archdsl.space.wording import exact, number
 from archdsl.syntax.errors import ArchError, fault
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def _accepted(session: Session, name: str, found: list[Found]) -> None:
     elif not session.quiet:
         for one in found:
             what = one.program.genotype
-            size = "" if one.architecture else f", {one.space.size:,} architectures"
+            size = "" if one.architecture else f", {number(one.space.size)} architectures"
             put(f"{name}: fine{size}" if what == name else f"{name}: fine: {what}{size}")
 
 
@@ -230,12 +231,12 @@ def spaces(session: Session) -> None:
         rows.append((name, size, program.title, program.doc[0] if program.doc else ""))
     if session.json:
         for name, size, title, about in rows:
-            put_json({"name": name, "size": size, "title": title, "about": about})
+            put_json({"name": name, "size": exact(size), "title": title, "about": about})
         return
     width = max((len(row[0]) for row in rows), default=0)
-    digits = max((len(f"{row[1]:,}") for row in rows), default=0)
+    digits = max((len(number(row[1])) for row in rows), default=0)
     for name, size, _, about in rows:
-        put(f"{name:<{width}}  {size:>{digits},}  {about}".rstrip())
+        put(f"{name:<{width}}  {number(size):>{digits}}  {about}".rstrip())
 
 
 @command(app)

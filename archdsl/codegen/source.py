@@ -24,6 +24,7 @@ from archdsl.ir.graph import Program
 from archdsl.ops.base import Helper
 from archdsl.resources import templates
 from archdsl.space.view import SearchSpace
+from archdsl.space.wording import number
 from archdsl.syntax.errors import fault
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def _header(program: Program, supernet: bool) -> list[str]:
     genotype = [f"    {line}" for line in textwrap.wrap(in_docstring(program.genotype), 90)]
     if supernet:
         size = SearchSpace(program).size
-        genotype.append(f"    {size:,} architectures" if size < 10**15 else f"    {size:.3g}")
+        genotype.append(f"    {number(size)} architectures")
     rows = [f"    input   {into:<22}  parameters  {total.params:,}"]
     rows.append(
         f"    output  {out}" if supernet else f"    output  {out:<22}  MACs        {total.macs:,}"

@@ -20,6 +20,7 @@ from archdsl.ir.cost import cost
 from archdsl.run.ledger import Entry
 from archdsl.run.settings import SearchSettings
 from archdsl.space.view import SearchSpace
+from archdsl.space.wording import exact, number
 
 DISTINGUISHABLE = 2.0
 
@@ -149,7 +150,7 @@ def write_search_summary(folder: Path, summary: SearchSummary) -> None:
     """summary.json and summary.txt."""
     signal = summary.signal
     ratio = signal.ratio if signal.ratio != float("inf") else None
-    whole = asdict(summary)
+    whole = asdict(summary) | {"size": exact(summary.size)}
     whole["signal"] |= {"ratio": ratio, "verdict": signal.verdict}
     write_whole(folder / "summary.json", json.dumps(whole, indent=2) + "\n")
     write_whole(folder / "summary.txt", as_text(search_table(summary)))
@@ -170,7 +171,7 @@ def search_table(summary: SearchSummary) -> Table:
         ("accuracy, the batch it won by", percent(summary.reward)),
         ("parameters", f"{summary.params:,}"),
         ("MACs", f"{summary.macs:,}"),
-        ("strings asked", f"{summary.asked:,} from {summary.size:,} architectures"),
+        ("strings asked", f"{summary.asked:,} from {number(summary.size)} architectures"),
         ("rewards, first and last tenth", f"{percent(summary.first_rewards)}, "
          f"{percent(summary.last_rewards)}"),
         *signal_rows(summary.signal),

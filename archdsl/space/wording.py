@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 from archdsl.syntax.tree import Span
 
 MAX_LISTED = 8
+READABLE = 10**100
+SPELLED = 10**4000
+"""Python refuses to read or write numbers of more than 4,300 digits."""
 
 
 def listed(items: Iterable[str], last: str = "or") -> str:
@@ -22,6 +26,21 @@ def count(number: int, noun: str) -> str:
     """`1 entry`, `2 entries`."""
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + "s"
     return f"{number} {noun if number == 1 else plural}"
+
+
+def number(value: int) -> str:
+    """`15,625`; what is too long to read as `about 1.2e5418`."""
+    if value < READABLE:
+        return f"{value:,}"
+    digits = math.floor((value.bit_length() - 1) * math.log10(2))  # perhaps one too few
+    leading = value // 10 ** (digits - 1)
+    power = len(str(leading)) - 1
+    return f"about {leading / 10**power:.1f}e{digits - 1 + power}"
+
+
+def exact(value: int) -> int | str:
+    """A number as JSON carries it: exact, unless no program would read that many digits."""
+    return value if value < SPELLED else number(value)
 
 
 def similar(name: str, known: Iterable[str]) -> str:
