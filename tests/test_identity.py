@@ -170,6 +170,17 @@ def test_symmetric_graphs_are_labelled_fast() -> None:
     assert time.perf_counter() - started < 1
 
 
+def test_many_equal_branches_of_several_steps_take_no_minutes() -> None:
+    """Automorphisms found deep in the search count above as well: a minute without that."""
+    started = time.perf_counter()
+    vertices = [Vertex(1)]
+    for _ in range(40):
+        vertices += [Vertex(2, (0,)), Vertex(4, (len(vertices),)), Vertex(2, (len(vertices) + 1,))]
+    ends = tuple(range(3, len(vertices), 3))
+    assert certificate([*vertices, Vertex(3, ends, ordered=False)], [len(vertices)])
+    assert time.perf_counter() - started < 5
+
+
 def test_ties_are_found_among_symmetric_branches() -> None:
     """Four branches of two steps: which steps share weights is the only difference."""
 

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 Certificate: TypeAlias = tuple[object, ...]
+Leaves: TypeAlias = dict[Certificate, list[int]]
+"""Graphs written down, with the order of vertices that gave each."""
+Automorphism: TypeAlias = dict[int, int]
 
 MASK = (1 << 64) - 1
 MAX_LEAVES = 2000
@@ -71,22 +74,38 @@ class _Search:
         colours = [vertex.label for vertex in self.vertices]
         for place, output in enumerate(self.outputs):
             colours[output] = mix(colours[output], place + 1)
-        return min(self._explore(colours))
+        return min(self._explore(colours, ())[0])
 
-    def _explore(self, colours: list[int]) -> set[Certificate]:
-        """The certificates of all leaves below these colours, up to automorphism."""
+    def _explore(
+        self, colours: list[int], above: tuple[int, ...]
+    ) -> tuple[Leaves, list[Automorphism]]:
+        """The leaves below these colours, one of each that automorphisms make equal.
+
+        `above` are the vertices singled out so far. Only automorphisms that keep them count
+        here; a vertex that these map to one explored already need not be looked at.
+        """
         cell = self._settle(colours)
         if cell is None:
-            return {self._leaf(colours)}
-        found = self._explore(_single_out(colours, cell[0]))
+            return dict([self._leaf(colours)]), []
+        found, moves = self._explore(_single_out(colours, cell[0]), (*above, cell[0]))
+        explored = [cell[0]]
         for vertex in cell[1:]:
             if self.leaves > MAX_LEAVES:
                 break
-            if self._first_leaf(_single_out(colours, vertex)) not in found:
-                found |= self._explore(_single_out(colours, vertex))
-        return found
+            if not _orbit(vertex, moves).isdisjoint(explored):
+                continue
+            form, order = self._first_leaf(_single_out(colours, vertex))
+            move = dict(zip(found.get(form, ()), order, strict=False))
+            if move and all(move[kept] == kept for kept in above):
+                moves.append(move)
+            else:
+                leaves, inner = self._explore(_single_out(colours, vertex), (*above, vertex))
+                found |= leaves
+                moves += inner
+            explored.append(vertex)
+        return found, moves
 
-    def _first_leaf(self, colours: list[int]) -> Certificate:
+    def _first_leaf(self, colours: list[int]) -> tuple[Certificate, list[int]]:
         while (cell := self._settle(colours)) is not None:
             colours = _single_out(colours, cell[0])
         return self._leaf(colours)
@@ -130,8 +149,8 @@ class _Search:
                 colour = mix(colour, taker)
             colours[number] = colour
 
-    def _leaf(self, colours: list[int]) -> Certificate:
-        """The graph written down in the order of its colours."""
+    def _leaf(self, colours: list[int]) -> tuple[Certificate, list[int]]:
+        """The graph written down in the order of its colours, and that order."""
         self.leaves += 1
         order = sorted(range(len(colours)), key=colours.__getitem__)
         number = [0] * len(order)
@@ -145,10 +164,22 @@ class _Search:
             if not vertex.ordered:
                 args.sort()
             rows.append((vertex.label, tuple(args), first_user.get(name, -1)))
-        return (tuple(number[output] for output in self.outputs), *rows)
+        return (tuple(number[output] for output in self.outputs), *rows), order
 
 
 def _single_out(colours: list[int], vertex: int) -> list[int]:
     result = list(colours)
     result[vertex] = mix(result[vertex], 0x5EED)
     return result
+
+
+def _orbit(vertex: int, moves: Sequence[Automorphism]) -> set[int]:
+    """Where automorphisms, one after another, can map a vertex to."""
+    reached, stack = {vertex}, [vertex]
+    while stack:
+        at = stack.pop()
+        for move in moves:
+            if move[at] not in reached:
+                reached.add(move[at])
+                stack.append(move[at])
+    return reached
