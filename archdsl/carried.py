@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from itertools import takewhile
 from pathlib import Path
 
 from archdsl.syntax.errors import fault
@@ -38,4 +39,6 @@ def carried(source: str, path: Path) -> tuple[str, str]:
             found="no architecture and space inside",
             expected="network.py or supernet.py as archdsl compile writes them",
         )
-    return name, "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines[starts[-1] :])
+    # What a person added below is not the space.
+    comments = takewhile(lambda line: line.startswith("#"), lines[starts[-1] :])
+    return name, "\n".join(line.removeprefix("#").removeprefix(" ") for line in comments)

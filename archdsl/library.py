@@ -143,7 +143,15 @@ class Library:
         name, text = carried(read_text(path), path)
         own = Library(limits=self.limits)
         own._add(parse(text, f"{path} (the space at its end)"))
-        return own._genotype(parse_genotype(name, str(path)))
+        genotype = parse_genotype(name, str(path))
+        if genotype.space not in own._trees:  # never another space of that name
+            raise fault(
+                "E0706",
+                f"{path} does not carry the space of its architecture",
+                found=", ".join(own._trees),
+                expected=genotype.space,
+            )
+        return own._genotype(genotype)
 
     def _run(self, named: str) -> Found:
         folder, _, which = named.rpartition(":")

@@ -717,3 +717,19 @@ def test_spaces_of_astronomic_size_are_told_in_words(tmp_path):
     assert "about 2.8e4515 architectures" in run("check", str(path)).stdout
     assert "about 2.8e4515 architectures" in run("show", str(path)).stdout
     assert json.loads(run("--json", "show", str(path)).stdout)["size"] == "about 2.8e4515"
+
+
+def test_generated_files_are_read_with_what_people_add_to_them(here):
+    run("compile", A, "-o", "out")
+    path, string = here / "out" / "network.py", A
+    source = path.read_text()
+    expected = run("cost", string).stdout
+    for edited in (
+        f"{source}\nx = 1\n",
+        f"{source}\n# a note of mine\n",
+        source.replace("\n", "\r\n"),
+    ):
+        path.write_bytes(edited.encode())
+        assert run("cost", path).stdout == expected
+    path.write_text(f"{source}\n# archdsl 1\n# space other {{ }}\n")  # not the space that ships
+    assert "E0706" in run("cost", path, code=2).stderr
