@@ -45,6 +45,15 @@ class Joiner:
             for argument, (_, place) in zip(arguments, values, strict=True):
                 terms += self._terms(argument, operation.keyword, place)
             self._check_terms(terms, operation.keyword, span)
+            if operation is Concat and any(when != ALWAYS for _, when in terms):
+                raise fault(
+                    "E0517",
+                    "the width of a concatenation depends on a hole",
+                    span,
+                    found="values that are not always there",
+                    expected="the same values under every decision",
+                    hint="sum them, or give each a 1x1 of its own and sum those",
+                )
             tensors = [tensor for tensor, _ in terms]
             return self.work.builder.apply(
                 operation(), tensors, span, when=tuple(when for _, when in terms)

@@ -243,4 +243,12 @@ IR_ROWS = (
         "sum(any of {a = x | b = x -> relu})",
         "sum(x, any of {a = x | b = x -> relu})",
     ),
+    row(
+        "E0517",
+        "a concatenation whose width a hole decides",
+        "Values taken by `any of`, `k of` or `leaves` are not always there, and a concatenation "
+        "of them has no width of its own. Joins that keep the shape may take them.",
+        "concat(x, any of {a = x | b = x -> relu})",
+        "sum(x, any of {a = x | b = x -> relu})",
+    ),
 )
