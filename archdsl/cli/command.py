@@ -218,7 +218,7 @@ def _tell_internal(error: Exception) -> None:
     while last is not None and last.tb_next is not None:
         last = last.tb_next
     place = f" in {Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}" if last else ""
-    note("error[E0903]: archdsl failed on this input; please report it")
+    note("error[E0905]: archdsl failed on this input; please report it")
     note(f"  = found: {type(error).__name__}{place}: {' '.join(str(error).split())}")
     note(f"  = hint: {DEBUG}=1 in the environment shows where")
 

@@ -53,7 +53,7 @@ def _checked(session: Session, name: str) -> Iterator[Found]:
 
 
 def _keeps_constraints(found: Found) -> None:
-    """Raise E0520 where a network breaks a `where` of its space."""
+    """Raise E0522 where a network breaks a `where` of its space."""
     network = found.network()
     if not network.constraints:
         return
@@ -64,7 +64,7 @@ def _keeps_constraints(found: Found) -> None:
         diagnostic
         for broken in violated(network)
         for diagnostic in fault(
-            "E0520",
+            "E0522",
             f"{network.space} wants {broken.metric} {broken.operator} {broken.bound:,}",
             broken.span,
             found=f"{known[broken.metric]:,}",

@@ -48,22 +48,40 @@ def finish(builder: Builder, outputs: Sequence[Tensor], **attributes: object) ->
 
 def _check_ties(drafts: Sequence[Draft], paths: Mapping[Steps, Path]) -> None:
     """Operations under one path have one set of weights, so these must be alike."""
-    known: dict[Path, Owned] = {}
+    known: dict[Path, tuple[Owned, Types]] = {}
+    alone: set[Path] = set()
     for draft in drafts:
-        if not any(step.place[:1] == (-1,) for step in draft.steps):
-            continue
         types = tuple(t for arg in draft.args for t in drafts[arg].types)
         own = _owned(draft.kind, types)
-        first = known.setdefault(paths[draft.steps], own)
+        if not any(step.place[:1] == (-1,) for step in draft.steps):
+            _check_alone(draft, own, paths, alone)
+            continue
+        first, first_types = known.setdefault(paths[draft.steps], (own, types))
         if own != first:
             raise fault(
                 "E0405",
                 f"@{paths[draft.steps][-1]} ties what cannot share weights",
                 draft.span,
-                found=_tied(own),
-                expected=_tied(first),
+                found=_tied(own, types),
+                expected=_tied(first, first_types),
                 hint="tie operations of one kind, on inputs with the same channels",
             )
+
+
+def _check_alone(draft: Draft, own: Owned, paths: Mapping[Steps, Path], alone: set[Path]) -> None:
+    """What is not tied owns its weights: a second use of its path is a fault of ours."""
+    if not draft.steps or not (own[1] or isinstance(draft.kind, Invoke)):
+        return
+    path = paths[draft.steps]
+    if path in alone:
+        raise fault(
+            "E0910",
+            f"two applications would share the weights of {'.'.join(path)}",
+            draft.span,
+            found="one name for both",
+            hint="give one of them a name of its own, and report this text as a bug",
+        )
+    alone.add(path)
 
 
 def _owned(kind: Kind, inputs: Types) -> Owned:
@@ -73,12 +91,13 @@ def _owned(kind: Kind, inputs: Types) -> Owned:
     return kind, ()
 
 
-def _tied(own: Owned) -> str:
+def _tied(own: Owned, inputs: Types) -> str:
     tied, weights = own
     if isinstance(tied, Operation):
         shapes = ", ".join(f"{w.name} {' x '.join(map(str, w.shape))}" for w in weights)
         return f"{tied.describe()}, {shapes or 'no weights'}"
-    return f"{tied.module.split('#')[0]} on other shapes" if isinstance(tied, Invoke) else "a value"
+    given = ", ".join(str(type_) for type_ in inputs)
+    return f"{tied.module.split('#')[0]} on {given}" if isinstance(tied, Invoke) else "a value"
 
 
 def _finished(draft: Draft, paths: Mapping[Steps, Path], names: Mapping[str, str]) -> Node:

@@ -47,6 +47,7 @@ class Uses:
         if isinstance(definition, tree.Operation):
             return self._operation(function, definition, names, value, step)
         if isinstance(definition, tree.Module):
+            self._check_named(function, definition)
             return self._module(function, definition, names, (value,), step)
         if isinstance(function, tree.Call) and function.name in JOINS:
             return self._joined(function, names, value)
@@ -58,6 +59,26 @@ class Uses:
         if function.index:
             raise fault("E0302", f"{function.name} has no index", function.span)
         return self._builtin(function, operation, names, value, step)
+
+    def _check_named(self, function: tree.Ref | tree.Call, definition: tree.Module) -> None:
+        """Behind `->` a module has its input; what else it takes goes by name."""
+        arguments = function.arguments if isinstance(function, tree.Call) else ()
+        unnamed = next((argument for argument in arguments if argument.name is None), None)
+        if unnamed is None:
+            return
+        takes = [parameter.name for parameter in definition.parameters]
+        hint = f"name a number, as in {function.name}({takes[0]}=...)" if takes else ""
+        if len(definition.inputs) > 1:
+            values = ", ".join(given.name for given in definition.inputs)
+            hint = f"give all its values at once: {function.name}({values}, ...)"
+        raise fault(
+            "E0304",
+            f"{function.name} takes its value from the left of `->`, and the rest by name",
+            unnamed.span,
+            found="an argument without a name",
+            expected=", ".join(takes) or "no arguments",
+            hint=hint,
+        )
 
     def _no_operation(self, function: tree.Ref | tree.Call, value: Value) -> ArchError:
         return fault(

@@ -310,6 +310,7 @@ ROWS = (
 )
 
 CODES = {code.code: code for code in ROWS}
+assert len(CODES) == len(ROWS), "a code with two meanings"
 
 
 def explain(code: str) -> str:

@@ -6,7 +6,7 @@ from archdsl.syntax.explanation import row
 
 FILE_ROWS = (
     row(
-        "E0520",
+        "E0522",
         "an architecture breaks a constraint of its space",
         "What the space says with `where` holds for every architecture that is drawn from it. "
         "`archdsl cost` prints the figures that it bounds.",
@@ -81,7 +81,7 @@ FILE_ROWS = (
         "written (-O 0) takes them.",
     ),
     row(
-        "E0903",
+        "E0905",
         "archdsl failed",
         "An error of archdsl, not of the text: please report it with the input.",
     ),
