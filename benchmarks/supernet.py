@@ -45,19 +45,19 @@ def measure(name: str, batch: int) -> Row:
     classes = space.program.net.result_types[0].channels
     images = torch.randn(batch, *shape)
     labels = torch.randint(classes, (batch,))
-    optimizer = torch.optim.AdamW(supernet.parameters(), lr=1e-3)
+    optimizer = torch.optim.AdamW(supernet.module.parameters(), lr=1e-3)
     rng = random.Random(0)
     paths = [space.sample(rng) for _ in range(PATHS)]
 
     def step() -> None:
-        supernet.train()
+        supernet.module.train()
         for path in paths:
             optimizer.zero_grad()
             F.cross_entropy(supernet(images, path), labels).backward()
             optimizer.step()
 
     def reward() -> None:
-        supernet.eval()
+        supernet.module.eval()
         with torch.no_grad():
             for path in paths:
                 supernet(images, path)
