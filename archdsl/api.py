@@ -4,8 +4,8 @@
 
     space = archdsl.Space("NAME", nodes=7)       # a space that ships; or a file; or the text of one
     a = space.sample(seed=0)                     # an Architecture; a.text is its string
-    archdsl.cost(a, space)["params"]
-    network = archdsl.load(a, space)             # a torch.nn.Module
+    archdsl.cost(a)["params"]
+    network = archdsl.load(a)                    # a torch.nn.Module
     supernet = archdsl.load(space, supernet=True)
     supernet(x, a)                               # one path; a string does too
 
@@ -146,6 +146,8 @@ def _find(x: X, space: Space | None) -> Found:
         view = x.view
         return Found(space=view, architecture=None if view.decisions else view.unrank(0))
     if isinstance(x, Architecture):
+        if space is None and x.space is not None:
+            return Found(space=x.space, architecture=x)
         x = x.text
     if space is not None and isinstance(x, str):
         return Found(space=space.view, architecture=space.view.parse(x))

@@ -120,8 +120,9 @@ def test_own_space_from_text_and_file(tmp_path):
     assert archdsl.Space(path).name == archdsl.Space(str(path)).name == "own"
     a = own.sample(0)
     assert archdsl.cost(a, own)["params"] == 3 * 3 * 9 + 3 + 3 * 2 + 2
+    assert archdsl.cost(a) == archdsl.cost(a, own)  # an architecture knows its space
     with pytest.raises(archdsl.ArchError, match="no space is called own"):
-        archdsl.cost(a)
+        archdsl.cost(a.text)
     with pytest.raises(archdsl.ArchError, match="no parameter"):
         archdsl.Space(TEXT, heigth=3)
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from archdsl.space.forest import Choices
 from archdsl.space.subsets import Taken
+
+if TYPE_CHECKING:
+    from archdsl.space.view import SearchSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,8 @@ class Architecture:
     text: str
     choices: Choices = field(hash=False, repr=False)
     keys: tuple[str, ...] = field(compare=False, repr=False)
+    space: SearchSpace | None = field(default=None, compare=False, repr=False)
+    """The space that made it, so that it need not be found again by its name."""
 
     @property
     def assignment(self) -> Mapping[str, Taken]:

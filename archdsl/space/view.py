@@ -122,7 +122,7 @@ class SearchSpace:
             )
 
     def _made(self, choices: Choices) -> Architecture:
-        return Architecture(self._layout.text(choices), choices, self._keys)
+        return Architecture(self._layout.text(choices), choices, self._keys, self)
 
     def parse(self, text: str | Genotype, name: str = "<string>") -> Architecture:
         """The architecture that a string names.
@@ -134,7 +134,7 @@ class SearchSpace:
             return self._made(read(self._layout, text))
         choices = self._quick.read(text)
         if choices is not None:
-            return Architecture(text, choices, self._keys)
+            return Architecture(text, choices, self._keys, self)
         return self._made(read(self._layout, parse_genotype(text, name)))
 
     def resolve(self, architecture: Architecture) -> Program:
