@@ -64,7 +64,7 @@ def test_bombs_are_refused_quickly(path: Path) -> None:
         best = min(best, time.process_time() - begin)
         if best < 0.1:
             break
-    assert best < 0.1
+    assert best < 2  # below 0.1 s on an idle machine; expanding a bomb would take minutes
 
 
 def test_every_code_has_a_case() -> None:
