@@ -13,16 +13,15 @@ from typing import NoReturn
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
 from archdsl.controllers.tensors import below
-from archdsl.files import write_whole
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
 from archdsl.passes.driver import optimise
 from archdsl.passes.names import network_weights
 from archdsl.passes.weights import UnequalBuffers
+from archdsl.run.checkpoint import Checkpoint, save_checkpoint
 from archdsl.syntax.errors import fault
 
 Tensors = Mapping[str, Tensor]
@@ -143,11 +142,4 @@ def _write(out: Path, tensors: Tensors, program: Program, level: int) -> None:
         laid_out = optimised.weights.forward(tensors)
     except UnequalBuffers as error:
         raise fault("E0813", f"{error}", hint="write them with -O 0") from None
-    metadata = {
-        "format": "archdsl 1",
-        "space": program.text,
-        "hash": program.hash,
-        "architecture": program.genotype,
-        "values": "{}",
-    }
-    write_whole(out, save({n: t.contiguous() for n, t in laid_out.items()}, metadata))
+    save_checkpoint(out, Checkpoint.of(program, laid_out, {}))
