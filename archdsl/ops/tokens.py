@@ -8,6 +8,14 @@ from archdsl.ir.types import TensorType, Weight
 from archdsl.ops.base import Argument, Code, Helper, Operation, OperationError, Traits, Types
 from archdsl.ops.shapes import at_least, axes, map_axes, option
 
+TO_TOKENS = '''\
+class ToTokens(nn.Module):
+    """A map as tokens, row by row."""
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> (B, H*W, C)
+        return x.flatten(2).transpose(1, 2)
+'''
+
 CLASS_TOKEN = '''\
 class ClassToken(nn.Module):
     """A learned token before all others."""
@@ -51,14 +59,15 @@ class ToTokens(Operation):
     """A map as tokens, row by row."""
 
     keyword = "to_tokens"
-    attribute = "tokens"
+    attribute = "to_tokens"
+    helpers = (Helper(name="ToTokens", source=TO_TOKENS),)
 
     def infer(self, inputs: Types) -> TensorType:
         channels, height, width = map_axes("to_tokens", inputs)
         return TensorType((height * width, channels))
 
     def code(self, inputs: Types) -> Code:
-        return Code(expression="{0}.flatten(2).transpose(1, 2)")
+        return Code(constructor="ToTokens", helpers=("ToTokens",))
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(linear=True, affine=True, zero=True, per_channel=True)
