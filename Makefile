@@ -62,6 +62,7 @@ bench: .venv/.dev ## measure, and write the tables of benchmarks/
 
 verify: .venv/.dev ## supernet path = network = optimised network, at full counts
 	$(PY) -m tests.verify_full
+	$(PY) -m tests.verify_spaces
 
 regen: .venv/.dev ## write generated/ anew from the spaces
 	$(PY) -m tests.regen

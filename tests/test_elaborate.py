@@ -402,3 +402,12 @@ def test_mutated_spaces_are_answered() -> None:
     outcomes = fuzz_pipeline.run(2_000, seed=0)
     assert outcomes["fine"] > 20
     assert sum(count for code, count in outcomes.items() if code[:3] in ("E03", "E04", "E05")) > 300
+
+
+# --- several outputs -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("given", ["e[1..3]", "e", "e[1], e[2..3]", "e[1], e[2], e[3]"])
+def test_a_family_returned_gives_one_output_each(given: str) -> None:
+    made = net(f"for i in 1..3 {{ e[i] = x -> conv(i) }} return {given}")
+    assert [type_.channels for type_ in made.program.net.result_types] == [1, 2, 3]

@@ -99,6 +99,36 @@ def test_baselines(parameters: dict[str, Static], params: int, macs: int | None)
     assert macs is None or spent.macs == macs
 
 
+RANDWIRE = {"ws": {}, "er": {"p": 0.2}, "ba": {}}
+
+
+@pytest.mark.parametrize("generator", RANDWIRE)
+def test_randwire_costs_what_its_paper_says(generator: str) -> None:
+    """5.6M +- 0.1M parameters and 583M +- 6.2M multiply-adds over its samples (Table 2)."""
+    space = shipped("randwire", generator=generator, **RANDWIRE[generator])
+    costs = [cost(space.resolve(space.unrank(124 * i // 4))) for i in range(5)]
+    assert sum(c.params for c in costs) / 5 == pytest.approx(5.6e6, abs=0.2e6)
+    assert sum(c.macs for c in costs) / 5 == pytest.approx(583e6, rel=0.02)
+
+
+IMAGENET = {"imagenet": True, "size": 224, "classes": 1000, "scales": 4, "first": 32, "growth": 16}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "params", "macs"),
+    [
+        ({}, 3_067_960, 75_487_744),
+        ({"classes": 10}, 2_986_690, 75_407_104),
+        ({"blocks": 5, "growing": True, "base": 1, "step": 1}, 2_078_924, 58_087_936),
+        ({"blocks": 5, "step": 4, **IMAGENET}, 23_958_440, 1_355_606_016),
+    ],
+)
+def test_msdnet_is_the_released_one(parameters: dict[str, Static], params: int, macs: int) -> None:
+    """Counted by torch on the authors' PyTorch code, in the settings of its README."""
+    spent = cost(shipped("msdnet", **parameters).program)
+    assert (spent.params, spent.macs) == (params, macs)
+
+
 def test_sizes() -> None:
     assert shipped("metaformer_nas").size == 96
     assert shipped("metaformer_nas", nodes=7).size == 92_160

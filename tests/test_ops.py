@@ -17,11 +17,13 @@ from archdsl.ops.activation import GELU, ReLU, Sigmoid, SiLU, Tanh
 from archdsl.ops.attention import Attention
 from archdsl.ops.constants import Identity, Zero
 from archdsl.ops.convolution import Conv, DepthwiseConv
+from archdsl.ops.gate import Gate
 from archdsl.ops.joins import Concat, Mean, Product, Sum
 from archdsl.ops.linear import Linear
 from archdsl.ops.mlp import MLP, TokensLinear, TokensMLP
 from archdsl.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
 from archdsl.ops.pooling import AvgPool, GlobalPool, MaxPool, Pool
+from archdsl.ops.resize import Resize
 from tests.operation_module import build, forms, import_file, module_source, values
 
 ROOT = Path(__file__).parents[1]
@@ -58,7 +60,8 @@ CASES = [
     Case(Concat(), (TOKENS, (5, 3))),
     Case(Product(), (MAP, (8, 1, 1))),
     Case(Product(), ((1, 6, 6), (8, 1, 6))),
-    *on(VECTOR, TOKENS, MAP, of=(Identity(), Zero(), Scale(), Scale(initial=0.1), MLP(),
+    *on(VECTOR, TOKENS, MAP, of=(Identity(), Zero(), Scale(), Scale(initial=0.1), Gate(),
+                                 Gate(initial=0.5), MLP(),
                                  MLP(ratio=0.5), MLP(ratio=3.3),
                                  ReLU(), GELU(), SiLU(), Sigmoid(), Tanh())),
     *on(MAP, WIDE, of=(
@@ -94,6 +97,9 @@ CASES = [
         Attention(heads=2),
         Attention(pos="learned"),
         Attention(heads=1, pos="learned"),
+        Resize(height=9),
+        Resize(height=3, width=4),
+        Resize(height=12, mode="nearest"),
         TokensMLP(),
         TokensMLP(ratio=2.0),
         TokensLinear(),

@@ -126,13 +126,20 @@ def _family(role: str) -> object:
 def _name(found: dict[object, _Column]) -> dict[object, tuple[str, Parameter | None]]:
     """For every column its expression, and the parameter where it is one."""
     # Which columns are parameters does not depend on names, but their names depend on that.
-    bases = [found[key] for key, (_, known) in _named(found, False).items() if known is not None]
-    return _named(found, _two_ended(bases))
+    bases = [found[key] for key, (_, known) in _named(found, _Ends()).items() if known is not None]
+    return _named(found, _ends(bases))
 
 
-def _named(
-    found: dict[object, _Column], two_ended: bool
-) -> dict[object, tuple[str, Parameter | None]]:
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """What a class does with channels. `two`: it takes one number of them and gives another;
+    `last`: some of the numbers only go out, so what goes out and in again is hidden."""
+
+    two: bool = False
+    last: bool = False
+
+
+def _named(found: dict[object, _Column], ends: _Ends) -> dict[object, tuple[str, Parameter | None]]:
     taken = Taken()
     result: dict[object, tuple[str, Parameter | None]] = {}
     bases: list[tuple[_Column, Parameter]] = []
@@ -141,7 +148,7 @@ def _named(
         if expression:
             result[key] = (expression, None)
             continue
-        role = _role(column, two_ended)
+        role = _role(column, ends)
         name = taken.claim(safe(role, VARIABLES - {"ratio"}))
         parameter = Parameter(name, column.values, role, column.default)
         bases.append((column, parameter))
@@ -153,20 +160,22 @@ INTO = frozenset({"in_channels", "in_features"})
 OUT = frozenset({"out_channels", "out_features"})
 
 
-def _two_ended(columns: Iterable[_Column]) -> bool:
-    """Whether a class takes one number of channels and gives another."""
+def _ends(columns: Iterable[_Column]) -> _Ends:
     ends = [column for column in columns if column.roles.keys() & (INTO | OUT)]
-    return len(ends) > 1
+    return _Ends(len(ends) > 1, any(not column.roles.keys() & INTO for column in ends))
 
 
-def _role(column: _Column, two_ended: bool) -> str:
+def _role(column: _Column, ends: _Ends) -> str:
     """The name that says best what a number is."""
     roles = list(column.roles)
-    ends = [role for role in roles if role in INTO | OUT]
-    if two_ended and ends:
+    own = [role for role in roles if role in INTO | OUT]
+    through = bool(INTO & set(roles) and OUT & set(roles))
+    if ends.two and own:
+        if through and ends.last:
+            return "hidden"
         # What goes out of one part goes into the next: it is the class's output all the same.
-        return next((role for role in ends if role in OUT), ends[0])
-    if INTO & set(roles) and OUT & set(roles):
+        return next((role for role in own if role in OUT), own[0])
+    if through:
         return "dim"
     return min(roles, key=lambda role: BASES.index(role) if role in BASES else 99)
 

@@ -24,6 +24,10 @@ FIRST_BY_POSITION = frozenset(
 )
 
 
+FEW = 3
+"""More results than these are not listed one by one in a signature."""
+
+
 @dataclass(slots=True)
 class Renderer:
     """Turns the classes of a program into views, and names them."""
@@ -99,7 +103,8 @@ class Renderer:
         if choice := self.choice_type(draft):
             inputs.append(f"choice: {choice}")
         results = len(unit.outputs)
-        result = "Tensor" if results == 1 else f"tuple[{join(['Tensor'] * results)}]"
+        several = "Tensor, ..." if results > FEW else join(["Tensor"] * results)
+        result = "Tensor" if results == 1 else f"tuple[{several}]"
         return ClassView(
             name=self.names[item.number],
             doc=tuple(docstring(self._doc(item))),

@@ -21,6 +21,7 @@ from archdsl.ir.formula import (
 )
 from archdsl.ir.graph import Apply, Choose, Static
 from archdsl.ir.values import Family, Series, Tensor, Terms, Value, kind_of
+from archdsl.ir.wiring import GRAPHS, graph
 from archdsl.syntax.errors import fault
 from archdsl.syntax.tree import Span
 
@@ -42,7 +43,7 @@ NUMERIC: Mapping[str, tuple[int, Callable[..., Number]]] = {
 
 EXTREMES: Mapping[str, Callable[[Sequence[Number]], Number]] = {"min": min, "max": max}
 
-FUNCTIONS = frozenset((*NUMERIC, *EXTREMES, "leaves", "count", "fail"))
+FUNCTIONS = frozenset((*NUMERIC, *EXTREMES, *GRAPHS, "leaves", "count", "fail"))
 
 
 def call(name: str, arguments: Sequence[Value], builder: Builder, span: Span) -> Value:
@@ -59,6 +60,8 @@ def call(name: str, arguments: Sequence[Value], builder: Builder, span: Span) ->
                 span,
                 hint="the space itself refuses this: look at its parameters",
             )
+        case _ if name in GRAPHS:
+            return graph(name, arguments, span)
         case _:
             return _numeric(name, arguments, span)
 

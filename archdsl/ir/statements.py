@@ -9,7 +9,7 @@ from archdsl.ir.evaluate import WORDS, Evaluator, flatten
 from archdsl.ir.graph import FrameKind
 from archdsl.ir.headers import head
 from archdsl.ir.paths import Step, binding_name
-from archdsl.ir.values import Family, Names, Tensor, Value, Varying, kind_of
+from archdsl.ir.values import Family, Names, Series, Tensor, Value, Varying, kind_of
 from archdsl.ir.work import Work
 from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, fault
@@ -53,15 +53,25 @@ class Statements:
                 return None
             case tree.Return():
                 with self.work.builder.moved(replace(self.work.builder.at, indices=(), hint="")):
-                    return tuple(self._output(value, names) for value in statement.values)
+                    return tuple(o for value in statement.values for o in self._given(value, names))
             case tree.For():
                 self._loop(statement, names)
                 return None
             case tree.If():
                 return self._branch(statement, names)
 
-    def _output(self, expression: tree.Expression, names: Names) -> Tensor:
+    def _given(self, expression: tree.Expression, names: Names) -> tuple[Tensor, ...]:
+        """What one part of a return gives: an output, or one for each of several values."""
         value = self.evaluator.value(expression, names)
+        match value:
+            case Series(members) if members:
+                return tuple(self._output(member, expression) for member in members)
+            case Family(members) if members:
+                return tuple(self._output(member, expression) for member in members.values())
+            case _:
+                return (self._output(value, expression),)
+
+    def _output(self, value: Value, expression: tree.Expression) -> Tensor:
         if isinstance(value, Tensor):
             return value
         if isinstance(value, Varying) and isinstance(self.work.lifter.sample(value), Tensor):

@@ -15,11 +15,13 @@ from archdsl.ops.attention import Attention
 from archdsl.ops.base import Operation, OperationError
 from archdsl.ops.constants import Identity, Zero
 from archdsl.ops.convolution import Conv, DepthwiseConv
+from archdsl.ops.gate import Gate
 from archdsl.ops.joins import Concat, Mean, Product, Sum
 from archdsl.ops.linear import Linear
 from archdsl.ops.mlp import MLP, TokensLinear, TokensMLP
 from archdsl.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
 from archdsl.ops.pooling import AvgPool, GlobalPool, MaxPool, Pool
+from archdsl.ops.resize import Resize
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -40,6 +42,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     GroupNorm,
     LayerNorm,
     Scale,
+    Gate,
     ReLU,
     GELU,
     SiLU,
@@ -49,6 +52,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     AvgPool,
     MaxPool,
     GlobalPool,
+    Resize,
     Attention,
     MLP,
     TokensMLP,
