@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,6 +13,7 @@ from archdsl.cli.output import input_lines, json_line, put, put_json
 from archdsl.syntax.errors import ArchError, fault
 
 if TYPE_CHECKING:
+    from archdsl.formats import Format
     from archdsl.library import Found
 
 app = typer.Typer()
@@ -138,7 +139,8 @@ def convert(
 ) -> int:
     """Translate strings from and to other tools.
 
-    'arch' is our format, 'nb201' that of NAS-Bench-201.
+    'arch' is our format; `archdsl formats` lists the others. Where a format describes several
+    spaces, --space names the one that is meant.
     """
     read, write = _reader(session, source), _writer(target)
 
@@ -152,12 +154,23 @@ def convert(
     return 0
 
 
+@command(app)
+def formats(session: Session) -> int:
+    """List the formats of other tools that `convert` reads and writes."""
+    from archdsl.formats import FORMATS
+
+    for name, format_ in FORMATS.items():
+        row = {"format": name, "spaces": format_.spaces, "about": format_.about}
+        put_json(row) if session.json else put(f"{name:<14} {format_.about}")
+    return 0
+
+
 def _reader(session: Session, name: str) -> Callable[[str], str]:
     """From a format to our canonical string, checked against its space."""
     format_ = _format(name)
 
     def read(text: str) -> str:
-        ours = text if format_ is None else format_.read(text)
+        ours = text if format_ is None else format_.ours(text, session.meant)
         return session.library.find(ours).network().genotype
 
     return read
@@ -165,10 +178,10 @@ def _reader(session: Session, name: str) -> Callable[[str], str]:
 
 def _writer(name: str) -> Callable[[str], str]:
     format_ = _format(name)
-    return str if format_ is None else format_.write
+    return str if format_ is None else format_.theirs
 
 
-def _format(name: str) -> Any:
+def _format(name: str) -> Format | None:
     from archdsl.formats import FORMATS
 
     if name == OURS:
