@@ -87,6 +87,7 @@ def test_help_lists_every_command():
         assert f"\n  {name} " in text
     assert set(commands()) == {
         *("check", "fmt", "new", "spaces", "explain", "show", "cost", "id", "sample", "convert"),
+        "formats",
         *("diff", "patch", "compile", "verify", "inherit", "search", "retrain"),
     }
 

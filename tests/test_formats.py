@@ -6,14 +6,19 @@ import csv
 import gzip
 import itertools
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from archdsl.formats import FORMATS
+from archdsl.formats import FORMATS, Format
 from archdsl.formats.nas_bench_201 import OPERATIONS
+from archdsl.library import Library
+from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError
 from archdsl.syntax.parse import parse_genotype
 
+SAMPLES = 200  # 1,000 of each in `make fuzz`
+BROKEN = 100
 NB201 = FORMATS["nb201"]
 TABLE = Path(__file__).parents[2] / "shared" / "data" / "nb201.csv.gz"
 BEST = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|none~2|"
@@ -30,16 +35,16 @@ def test_a_known_string() -> None:
         "nas_bench_201/infer[nor_conv_3x3; nor_conv_3x3 avg_pool_3x3; "
         "skip_connect nor_conv_3x3 none]"
     )
-    assert NB201.read(BEST) == ours
-    assert NB201.read(f"  {BEST}\n") == ours
-    assert NB201.write(ours) == BEST
+    assert NB201.ours(BEST) == ours
+    assert NB201.ours(f"  {BEST}\n") == ours
+    assert NB201.theirs(ours) == BEST
 
 
 def test_every_string_comes_back() -> None:
     strings = every_string()
-    ours = [NB201.read(text) for text in strings]
+    ours = [NB201.ours(text) for text in strings]
     assert len(set(ours)) == 15_625
-    assert [NB201.write(text) for text in ours] == strings
+    assert [NB201.theirs(text) for text in ours] == strings
     assert parse_genotype(ours[-1]).groups[0].name == "infer"
 
 
@@ -72,7 +77,7 @@ def test_a_broken_string_is_answered_with_its_place(
     text: str, code: str, place: int, expected: str
 ) -> None:
     with pytest.raises(ArchError) as caught:
-        NB201.read(text)
+        NB201.ours(text)
     (finding,) = caught.value.diagnostics
     assert finding.code == code
     assert finding.span is not None
@@ -80,22 +85,96 @@ def test_a_broken_string_is_answered_with_its_place(
     assert expected in finding.expected
 
 
+def test_naslib_counts_operations_in_its_own_order() -> None:
+    ours = FORMATS["naslib201"].ours("(4, 0, 3, 1, 4, 3)")
+    edges = (
+        "|avg_pool_3x3~0|+|skip_connect~0|none~1|+|nor_conv_1x1~0|avg_pool_3x3~1|nor_conv_1x1~2|"
+    )
+    assert NB201.theirs(ours) == edges
+    assert FORMATS["naslib201"].theirs(ours) == "(4, 0, 3, 1, 4, 3)"
+
+
+# --- every format ----------------------------------------------------------------------------
+
+LIBRARY = Library()
+FORMS = [
+    (name, space)
+    for name, form in FORMATS.items()
+    for space in form.spaces
+    if space in LIBRARY.names()
+]
+
+
+@pytest.mark.parametrize(("name", "space"), FORMS)
+def test_samples_come_back(name: str, space: str) -> None:
+    """What the format can say of random architectures comes back; most of them it can say."""
+    form, rng, said = FORMATS[name], Random(0), 0
+    view = LIBRARY.find(form.example_space(space)).space
+    for _ in range(SAMPLES):
+        ours = view.sample(rng).text
+        try:
+            theirs = form.theirs(ours)
+        except ArchError as refused:
+            assert refused.diagnostics[0].code == "E0643"
+            continue
+        said += 1
+        assert view.parse(form.ours(theirs, view.program.genotype)).text == ours
+    assert said >= SAMPLES // 2
+
+
+@pytest.mark.parametrize(("name", "space"), FORMS)
+def test_broken_texts_are_answered_with_a_place(name: str, space: str) -> None:
+    """A text with a character lost, doubled or changed is read, or refused at a place in it."""
+    form, rng = FORMATS[name], Random(1)
+    view = LIBRARY.find(form.example_space(space)).space
+    for _ in range(BROKEN):
+        theirs = broken(form, view, rng)
+        try:
+            view.parse(form.ours(theirs, view.program.genotype))
+        except ArchError as refused:
+            finding = refused.diagnostics[0]
+            assert finding.span is not None, theirs
+            assert finding.found or finding.expected, theirs
+
+
+def broken(form: Format, view: SearchSpace, rng: Random) -> str:
+    """Their text for some architecture, with one character wrong."""
+    while True:
+        try:
+            text = form.theirs(view.sample(rng).text)
+        except ArchError:
+            continue
+        at = rng.randrange(len(text))
+        other = rng.choice(["", text[at] * 2, rng.choice("0123456789(),[]'|~+ x\u00e9\x00")])
+        return text[:at] + other + text[at + 1 :]
+
+
+def test_a_format_has_its_spaces() -> None:
+    with pytest.raises(ArchError) as caught:
+        NB201.ours(BEST, "metaformer_nas")
+    assert caught.value.diagnostics[0].code == "E0645"
+    with pytest.raises(ArchError) as caught:
+        NB201.theirs("metaformer_nas/mixer[id; 1 id; 1 id; 1 id]")
+    assert caught.value.diagnostics[0].code == "E0643"
+
+
 @pytest.mark.parametrize(
-    ("text", "found"),
+    "text",
     [
-        ("other/infer[none; none none; none none none]", "other"),
-        ("nas_bench_201", "other groups"),
-        ("nas_bench_201/reduce[none; none none; none none none]", "other groups"),
-        ("nas_bench_201/infer[none; none none]", "1; 2 choices"),
-        ("nas_bench_201/infer[none; none sep; none none none]", "sep"),
-        ("nas_bench_201/infer[none; none none; none none none+none]", "none+none"),
-        ("nas_bench_201/infer[none; none none; none none -]", "-"),
+        "",
+        "(",
+        "[" * 500,
+        "a" * 100_000,
+        "f(x)",
+        "[1, 2",
+        "lambda: 0",
+        "(1,) * 3",
+        "[*x]",
+        "{**x}",
+        "'",
     ],
 )
-def test_what_is_not_theirs_cannot_be_written(text: str, found: str) -> None:
-    with pytest.raises(ArchError) as caught:
-        NB201.write(text)
-    (finding,) = caught.value.diagnostics
-    assert finding.code == "E0643"
-    assert finding.found == found
-    assert finding.span is not None
+@pytest.mark.parametrize("name", FORMATS)
+def test_hostile_texts_are_refused(name: str, text: str) -> None:
+    with pytest.raises(ArchError):
+        FORMATS[name].ours(text)

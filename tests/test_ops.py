@@ -9,7 +9,6 @@ import black
 import pytest
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from archdsl.ir.types import TensorType
 from archdsl.ops import OPERATIONS, Operation, OperationError, lookup
@@ -24,7 +23,11 @@ from archdsl.ops.mlp import MLP, TokensLinear, TokensMLP
 from archdsl.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
 from archdsl.ops.pooling import AvgPool, GlobalPool, MaxPool, Pool
 from archdsl.ops.resize import Resize
+from archdsl.ops.token_attention import SelfAttention
+from archdsl.ops.tokens import GLU as GLUnit
+from archdsl.ops.tokens import ClassToken, Positions, Token, TokenConv, Tokens, ToTokens
 from tests.operation_module import build, forms, import_file, module_source, values
+from tests.torch_counts import torch_macs
 
 ROOT = Path(__file__).parents[1]
 
@@ -107,7 +110,28 @@ CASES = [
     )),
     *on(MAP, (16, 2, 2), of=(Attention(pos="sincos"), Attention(heads=1, pos="sincos"))),
     *on(MAP, TOKENS, of=(GlobalPool(),)),
-    *on(VECTOR, MAP, of=(BatchNorm(), BatchNorm(affine=False), BatchNorm(eps=1e-3, momentum=0.2))),
+    *on(MAP, WIDE, of=(ToTokens(),)),
+    *on(TOKENS, of=(
+        SelfAttention(heads=2),
+        SelfAttention(heads=3, head=4, bias=False),
+        SelfAttention(heads=2, causal=True),
+        SelfAttention(heads=2, pos="relative"),
+        SelfAttention(heads=3, head=4, bias=False, pos="relative", reach=1),
+        Token(),
+        Token(index=3),
+        Tokens(first=1),
+        Tokens(first=0, last=4),
+        Tokens(first=0, last=2),
+        ClassToken(),
+        Positions(),
+        TokenConv(),
+        TokenConv(k=1),
+        TokenConv(k=5, bias=False),
+    )),
+    *on((10, 6), of=(SelfAttention(heads=1, pos="relative"),)),
+    *on(VECTOR, TOKENS, MAP, of=(GLUnit(),)),
+    *on(VECTOR, TOKENS, MAP, of=(BatchNorm(), BatchNorm(affine=False),
+                                 BatchNorm(eps=1e-3, momentum=0.2))),
     *on(VECTOR, TOKENS, of=(LayerNorm(), LayerNorm(eps=1e-6), Linear(features=3),
                             Linear(features=8, bias=False))),
 ]  # fmt: skip
@@ -125,12 +149,13 @@ def test_shape_weights_and_macs_are_those_of_the_module(case: Case, tmp_path: Pa
     operation, inputs = case.operation, case.inputs
     for stored in forms(operation, inputs):
         net = build(operation, inputs, tmp_path, stored=stored)
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            output = net(*values(inputs, 0, batch=1))
+        x = values(inputs, 0, batch=1)
+        with torch.no_grad():
+            output = net(*x)
         result = operation.infer(inputs)
         assert isinstance(result, TensorType)
         assert output.shape == (1, *result.shape)
-        assert counter.get_total_flops() == 2 * operation.macs(inputs)
+        assert torch_macs(net, *x) == operation.macs(inputs)
     weights = operation.weights(inputs)
     state = {name.removeprefix("op."): tuple(t.shape) for name, t in net.state_dict().items()}
     assert [(w.name, w.shape) for w in weights] == list(state.items())
@@ -315,7 +340,16 @@ REFUSED = [
     (Conv(channels=9, groups=3), (MAP,), "a divisor of 8"),
     (DepthwiseConv(k=4), (MAP,), "an odd kernel"),
     (Linear(features=4), (MAP,), "a vector"),
-    (BatchNorm(), (TOKENS,), "a map"),
+    (SelfAttention(heads=2), (MAP,), "tokens"),
+    (SelfAttention(heads=3), (TOKENS,), "a divisor of 8"),
+    (SelfAttention(heads=2, pos="relative"), ((6, 8),), "1 more than a square"),
+    (ToTokens(), (TOKENS,), "a map"),
+    (Token(index=5), (TOKENS,), "at most 4"),
+    (Tokens(first=1, last=5), (TOKENS,), "at most 4"),
+    (ClassToken(), (MAP,), "tokens"),
+    (Positions(), (MAP,), "tokens"),
+    (TokenConv(), (MAP,), "tokens"),
+    (GLUnit(), ((5, 7),), "an even number"),
     (GroupNorm(groups=3), (MAP,), "a divisor of 8"),
     (LayerNorm(), (MAP,), "tokens"),
     (Pool(), (VECTOR,), "a map"),

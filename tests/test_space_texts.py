@@ -12,7 +12,6 @@ from archdsl.ir.graph import Static
 from archdsl.ir.scopes import decisions
 from archdsl.resources import PACKAGE
 from archdsl.space.view import SearchSpace
-from archdsl.syntax.errors import ArchError
 from archdsl.syntax.parse import parse
 from tests.space_programs import every_filling
 

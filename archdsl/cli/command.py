@@ -51,12 +51,25 @@ class Session:
 
         given = {"params": self.max_params, "macs": self.max_macs}
         raised = {name: value for name, value in given.items() if value is not None}
-        return Library(self.spaces, Limits(**raised))
+        files = [path for path in self.spaces if not _ships(path)]
+        return Library(files, Limits(**raised))
+
+    @property
+    def meant(self) -> str:
+        """The space that ships and that `--space` names, parameters and all; empty without one."""
+        return next((str(path) for path in reversed(self.spaces) if _ships(path)), "")
 
     def tell(self, text: str) -> None:
         """A message, unless `--quiet`."""
         if not self.quiet:
             note(text)
+
+
+def _ships(path: Path) -> bool:
+    """Whether `--space` names a space that ships, not a file."""
+    from archdsl.resources import shipped_spaces
+
+    return str(path).partition("(")[0] in shipped_spaces()
 
 
 # --- options ---------------------------------------------------------------------------------

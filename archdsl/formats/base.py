@@ -7,19 +7,95 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from archdsl.syntax.errors import ArchError, fault
-from archdsl.syntax.tree import Source, Span
+from archdsl.syntax.parse import parse_genotype
+from archdsl.syntax.tree import Flag, Genotype, Node, Number, Pick, Picks, Source, Span, Text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Format:
-    """One foreign format: `read` takes theirs and gives ours, `write` the other way.
+    """One foreign format.
 
-    Both raise an `ArchError` with a place for a string that is not one of theirs, or of ours.
+    `spaces` are those that it describes, the usual one first. `read` takes a text of theirs and the
+    space that is meant, and gives our string; `write` gives theirs for one of ours. Both raise an
+    `ArchError` with a place for a text that is not one of theirs, or for what they cannot say.
     """
 
     about: str
-    read: Callable[[str], str]
-    write: Callable[[str], str]
+    spaces: tuple[str, ...]
+    parameters: str = ""
+    """Parameters of those spaces under which the format describes them, as strings write them."""
+    read: Callable[[str, str], str]
+    write: Callable[[Ours], str]
+
+    def ours(self, text: str, space: str = "") -> str:
+        """Our string for one of theirs. Raises ArchError: E0645 for a space of other formats."""
+        space = space or self.example_space(self.spaces[0])
+        name = space.partition("(")[0]
+        if name not in self.spaces:
+            raise fault(
+                "E0645",
+                f"this format does not describe {name}",
+                found=name,
+                expected=", ".join(self.spaces),
+            )
+        return self.read(text.strip(), space)
+
+    def example_space(self, name: str) -> str:
+        """A space with the parameters that the format takes for granted."""
+        return f"{name}({self.parameters})" if self.parameters else name
+
+    def theirs(self, text: str) -> str:
+        """Their text for one of our strings, which is in its space."""
+        ours = Ours(parse_genotype(text, "<string>"))
+        if ours.space not in self.spaces:
+            raise ours.refuse(ours.genotype, ours.space, f"a string of {' or '.join(self.spaces)}")
+        return self.write(ours)
+
+
+@dataclass(frozen=True, slots=True)
+class Ours:
+    """One of our strings, to be written as another tool's."""
+
+    genotype: Genotype
+
+    @property
+    def space(self) -> str:
+        return self.genotype.space
+
+    def parameter(self, name: str) -> int | float | bool | str | None:
+        """What a parameter is given as; None where it is at its default."""
+        for argument in self.genotype.parameters:
+            if argument.name == name and isinstance(argument.value, Number | Text | Flag):
+                return argument.value.value
+        return None
+
+    def entries(self, group: str) -> list[tuple[Picks, ...]]:
+        """The choices of every entry of a group, none where the string has no such group."""
+        for found in self.genotype.groups:
+            if found.name == group:
+                return [entry.choices for entry in found.entries]
+        return []
+
+    def one(self, picks: Picks) -> Pick:
+        """The only thing that a hole takes."""
+        if len(picks.picks) != 1:
+            found = "+".join(pick.label for pick in picks.picks) or "-"
+            raise self.refuse(picks, found, "one alternative")
+        return picks.picks[0]
+
+    def labels(self, group: str) -> list[str]:
+        """What every hole of a group takes, one after the other; all take one, none hold others."""
+        return [self.one(picks).label for entry in self.entries(group) for picks in entry]
+
+    def refuse(self, node: Node, found: str, expected: str, hint: str = "") -> ArchError:
+        return fault(
+            "E0643",
+            "this cannot be said in that format",
+            node.span,
+            found=found,
+            expected=expected,
+            hint=hint,
+        )
 
 
 class Cursor:

@@ -1,10 +1,13 @@
-"""NAS-Bench-201's cell strings.
+"""NAS-Bench-201's cell strings, and the tuples of operations that NASLib writes for them.
 
     |nor_conv_3x3~0|+|none~0|skip_connect~1|+|nor_conv_3x3~0|none~1|avg_pool_3x3~2|
 
 One part for each node, one edge for each earlier node, `operation~source`. Ours is the same
 list in our spelling, `nas_bench_201/infer[nor_conv_3x3; none skip_connect; ...]`. Their
 strings name the cell alone: width, depth and classes of ours are not written.
+
+NASLib's tuple, `(4, 0, 3, 1, 4, 3)`, holds one number for each edge, edges in the order of their
+source; its order of operations is one of its own.
 
 Dong and Yang, "NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search".
 """
@@ -14,15 +17,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from archdsl.formats.base import Cursor
-from archdsl.syntax.errors import ArchError, fault
-from archdsl.syntax.parse import parse_genotype
-from archdsl.syntax.tree import Entry, Genotype, Group, Picks
+from archdsl.formats.base import Cursor, Ours
+from archdsl.formats.literal import Checked, read_python
 
-SPACE = "nas_bench_201"
 CELL = "infer"
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 NODES = 3  # besides the input
+NASLIB = ("skip_connect", "none", "nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3")
+EDGES = tuple((source, node) for source in range(NODES) for node in range(source + 1, NODES + 1))
 
 NAME = re.compile(r"\w+", re.ASCII)
 NUMBER = re.compile(r"[0-9]{1,9}")
@@ -31,14 +33,14 @@ PLUS = re.compile(r"\+")
 TILDE = re.compile(r"~")
 
 
-def read(text: str) -> str:
+def read(text: str, space: str) -> str:
     """Our string for one of theirs.
 
     Raises:
         ArchError: E0640 for another spelling, E0641 for an unknown operation, E0642 for an
             edge from another node than the next one.
     """
-    cursor = Cursor(text.strip(), "<nb201>", "a NAS-Bench-201 string")
+    cursor = Cursor(text, "<nb201>", "a NAS-Bench-201 string")
     nodes = []
     for node in range(1, NODES + 1):
         if node > 1:
@@ -48,22 +50,35 @@ def read(text: str) -> str:
         raise cursor.error(
             "E0640", "not a NAS-Bench-201 string", expected=f"the end after {NODES} nodes"
         )
-    return spell(nodes)
+    return spell(space, nodes)
 
 
-def spell(nodes: Sequence[Sequence[str]]) -> str:
+def read_tuple(text: str, space: str) -> str:
+    """Our string for NASLib's tuple. Raises ArchError: E0640 where it is none."""
+    what = "a tuple of six operations of NASLib"
+    check = Checked(what)
+    value = read_python(text, "<naslib>", what)
+    numbers = [check.integer(v, 0, len(NASLIB) - 1) for v in check.items(value, len(EDGES))]
+    operation = {edge: NASLIB[number] for edge, number in zip(EDGES, numbers, strict=True)}
+    return spell(
+        space, [[operation[source, node] for source in range(node)] for node in range(1, NODES + 1)]
+    )
+
+
+def spell(space: str, nodes: Sequence[Sequence[str]]) -> str:
     """Our string for the operations on the edges into each node."""
-    return f"{SPACE}/{CELL}[{'; '.join(' '.join(edges) for edges in nodes)}]"
+    return f"{space}/{CELL}[{'; '.join(' '.join(edges) for edges in nodes)}]"
 
 
-def write(text: str) -> str:
-    """Their string for one of ours.
+def write(ours: Ours) -> str:
+    """Their string for one of ours."""
+    return "+".join(_part(edges) for edges in _nodes(ours))
 
-    Raises:
-        ArchError: where it is no architecture string, or E0643 where it is not in this space.
-    """
-    genotype = parse_genotype(text, "<string>")
-    return "+".join(_part(edges) for edges in _cell(genotype))
+
+def write_tuple(ours: Ours) -> str:
+    """NASLib's tuple for one of ours."""
+    nodes = _nodes(ours)
+    return str(tuple(NASLIB.index(nodes[node - 1][source]) for source, node in EDGES))
 
 
 def _edges(cursor: Cursor, node: int) -> list[str]:
@@ -99,35 +114,6 @@ def _part(edges: Sequence[str]) -> str:
     return "|" + "".join(f"{operation}~{source}|" for source, operation in enumerate(edges))
 
 
-def _cell(genotype: Genotype) -> list[list[str]]:
-    if genotype.space != SPACE:
-        raise _foreign(genotype, genotype.space, f"a string of {SPACE}")
-    if len(genotype.groups) != 1 or genotype.groups[0].name != CELL or genotype.groups[0].index:
-        raise _foreign(genotype, "other groups", f"one group, {CELL}[...]")
-    (group,) = genotype.groups
-    return _nodes(group)
-
-
-def _nodes(group: Group) -> list[list[str]]:
-    counts = [len(entry.choices) for entry in group.entries]
-    if counts != list(range(1, NODES + 1)):
-        found = f"{'; '.join(str(count) for count in counts) or 'none'} choices"
-        raise _foreign(group, found, "three nodes with 1; 2; 3 choices")
-    return [[_operation(picks) for picks in entry.choices] for entry in group.entries]
-
-
-def _operation(picks: Picks) -> str:
-    if len(picks.picks) != 1 or picks.picks[0].inner or picks.picks[0].label not in OPERATIONS:
-        found = "+".join(pick.label for pick in picks.picks) or "-"
-        raise _foreign(picks, found, "one of " + ", ".join(OPERATIONS))
-    return picks.picks[0].label
-
-
-def _foreign(node: Genotype | Group | Entry | Picks, found: str, expected: str) -> ArchError:
-    return fault(
-        "E0643",
-        "cannot be written as a NAS-Bench-201 string",
-        node.span,
-        found=found,
-        expected=expected,
-    )
+def _nodes(ours: Ours) -> list[list[str]]:
+    """The operations on the edges into each node."""
+    return [[ours.one(picks).label for picks in entry] for entry in ours.entries(CELL)]

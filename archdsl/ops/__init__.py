@@ -22,6 +22,8 @@ from archdsl.ops.mlp import MLP, TokensLinear, TokensMLP
 from archdsl.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
 from archdsl.ops.pooling import AvgPool, GlobalPool, MaxPool, Pool
 from archdsl.ops.resize import Resize
+from archdsl.ops.token_attention import SelfAttention
+from archdsl.ops.tokens import GLU, ClassToken, Positions, Token, TokenConv, Tokens, ToTokens
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -54,9 +56,17 @@ OPERATIONS: tuple[type[Operation], ...] = (
     GlobalPool,
     Resize,
     Attention,
+    SelfAttention,
     MLP,
     TokensMLP,
     TokensLinear,
+    ToTokens,
+    Tokens,
+    Token,
+    ClassToken,
+    Positions,
+    TokenConv,
+    GLU,
 )
 
 _BUILT_IN = {operation.keyword: operation for operation in OPERATIONS}

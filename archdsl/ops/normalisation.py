@@ -32,6 +32,14 @@ class TokenScale(nn.Module):
         return self.weight * x
 '''
 
+TOKEN_BATCH_NORM = '''\
+class TokenBatchNorm(nn.BatchNorm1d):
+    """Batch normalisation of tokens: statistics of a channel over all tokens."""
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, N, C)
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
+'''
+
 
 def _affine(dim: int) -> tuple[Weight, Weight]:
     return Weight(name="weight", shape=(dim,)), Weight(name="bias", shape=(dim,))
@@ -39,10 +47,11 @@ def _affine(dim: int) -> tuple[Weight, Weight]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchNorm(Operation):
-    """Batch normalisation of maps and vectors (Ioffe and Szegedy, 2015)."""
+    """Batch normalisation of maps, tokens and vectors (Ioffe and Szegedy, 2015)."""
 
     keyword = "bn"
     attribute = "norm"
+    helpers = (Helper(name="TokenBatchNorm", source=TOKEN_BATCH_NORM),)
 
     affine: bool = True
     eps: float = 1e-5
@@ -56,8 +65,7 @@ class BatchNorm(Operation):
             )
 
     def infer(self, inputs: Types) -> TensorType:
-        axes("bn", inputs, 1, 3, hint="for tokens, use layer_norm")
-        return inputs[0]
+        return only("bn", inputs)
 
     def weights(self, inputs: Types) -> tuple[Weight, ...]:
         dim = inputs[0].channels
@@ -69,14 +77,16 @@ class BatchNorm(Operation):
         )
 
     def code(self, inputs: Types) -> Code:
+        name = ("nn.BatchNorm1d", "TokenBatchNorm", "nn.BatchNorm2d")[len(inputs[0].shape) - 1]
         return Code(
-            constructor="nn.BatchNorm2d" if len(inputs[0].shape) == 3 else "nn.BatchNorm1d",
+            constructor=name,
             arguments=(
                 Argument(inputs[0].channels, "dim"),
                 *option("eps", self.eps, 1e-5),
                 *option("momentum", self.momentum, 0.1),
                 *option("affine", self.affine, True),
             ),
+            helpers=(name,) if name == "TokenBatchNorm" else (),
         )
 
     def traits(self, inputs: Types) -> Traits:

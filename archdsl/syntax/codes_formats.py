@@ -31,8 +31,18 @@ FORMAT_ROWS = (
     row(
         "E0643",
         "an architecture that the format cannot say",
-        "A format of another tool describes one space. Strings of other spaces have no spelling "
-        "in it.",
+        "A format of another tool describes some spaces, and not always all of them. What it has "
+        "no spelling for is refused, never written as something near it.",
+    ),
+    row(
+        "E0644",
+        "a text of another tool that is too large",
+        "No architecture is that long; the text is not read further.",
+    ),
+    row(
+        "E0645",
+        "a space that the format does not describe",
+        "A format belongs to some spaces, and `--space` picks one of them.",
     ),
 )
 

@@ -1,0 +1,263 @@
+"""Tokens: from a map and back to one vector, what is learned for each, and mixing neighbours."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archdsl.ir.types import TensorType, Weight
+from archdsl.ops.base import Argument, Code, Helper, Operation, OperationError, Traits, Types
+from archdsl.ops.shapes import at_least, axes, map_axes, option
+
+CLASS_TOKEN = '''\
+class ClassToken(nn.Module):
+    """A learned token before all others."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.token = nn.Parameter(torch.empty(1, 1, dim))
+        nn.init.trunc_normal_(self.token, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, N, C) -> (B, N + 1, C)
+        return torch.cat((self.token.expand(len(x), -1, -1), x), dim=1)
+'''
+
+POSITIONS = '''\
+class Positions(nn.Module):
+    """A learned vector added to each token."""
+
+    def __init__(self, tokens: int, dim: int) -> None:
+        super().__init__()
+        self.positions = nn.Parameter(torch.empty(1, tokens, dim))
+        nn.init.trunc_normal_(self.positions, std=0.02)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, N, C)
+        return x + self.positions
+'''
+
+TOKEN_CONV = '''\
+class TokenConv(nn.Conv1d):
+    """A convolution along the tokens, each channel on its own; the length stays."""
+
+    def __init__(self, dim: int, kernel: int, bias: bool = True) -> None:
+        super().__init__(dim, dim, kernel, padding=kernel // 2, groups=dim, bias=bias)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, N, C)
+        return super().forward(x.transpose(1, 2)).transpose(1, 2)
+'''
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToTokens(Operation):
+    """A map as tokens, row by row."""
+
+    keyword = "to_tokens"
+    attribute = "tokens"
+
+    def infer(self, inputs: Types) -> TensorType:
+        channels, height, width = map_axes("to_tokens", inputs)
+        return TensorType((height * width, channels))
+
+    def code(self, inputs: Types) -> Code:
+        return Code(expression="{0}.flatten(2).transpose(1, 2)")
+
+    def traits(self, inputs: Types) -> Traits:
+        return Traits(linear=True, affine=True, zero=True, per_channel=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassToken(Operation):
+    """A learned token before all others (Dosovitskiy et al., 2021); it starts small."""
+
+    keyword = "class_token"
+    attribute = "class_token"
+    helpers = (Helper(name="ClassToken", source=CLASS_TOKEN),)
+
+    def infer(self, inputs: Types) -> TensorType:
+        tokens, channels = _tokens("class_token", inputs)
+        return TensorType((tokens + 1, channels))
+
+    def weights(self, inputs: Types) -> tuple[Weight, ...]:
+        return (Weight(name="token", shape=(1, 1, inputs[0].channels)),)
+
+    def code(self, inputs: Types) -> Code:
+        dim = Argument(inputs[0].channels, "dim")
+        return Code(constructor="ClassToken", arguments=(dim,), helpers=("ClassToken",))
+
+    def traits(self, inputs: Types) -> Traits:
+        return Traits(affine=True, per_channel=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Positions(Operation):
+    """A learned vector added to each token; they start small, as in ViT."""
+
+    keyword = "positions"
+    attribute = "positions"
+    helpers = (Helper(name="Positions", source=POSITIONS),)
+
+    def infer(self, inputs: Types) -> TensorType:
+        _tokens("positions", inputs)
+        return inputs[0]
+
+    def weights(self, inputs: Types) -> tuple[Weight, ...]:
+        return (Weight(name="positions", shape=(1, *inputs[0].shape)),)
+
+    def code(self, inputs: Types) -> Code:
+        tokens, channels = inputs[0].shape
+        arguments = (Argument(tokens, "tokens"), Argument(channels, "dim"))
+        return Code(constructor="Positions", arguments=arguments, helpers=("Positions",))
+
+    def traits(self, inputs: Types) -> Traits:
+        return Traits(affine=True, per_channel=True, per_position=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token(Operation):
+    """One of the tokens as a vector; the first is 0."""
+
+    keyword = "token"
+    attribute = "token"
+
+    index: int = 0
+
+    def __post_init__(self) -> None:
+        at_least("token", "index", self.index, 0)
+
+    def infer(self, inputs: Types) -> TensorType:
+        tokens, channels = _tokens("token", inputs)
+        _inside("token", "index", self.index, tokens)
+        return TensorType((channels,))
+
+    def code(self, inputs: Types) -> Code:
+        return Code(expression=f"{{0}}[:, {self.index}]")
+
+    def traits(self, inputs: Types) -> Traits:
+        return Traits(linear=True, affine=True, zero=True, per_channel=True)
+
+    def describe(self) -> str:
+        return f"token {self.index}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens(Operation):
+    """The tokens from `first` to `last`, both included; without `last`, to the end."""
+
+    keyword = "tokens"
+    attribute = "tokens"
+
+    first: int
+    last: int | None = None
+
+    def __post_init__(self) -> None:
+        at_least("tokens", "first", self.first, 0)
+        at_least("tokens", "last", self.last, self.first)
+
+    def infer(self, inputs: Types) -> TensorType:
+        tokens, channels = _tokens("tokens", inputs)
+        last = tokens - 1 if self.last is None else self.last
+        _inside("tokens", "last", max(last, self.first), tokens)
+        return TensorType((last - self.first + 1, channels))
+
+    def code(self, inputs: Types) -> Code:
+        end = "" if self.last in (None, inputs[0].shape[0] - 1) else str((self.last or 0) + 1)
+        return Code(expression=f"{{0}}[:, {self.first or ''}:{end}]")
+
+    def traits(self, inputs: Types) -> Traits:
+        whole = self.infer(inputs) == inputs[0]
+        return Traits(linear=True, affine=True, zero=True, per_channel=True, per_position=whole)
+
+    def describe(self) -> str:
+        return f"tokens {self.first} to {'the last' if self.last is None else self.last}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenConv(Operation):
+    """A convolution along the tokens, each channel on its own, padded so that none is lost."""
+
+    keyword = "token_conv"
+    attribute = "conv"
+    helpers = (Helper(name="TokenConv", source=TOKEN_CONV),)
+
+    k: int = 3
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        at_least("token_conv", "k", self.k, 1)
+        if self.k % 2 == 0:
+            raise OperationError("token_conv needs a middle", f"k={self.k}", "an odd kernel")
+
+    def infer(self, inputs: Types) -> TensorType:
+        _tokens("token_conv", inputs)
+        return inputs[0]
+
+    def weights(self, inputs: Types) -> tuple[Weight, ...]:
+        dim = inputs[0].channels
+        weight = Weight(name="weight", shape=(dim, 1, self.k))
+        return (weight, Weight(name="bias", shape=(dim,))) if self.bias else (weight,)
+
+    def macs(self, inputs: Types) -> int:
+        return inputs[0].elements * self.k
+
+    def code(self, inputs: Types) -> Code:
+        return Code(
+            constructor="TokenConv",
+            arguments=(
+                Argument(inputs[0].channels, "dim"),
+                Argument(self.k, "kernel"),
+                *option("bias", self.bias, True),
+            ),
+            helpers=("TokenConv",),
+        )
+
+    def traits(self, inputs: Types) -> Traits:
+        linear = not self.bias
+        return Traits(
+            linear=linear, affine=True, zero=linear, per_channel=True, per_position=self.k == 1
+        )
+
+    def describe(self) -> str:
+        return f"token conv {self.k}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GLU(Operation):
+    """The first half of the channels times the sigmoid of the other (Dauphin et al., 2017)."""
+
+    keyword = attribute = "glu"
+
+    def infer(self, inputs: Types) -> TensorType:
+        shape = axes("glu", inputs, 1, 2, 3)
+        channels = inputs[0].channels
+        if channels % 2:
+            raise OperationError(
+                "glu needs two halves", f"{channels} channels", "an even number of channels"
+            )
+        half = channels // 2
+        return TensorType((shape[0], half) if len(shape) == 2 else (half, *shape[1:]))
+
+    def code(self, inputs: Types) -> Code:
+        axis = 1 if len(inputs[0].shape) != 2 else 2
+        return Code(
+            constructor="nn.GLU",
+            arguments=(Argument(axis, "axis"),),
+            expression=f"F.glu({{0}}, dim={axis})",
+        )
+
+    def traits(self, inputs: Types) -> Traits:
+        return Traits(zero=True, per_position=True)
+
+
+def _tokens(keyword: str, inputs: Types) -> tuple[int, int]:
+    """Count and channels of the single input, which must be tokens."""
+    hint = "to_tokens makes tokens of a map"
+    tokens, channels = axes(keyword, inputs, 2, hint=hint)
+    return tokens, channels
+
+
+def _inside(keyword: str, name: str, value: int, tokens: int) -> None:
+    if value >= tokens:
+        raise OperationError(
+            f"{name} of {keyword} is out of range",
+            found=f"{name}={value} for {tokens} tokens",
+            expected=f"at most {tokens - 1}",
+        )
