@@ -70,7 +70,7 @@ class _Resolver:
         position: dict[int, int] = {}
         invoked: list[str] = []
         for old, node in enumerate(graph.nodes):
-            if not _lives(node.under, chosen):
+            if not lives(node.under, chosen):
                 continue
             kind = node.kind
             if isinstance(kind, Choose):
@@ -97,7 +97,7 @@ class _Resolver:
 Chosen: TypeAlias = Mapping[str, tuple[int, ...]]
 
 
-def _lives(formula: Formula, chosen: Chosen) -> bool:
+def lives(formula: Formula, chosen: Chosen) -> bool:
     """Whether a formula holds; the two that almost all nodes have are answered at once."""
     if isinstance(formula, Taken):
         return formula.alternative in chosen[formula.hole]
@@ -111,7 +111,7 @@ def _filled(node: Node, kind: Kind, chosen: Chosen, position: Mapping[int, int])
     args = node.args
     if isinstance(kind, Apply) and kind.when:
         present = zip(args, kind.when, strict=True)
-        args = tuple([arg for arg, when in present if _lives(when, chosen)])
+        args = tuple([arg for arg, when in present if lives(when, chosen)])
         kind = Apply(kind.operation)
     args = tuple([position[arg] for arg in args])
     if kind is node.kind and args == node.args and node.under == ALWAYS:
