@@ -143,6 +143,21 @@ class Operation(ABC):
     def traits(self, inputs: Types) -> Traits:
         return Traits()
 
+    def still(self) -> Operation:
+        """The same without chance, for operations whose traits say `random`.
+
+        Verification runs it in place of this one: two networks can only be compared if they
+        draw the same numbers or none.
+        """
+        return self
+
+    def smooth(self) -> Operation:
+        """A relative without kinks: where f has one, a rounding error may flip a gradient.
+
+        Verification compares float32 gradients on it.
+        """
+        return self
+
     def describe(self) -> str:
         """A short name for pictures and diffs: `conv 3x3`, `max pool 3x3`."""
         return self.keyword.replace("_", " ")

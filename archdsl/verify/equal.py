@@ -62,8 +62,8 @@ class Subject:
 
     `carry` turns tensors under the reference's names into those under its own; what a module
     has beyond them must not matter. `agree` makes those of the reference equal that become one.
-    `smooth` is the same network with SiLU for ReLU and average for max pooling, on which
-    float32 gradients are compared.
+    `smooth` is the same network without kinks (SiLU for ReLU), on which float32 gradients are
+    compared.
     """
 
     name: str
