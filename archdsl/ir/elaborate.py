@@ -172,7 +172,7 @@ class Elaborator:
         spelled = tuple((name, type(value), value) for name, value in statics.items())
         made = (definition.name, index, spelled, types)
         if made not in self.made:
-            with self.stack.entered(definition.name, use.span):
+            with self.stack.entered(_member(definition.name, index), use.span):
                 graph = self._graph(definition, index, statics, types)
             self.made[made] = key = f"{definition.name}#{len(self.modules)}"
             self.modules[key] = graph
@@ -293,6 +293,11 @@ class Elaborator:
     def evaluator(self) -> Evaluator:
         """For expressions outside modules, where nothing can be applied."""
         return Work(self, Builder(self.budget)).evaluator
+
+
+def _member(name: str, index: tuple[int, ...]) -> str:
+    """A definition, or the member of a family: `motif[3, 1]` may use `motif[2, 1]`."""
+    return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 
 def _holes(graph: Graph) -> str:

@@ -190,11 +190,6 @@ IR_ROWS = (
         "decided anew at each use; a cell with an index once for each index.",
     ),
     row(
-        "E0507",
-        "a definition whose use depends on several holes at once",
-        "An architecture string lists a definition where one decision says that it is used.",
-    ),
-    row(
         "E0510",
         "alternatives that depend on another hole",
         "A hole that is written once has the same alternatives in every case of the values it is "
