@@ -118,9 +118,7 @@ def _once(text: str, what: str) -> float:
             least = found.space.unrank(0)
             found = type(found)(space=found.space, architecture=least)
         level = 1 if what == "-O1" else 0
-        compile_to(
-            found, Path(folder), level=level, supernet=what == "supernet", format=False
-        )
+        compile_to(found, Path(folder), level=level, supernet=what == "supernet", format=False)
         return time.process_time() - start
 
 
