@@ -123,11 +123,10 @@ def _apply(node: Node, kind: Apply, inputs: Types) -> Iterator[str]:
     if kind.when and len(kind.when) != len(inputs):
         yield "as many formulas as arguments are needed"
     try:
-        result = operation.infer(inputs)
+        types = operation.results(inputs)
     except OperationError as problem:
         yield f"{operation.keyword}: {problem}"
         return
-    types = (result,) if isinstance(result, TensorType) else result
     if types != node.types:
         yield f"{operation.keyword} gives {_show(types)}, the node says {_show(node.types)}"
 
