@@ -35,6 +35,7 @@ class Position:
 
     `written` are the alternatives that enclose this place of the text, `under` those and the
     cases of varying values that are being worked out, `varied` the labels of these cases.
+    `given` is what else must hold for the work here to be done: a term of a set is there.
     `turns` is how often the enclosing loops and repetitions come here, `cases` the number of
     cases worked out side by side.
     """
@@ -45,6 +46,7 @@ class Position:
     loops: tuple[str, ...] = ()
     under: Under = ()
     written: Under = ()
+    given: Formula = ALWAYS
     hint: str = ""
     turns: int = 1
     cases: int = 1
@@ -81,7 +83,7 @@ class Builder:
     hole_drafts: list[_HoleDraft] = field(default_factory=list)
     holed: set[Steps] = field(default_factory=set)
     known_holes: dict[tuple[object, ...], str] = field(default_factory=dict)
-    formulas: dict[Under, Formula] = field(default_factory=dict)
+    formulas: dict[tuple[Under, Formula], Formula] = field(default_factory=dict)
     entry: int = -1
     entry_open: bool = False
 
@@ -137,6 +139,14 @@ class Builder:
             yield
 
     @contextmanager
+    def turn(self, indices: tuple[str, ...], when: Formula) -> Iterator[None]:
+        """Work on one turn of a comprehension, done only where `when` holds."""
+        at = self.at
+        given = all_of((at.given, when))
+        with self.moved(replace(at, indices=at.indices + indices, given=given)):
+            yield
+
+    @contextmanager
     def framed(self, step: Step | None) -> Iterator[None]:
         """Work below a step; None stays where it is."""
         if step is None:
@@ -166,12 +176,12 @@ class Builder:
 
     def formula(self) -> Formula:
         """Under which decisions the work at this position is done."""
-        under = self.at.under
+        under, given = self.at.under, self.at.given
         if not under:
-            return ALWAYS
-        known = self.formulas.get(under)
+            return given
+        known = self.formulas.get((under, given))
         if known is None:
-            known = self.formulas[under] = _formula(under)
+            known = self.formulas[under, given] = all_of((_formula(under), given))
         return known
 
     def add(
@@ -266,6 +276,15 @@ class Builder:
         are decided once for all cases.
         """
         at = self.at
+        if at.given != ALWAYS:
+            raise fault(
+                "E0518",
+                "a hole stands among values that are not always there",
+                span,
+                found="a hole for each value of a set that other holes decide",
+                expected="holes that only enclosing alternatives rule out",
+                hint="decide before the set is formed: n[i] = ... -> {a | b}",
+            )
         way = tuple((step.base, step.place, step.indices) for step in at.prefix)
         place = (way, span.start, at.indices, at.written)
         if place in self.known_holes:

@@ -36,6 +36,7 @@ from archdsl.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
 from archdsl.ops.pooling import AdaptivePool, AvgPool, GlobalPool, MaxPool, Pool
 from archdsl.ops.rearrange import Channels, Crop, Flatten, Shuffle
 from archdsl.ops.resize import Resize
+from archdsl.ops.shift import Bias
 from archdsl.ops.token_attention import SelfAttention
 from archdsl.ops.tokens import GLU, ClassToken, Positions, Token, TokenConv, Tokens, ToTokens
 
@@ -59,6 +60,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     GroupNorm,
     LayerNorm,
     Scale,
+    Bias,
     Gate,
     ReLU,
     GELU,

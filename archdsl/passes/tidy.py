@@ -27,16 +27,31 @@ def tidy(graph: Graph, before: Graph) -> Rewrite:
     if not graph.frames:
         return Rewrite(graph=graph)
     renaming, now, then = _Renaming(graph), _Parts(graph), _Parts(before)
-    for prefix in sorted(graph.frames, key=len):
-        if now.shape(prefix) == then.shape(prefix):
-            continue
-        sequence = graph.frames[prefix].kind is FrameKind.SEQUENCE
-        order = now.chain(prefix) if sequence else None
+    orders = _orders(graph, now, then)
+    for prefix in sorted(orders, key=len):
+        order = orders[prefix]
         if order is not None:
             renaming.number(prefix, order)
         else:
             renaming.dissolve(prefix)
     return renaming.finish()
+
+
+def _orders(graph: Graph, now: _Parts, then: _Parts) -> dict[Path, list[str] | None]:
+    """The frames that changed: the members of those that are still a sequence, else None.
+
+    A sequence stays one only if its members do: what comes out of a member has no number.
+    """
+    orders: dict[Path, list[str] | None] = {}
+    apart: set[Path] = set()
+    for prefix in sorted(graph.frames, key=len, reverse=True):
+        sequence = graph.frames[prefix].kind is FrameKind.SEQUENCE
+        if prefix not in apart and now.shape(prefix) == then.shape(prefix):
+            continue
+        orders[prefix] = now.chain(prefix) if sequence and prefix not in apart else None
+        if orders[prefix] is None:
+            apart.add(prefix[:-1])
+    return orders
 
 
 def _ways(path: Path) -> Iterator[Path]:
