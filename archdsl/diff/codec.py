@@ -30,7 +30,6 @@ from archdsl.ir.formula import ALWAYS, All, Any, Formula, Not, Taken
 from archdsl.ir.graph import (
     Apply,
     Choose,
-    Constraint,
     Frame,
     FrameKind,
     Graph,
@@ -243,21 +242,6 @@ def decode_frames(value: Json) -> dict[Path, Frame]:
         path = given.pop("path")
         frames[path] = Frame(**given)
     return frames
-
-
-def encode_constraints(constraints: tuple[Constraint, ...]) -> Json:
-    return [[c.metric, c.operator, c.bound] for c in constraints]
-
-
-def decode_constraints(value: Json) -> tuple[Constraint, ...]:
-    return items(_constraint)(value)
-
-
-def _constraint(value: Json) -> Constraint:
-    parts: list[Json] = expect(value, list, "a constraint")
-    if len(parts) != 3 or type(parts[2]) not in (int, float):
-        raise Malformed(f"{shorten(value)} where a figure, an operator and a bound belong")
-    return Constraint(metric=text(parts[0]), operator=text(parts[1]), bound=parts[2])
 
 
 def _member(enum: type[Member], value: Json) -> Member:
