@@ -92,6 +92,8 @@ def _overview(found: Found) -> Iterator[str]:
     yield from (f"  {line}".rstrip() for line in program.doc)
     yield ""
     yield f"{number(space.size)} architectures, {len(space.free)} decisions"
+    for level in range(1, max(space.levels, default=0) + 1):
+        yield f"{number(space.size_above(level))} without the decisions inside {_decisions(level)}"
     if program.parameters:
         given = ", ".join(f"{name}={spelled(value)}" for name, value in program.parameters.items())
         yield from wrap(f"parameters: {given}", 96, subsequent_indent="  ")
@@ -101,6 +103,10 @@ def _overview(found: Found) -> Iterator[str]:
     width = max((len(d.key) for d in space.decisions), default=0)
     for decision in space.decisions:
         yield f"  {decision.key:<{width}}  {_quantity(decision)} {' | '.join(_labels(decision))}"
+
+
+def _decisions(count: int) -> str:
+    return "another" if count == 1 else f"{count} others"
 
 
 def _quantity(decision: Decision) -> str:

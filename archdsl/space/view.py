@@ -18,6 +18,7 @@ from archdsl.ir.graph import Program
 from archdsl.ir.resolve import resolve
 from archdsl.ir.scopes import Decision
 from archdsl.space import legal as prefixes
+from archdsl.space import levels as nested
 from archdsl.space.architecture import Architecture
 from archdsl.space.forest import Choices, Partial
 from archdsl.space.layout import Layout
@@ -72,6 +73,30 @@ class SearchSpace:
     def exists(self, index: int, choices: Partial) -> bool:
         """Whether a decision exists, given what the decisions before it take."""
         return self._forest.exists(index, choices)
+
+    # --- level by level ------------------------------------------------------------------------
+
+    @cached_property
+    def levels(self) -> tuple[int, ...]:
+        """For each decision, the number of decisions that it stands inside of; 0 is outermost."""
+        return nested.levels(self._forest.places)
+
+    def size_above(self, level: int) -> int:
+        """In how many ways the decisions of the levels before this one can be taken, exact."""
+        return nested.count_above(self._forest, level)
+
+    def size_under(self, choices: Partial) -> int:
+        """The number of architectures with these choices, exact; None leaves a decision open."""
+        return nested.count_under(self._forest, choices)
+
+    def outer(self, architecture: Architecture, level: int) -> Choices:
+        """What an architecture takes in the levels before this one, and None for all inside."""
+        return nested.outer(self._forest, architecture.choices, level)
+
+    def complete(self, choices: Partial, rng: Random) -> Architecture:
+        """An architecture with these choices; every one is as likely."""
+        draw = self._forest.uniform(rng)
+        return self._accepted(lambda: self._forest.fill(choices, draw))
 
     # --- architectures -------------------------------------------------------------------------
 
