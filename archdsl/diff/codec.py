@@ -138,14 +138,21 @@ def encode_kind(kind: Kind) -> Json:
             return (
                 {"apply": applied, "when": [encode_formula(f) for f in when]} if when else applied
             )
-        case Invoke(module):
-            return {"invoke": module}
+        case Invoke(module, steps):
+            return {"scan": [module, steps]} if steps else {"invoke": module}
         case Choose(hole):
             return {"choose": hole}
         case Item(index):
             return {"item": index}
         case _:
             assert_never(kind)
+
+
+def _scan(value: Json) -> Kind:
+    pair: list[Json] = expect(value, list, "a module and a number of steps")
+    if len(pair) != 2 or integer(pair[1]) < 1:
+        raise Malformed(f"{shorten(value)} where a module and a number of steps belong")
+    return Invoke(text(pair[0]), integer(pair[1]))
 
 
 def decode_kind(value: Json) -> Kind:
@@ -162,6 +169,7 @@ def decode_kind(value: Json) -> Kind:
     decoders: dict[str, Decoder[Kind]] = {
         "input": lambda inner: Input(text(inner)),
         "invoke": lambda inner: Invoke(text(inner)),
+        "scan": _scan,
         "choose": lambda inner: Choose(text(inner)),
         "item": lambda inner: Item(integer(inner)),
     }

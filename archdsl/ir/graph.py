@@ -45,9 +45,14 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Invoke:
-    """A use of a cell or block: the key of its graph in the program."""
+    """A use of a cell or block: the key of its graph in the program.
+
+    With `steps` it is taken over a sequence of that many elements (see `scan`); what it holds
+    is one set of weights and decisions for all of them.
+    """
 
     module: str
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
