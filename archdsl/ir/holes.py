@@ -135,17 +135,22 @@ class Holes:
     def _taken(self, hole: tree.Hole, key: str, cases: list[tuple[int, Value]]) -> Value:
         if hole.quantity is Quantity.ONE:
             return self.work.lifter.collapse(key, cases)
-        terms: list[tuple[Tensor, Formula]] = []
-        for number, value in cases:
-            if not isinstance(value, Tensor):
-                raise fault(
-                    "E0504",
-                    "a set takes values of the network that have one shape each",
-                    hole.span,
-                    found=kind_of(value),
-                )
-            terms.append((value, Taken(key, number)))
-        return Terms(tuple(terms), self.work.lifter.labels[key])
+        labels = self.work.lifter.labels[key]
+
+        def together(*values: Value) -> Terms:
+            terms: list[tuple[Tensor, Formula]] = []
+            for (number, _), value in zip(cases, values, strict=True):
+                if not isinstance(value, Tensor):
+                    raise fault(
+                        "E0504",
+                        "a set takes values of the network",
+                        hole.span,
+                        found=kind_of(value),
+                    )
+                terms.append((value, Taken(key, number)))
+            return Terms(tuple(terms), labels)
+
+        return self.work.lifter.lift(together, [value for _, value in cases], hole.span)
 
     def _alternatives(self, hole: tree.Hole, names: Names) -> list[Expanded]:
         """Every alternative with its label, its names and its indices."""

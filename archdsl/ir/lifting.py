@@ -92,6 +92,8 @@ class Lifter:
                 return self._choose(hole, cases)
         elif isinstance(first, Series):
             return self._together(hole, cases, first)
+        elif isinstance(first, Varying):
+            return self._inside(hole, cases, first)
         elif is_number(first) and all(is_number(v) and v == first for v in values):
             return first
         return Varying(hole, tuple(cases))
@@ -104,6 +106,30 @@ class Lifter:
         columns = range(len(first.values))
         joined = [self.collapse(hole, [(n, v.values[i]) for n, v in rows]) for i in columns]
         return Series(tuple(joined), first.labels)
+
+    def _inside(self, hole: str, cases: Sequence[tuple[int, Value]], first: Varying) -> Value:
+        """Values that all vary with one other hole: joined for each of its cases, if they can be.
+
+        `x -> conv(a)` where the channels of x vary too has a shape that only `a` decides.
+        """
+        numbers = [number for number, _ in first.cases]
+        rows = [(n, v) for n, v in cases if isinstance(v, Varying) and v.hole == first.hole]
+        if len(rows) < len(cases) or any([n for n, _ in v.cases] != numbers for _, v in rows):
+            return Varying(hole, tuple(cases))
+        columns = [[(n, v.cases[place][1]) for n, v in rows] for place in range(len(numbers))]
+        if not all(self._alike(column) for column in columns):
+            return Varying(hole, tuple(cases))
+        joined: list[tuple[int, Value]] = []
+        for number, column in zip(numbers, columns, strict=True):
+            label = self.labels[first.hole][number]
+            with self.builder.case(first.hole, number, label, len(numbers)):
+                joined.append((number, self.collapse(hole, column)))
+        return Varying(first.hole, tuple(joined))
+
+    def _alike(self, column: Sequence[tuple[int, Value]]) -> bool:
+        """Whether values are tensors of one type."""
+        types = {self.builder.type_of(v) if isinstance(v, Tensor) else None for _, v in column}
+        return len(types) == 1 and None not in types
 
     def _choose(self, hole: str, cases: Sequence[tuple[int, Value]]) -> Tensor:
         by_number = {n: value for n, value in cases if isinstance(value, Tensor)}
