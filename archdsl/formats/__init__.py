@@ -7,7 +7,7 @@ check. What one side cannot say is refused with the reason, never approximated.
 
 from __future__ import annotations
 
-from archdsl.formats import darts, metaformer_nas, nas_bench_201
+from archdsl.formats import darts, glit, metaformer_nas, nas_bench_201
 from archdsl.formats.base import Format
 
 DARTS = ("darts_cifar", "darts_imagenet", "darts_search")
@@ -36,6 +36,12 @@ FORMATS: dict[str, Format] = {
         spaces=DARTS,
         read=darts.read_pairs,
         write=darts.write_pairs,
+    ),
+    "glit": Format(
+        about="GLiT: kinds and details, [3, 0, 1, ...], [1, 4, 8, ...]",
+        spaces=("glit_tiny", "glit_small", "glit_base"),
+        read=glit.read,
+        write=glit.write,
     ),
     "metaformer": Format(
         about="MetaFormer-NAS: [(0, 'Id'), (1, 'Pool'), ...]",
