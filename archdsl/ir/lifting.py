@@ -88,6 +88,8 @@ class Lifter:
         first = values[0]
         if isinstance(first, Tensor):
             type_ = self.builder.type_of(first)
+            if self.builder.elastic and all(isinstance(v, Tensor) for v in values):
+                return self._choose(hole, cases)
             if all(isinstance(v, Tensor) and self.builder.type_of(v) == type_ for v in values):
                 return self._choose(hole, cases)
         elif isinstance(first, Series):

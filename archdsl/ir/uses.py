@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias, TypeGuard
 
+from archdsl.ir.cases import Tree, change, combine, ends
+from archdsl.ir.elastic import is_size, tree_of
 from archdsl.ir.find import find_operation, spoken
 from archdsl.ir.functions import FUNCTIONS
 from archdsl.ir.graph import FrameKind, Static
 from archdsl.ir.joining import JOINS
 from archdsl.ir.paths import Step
-from archdsl.ir.values import Closure, Names, Tensor, Value, kind_of
+from archdsl.ir.types import TensorType
+from archdsl.ir.values import Closure, Names, Tensor, Value, Varying, kind_of
 from archdsl.ops.base import Operation, OperationError
 from archdsl.ops.binding import bind, signature
 from archdsl.syntax import tree
@@ -20,6 +23,10 @@ from archdsl.syntax.errors import ArchError, fault
 
 if TYPE_CHECKING:
     from archdsl.ir.work import Work
+
+
+Row: TypeAlias = tuple[tuple[tuple[str, type, Static], ...], tuple[TensorType, ...]]
+"""One size of a module: its numbers, and the types of its inputs."""
 
 
 @dataclass(slots=True)
@@ -119,10 +126,10 @@ class Uses:
         formals = [parameter.name for parameter in signature(operation)]
         positional, keywords = self._split(function, names, formals)
 
-        def emitted(*arguments: Value) -> Value:
+        def bound(*arguments: Value) -> Operation:
             given = [self._argument(a, function, operation) for a in arguments]
             try:
-                applied = bind(
+                return bind(
                     operation,
                     given[: len(positional)],
                     dict(zip(keywords, given[len(positional) :], strict=True)),
@@ -136,11 +143,23 @@ class Uses:
                     expected=problem.expected,
                     hint=problem.hint,
                 ) from None
+
+        builder = self.work.builder
+        arguments = [*positional, *keywords.values()]
+        names = [*formals[: len(positional)], *keywords]
+        labels = {n: a.label for n, a in zip(names, arguments, strict=False) if is_labelled(a)}
+        # Under `elastic` sizes stay open; anything else is worked out case by case.
+        open_ = [builder.elastic and isinstance(a, Varying) and is_size(a) for a in arguments]
+
+        def emitted(*cases: Value) -> Value:
             if operation.arity != 1:
                 raise self._no_input(function.name, function.span)
-            return self.work.builder.apply(applied, (value,), function.span, step)
+            given = [a if o else c for a, o, c in zip(arguments, open_, cases, strict=True)]
+            applied = combine(bound, [tree_of(a) for a in given], builder.known())
+            return builder.apply(applied, (value,), function.span, step, labels=labels)
 
-        return self.work.lifter.lift(emitted, [*positional, *keywords.values()], function.span)
+        fixed = [0 if o else a for a, o in zip(arguments, open_, strict=True)]
+        return self.work.lifter.lift(emitted, fixed, function.span)
 
     def _no_input(self, name: str, span: tree.Span) -> ArchError:
         return fault(
@@ -267,15 +286,53 @@ class Uses:
             definition.parameters, [], keywords, function, self.work.evaluator
         )
 
-        def invoked(*arguments: Value) -> Value:
-            given = dict(zip(bound, arguments[len(family) :], strict=True))
-            index = arguments[: len(family)]
-            types = tuple(self.work.builder.type_of(tensor) for tensor in inputs)
-            key, results = self.work.elaborator.module(definition, index, given, types, function)
-            own = step or self.work.builder.step(definition.name, function.span)
-            return self.work.builder.invoke(key, results, inputs, function.span, own)
+        builder = self.work.builder
+        values = list(bound.values())
+        open_ = [builder.elastic and isinstance(v, Varying) and is_size(v) for v in values]
 
-        return self.work.lifter.lift(invoked, [*family, *bound.values()], function.span)
+        def invoked(*cases: Value) -> Value:
+            index, rest = cases[: len(family)], cases[len(family) :]
+            given = [v if o else c for v, o, c in zip(values, open_, rest, strict=True)]
+            kinds = [change(builder.kind(tensor), lambda types: types[0]) for tensor in inputs]
+            rows: Tree[Row] = combine(
+                lambda *parts: self._row(definition, list(bound), parts, function),
+                [*map(tree_of, given), *kinds],
+                builder.known(),
+            )
+            every = tuple(dict.fromkeys(ends(rows)))
+            key = self.work.elaborator.module(definition, index, every, function)
+            graph = self.work.elaborator.modules[key]
+            numbers = change(rows, every.index)
+            results = change(numbers, graph.result_types_of)
+            own = step or builder.step(definition.name, function.span)
+            return builder.invoke(key, results, inputs, function.span, own, numbers)
+
+        fixed = [0 if o else v for v, o in zip(values, open_, strict=True)]
+        return self.work.lifter.lift(invoked, [*family, *fixed], function.span)
+
+    def _row(
+        self,
+        definition: tree.Module,
+        names: Sequence[str],
+        parts: Sequence[Value | TensorType],
+        use: tree.Node,
+    ) -> Row:
+        """What one size of a use gives: its numbers and the types of its inputs."""
+        numbers = []
+        for name, value in zip(names, parts, strict=False):
+            if not isinstance(value, (int, float, str)):
+                raise fault(
+                    "E0304",
+                    f"{name} of {definition.name} is a number, yes or no, or a text",
+                    use.span,
+                    found=kind_of(value) if not isinstance(value, TensorType) else str(value),
+                )
+            numbers.append((name, type(value), value))
+        return tuple(numbers), tuple(t for t in parts[len(names) :] if isinstance(t, TensorType))
+
+
+def is_labelled(value: Value) -> TypeGuard[Varying]:
+    return isinstance(value, Varying) and bool(value.label)
 
 
 def _blamed(function: tree.Ref | tree.Call, formals: Sequence[str], message: str) -> tree.Span:

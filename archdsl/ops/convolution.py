@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Operation, Traits, Types
+from archdsl.ops.base import (
+    Argument,
+    Code,
+    Elastic,
+    Operation,
+    Slice,
+    Traits,
+    Types,
+)
+from archdsl.ops.sharing import helpers, kernel_conv, kernel_slices
 from archdsl.ops.shapes import at_least, divides, map_axes, option, same_padding, window
 
 
@@ -15,6 +25,7 @@ class Conv(Operation):
 
     keyword = "conv"
     attribute = "conv"
+    helpers = helpers("ElasticConv2d", "ElasticKernelConv2d")
 
     channels: int
     k: int = 1
@@ -73,6 +84,15 @@ class Conv(Operation):
             ),
         )
 
+    def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        kernels = _kernels(sizes)
+        if self.groups != 1 or not kernels:
+            return None
+        return kernel_conv(self, inputs, kernels, channels="channels")
+
+    def slices(self, inputs: Types, shared: Sequence[Weight]) -> Mapping[str, Slice]:
+        return kernel_slices(self.weights(inputs), shared)
+
     def depthwise(self, inputs: Types) -> bool:
         """Whether every channel is filtered on its own."""
         return self.groups == self.channels == inputs[0].channels
@@ -96,6 +116,7 @@ class DepthwiseConv(Operation):
 
     keyword = "dwconv"
     attribute = "dwconv"
+    helpers = helpers("ElasticConv2d", "ElasticKernelConv2d")
 
     k: int = 3
     s: int = 1
@@ -134,9 +155,25 @@ class DepthwiseConv(Operation):
     def code(self, inputs: Types) -> Code:
         return self.as_conv(inputs).code(inputs)
 
+    def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        kernels = _kernels(sizes)
+        return kernel_conv(self, inputs, kernels) if kernels else None
+
+    def slices(self, inputs: Types, shared: Sequence[Weight]) -> Mapping[str, Slice]:
+        return kernel_slices(self.weights(inputs), shared)
+
     def traits(self, inputs: Types) -> Traits:
         return self.as_conv(inputs).traits(inputs)
 
     def describe(self) -> str:
         stride = f" stride {self.s}" if self.s > 1 else ""
         return f"depthwise conv {self.k}x{self.k}{stride}"
+
+
+def _kernels(sizes: Sequence[Operation]) -> tuple[int, ...]:
+    """The kernel sizes in ascending order; none where one cannot be the centre of another."""
+    given = [size for size in sizes if isinstance(size, Conv | DepthwiseConv)]
+    kernels = tuple(sorted({size.k for size in given}))
+    own_padding = any(size.p is not None for size in given)
+    several = len(kernels) > 1
+    return () if several and (own_padding or any(k % 2 == 0 for k in kernels)) else kernels
