@@ -24,7 +24,7 @@ def emit_chain(emitter: Emitter, step: Step, members: Sequence[Step]) -> list[st
         end = start + len(run)
         if len(run) == 1:
             choice = emitter.choice_of(run[0])
-            given = [current, *([choice] if choice else [])]
+            given = [current, *emitter.told(run[0]), *([choice] if choice else [])]
             shape = emitter.comment(run[0])
             lines.append(f"{name} = {access}[{start}]({join(given)}){shape}")
         else:
@@ -50,7 +50,7 @@ def runs(emitter: Emitter, members: Sequence[Step]) -> Iterator[tuple[int, list[
 
 
 def _alike(emitter: Emitter, a: Step, b: Step) -> bool:
-    if not _same_class(emitter, a, b):
+    if not _same_class(emitter, a, b) or emitter.told(a) != emitter.told(b):
         return False
     first, second = emitter.reach(a), emitter.reach(b)
     if first is None or second is None or first.member is None or second.member is None:
@@ -73,16 +73,17 @@ def _loop(emitter: Emitter, run: Sequence[Step], part: str, name: str) -> list[s
         word = emitter.layout.program.modules[what.module].definition
     item = emitter.fresh(*(w for w in (emitter.safe(word), "block") if w != name))
     reach = emitter.reach(run[0])
+    given = join([name, *emitter.told(run[0])])
     if reach is None:
-        return block(f"for {item} in {part}:", [f"{name} = {item}({name})"])
+        return block(f"for {item} in {part}:", [f"{name} = {item}({given})"])
     if reach.member is None:
-        call = f"{name} = {item}({name}, {reach.expression('choice')})"
+        call = f"{name} = {item}({given}, {reach.expression('choice')})"
         return block(f"for {item} in {part}:", [call])
     inner = "inner" if "inner" not in (name, item) else "inner_"
     choices = _members(emitter, reach, len(run))
     return block(
         f"for {item}, {inner} in zip({part}, {choices}, strict=True):",
-        [f"{name} = {item}({name}, {inner})"],
+        [f"{name} = {item}({given}, {inner})"],
     )
 
 

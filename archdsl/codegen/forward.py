@@ -18,10 +18,12 @@ from archdsl.codegen.conditions import Conditions
 from archdsl.codegen.gathers import emit_gather
 from archdsl.codegen.guards import name_guards
 from archdsl.codegen.modules import Modules
-from archdsl.codegen.naming import VARIABLES, safe
+from archdsl.codegen.literals import Table
+from archdsl.codegen.naming import VARIABLES, Taken, attribute, safe
 from archdsl.codegen.needs import Diagram
 from archdsl.codegen.patterns import Functions
 from archdsl.codegen.plan import Branch, Plan
+from archdsl.codegen.sizes import Sizing
 from archdsl.codegen.steps import (
     Chain,
     Gather,
@@ -35,7 +37,9 @@ from archdsl.codegen.steps import (
     UnitKey,
     Use,
 )
+from archdsl.ir.cases import holes_of
 from archdsl.ir.formula import Formula
+from archdsl.ir.graph import USE, Number
 
 DEPTH = 4
 TEMPORARIES = ("x", "y", "z", "u", "v", "w")
@@ -68,6 +72,8 @@ class Emitter:
     zeros: dict[int, Step] = field(default_factory=dict)
     names_of_inputs: dict[int, str] = field(default_factory=dict)
     forms: dict[int, Form] = field(default_factory=dict)
+    tables: dict[Table, str] = field(default_factory=dict)
+    """The tables of sizes that the class keeps, with their names."""
     absorbed: dict[int, int] = field(default_factory=dict)
     """Steps that are written as part of another one's code, by that step's value."""
 
@@ -76,6 +82,7 @@ class Emitter:
         for value, name in zip(unit.inputs, unit.names, strict=True):
             self.names[value] = self.safe(name)
         self.names_of_inputs |= self.names
+        self.reserved.update(self.parameter(name) for name in unit.parameters)
         self.zeros |= {s.out: s for s in unit.steps if isinstance(s.what, Nothing)}
         for step in reversed(self.plan.steps.values()):
             if isinstance(step.what, Pick) and step.out not in self.absorbed:
@@ -162,6 +169,9 @@ class Emitter:
         """The shape, where a reader of the whole network wants to know it."""
         if not self.shapes or len(step.types) != 1:
             return ""
+        sizes = self.plan.unit.graph.nodes[step.out].sizes
+        if sizes is not None and sizes.vary:
+            return ""
         before = [self.plan.unit.graph.nodes[arg].types for arg in step.args]
         if step.types in before:
             return ""
@@ -228,7 +238,7 @@ class Emitter:
                 return self.forms[step.out].emit(self, step)
             case Gather():
                 return emit_gather(self, step)
-            case Chain(members) if self.choice_inside(step):
+            case Chain(members) if self.choice_inside(step) or self.told_inside(step):
                 return emit_chain(self, step, members)
             case Project():
                 return []
@@ -314,7 +324,7 @@ class Emitter:
         """What the code of a step adds around its arguments."""
         match step.what:
             case Leaf(_, code):
-                return code.expression or self.access(step)
+                return code.expression or self.access(step) + "".join(self.told(step))
             case Use() | Part() | Chain():
                 return self.access(step) + self.choice_of(step)
             case _:
@@ -332,7 +342,7 @@ class Emitter:
                 return Expr(f"torch.zeros_like({self.value(step.args[0]).text})", depth=1)
             case _:
                 args = [self.value(arg) for arg in step.args]
-                texts = [arg.text for arg in args]
+                texts = [arg.text for arg in args] + self.told(step)
                 if choice := self.choice_of(step):
                     texts.append(choice)
                 depth = 1 + max((arg.depth for arg in args), default=0)
@@ -340,6 +350,41 @@ class Emitter:
 
     def access_if(self, step: Step) -> str:
         return self.access(step) if isinstance(step.what, Leaf) and step.what.stored else ""
+
+    # --- sizes -----------------------------------------------------------------------------
+
+    def parameter(self, name: str) -> str:
+        """How `forward` calls a size that the use of its module decides."""
+        return safe(name, VARIABLES)
+
+    def told(self, step: Step) -> list[str]:
+        """The sizes that a step's module is told: by keyword, or by position to our own."""
+        named = isinstance(step.what, Leaf)
+        return [
+            f"{number.keyword}={self.size(number)}" if named else self.size(number)
+            for number in step.numbers
+        ]
+
+    def size(self, number: Number) -> str:
+        holes = self.plan.diagrams.holes
+        sizing = Sizing(
+            self.plan.unit.graph, lambda n: self.hole(n) if n in holes else self.parameter(n)
+        )
+        spelled = sizing.spell(number)
+        if spelled.table is None:
+            return spelled.text
+        if spelled.table not in self.tables:
+            wanted = attribute(number.label or number.keyword)
+            used = {*self.tables.values(), *(path[0] for path in self.modules.stored)}
+            taken = Taken(used)
+            self.tables[spelled.table] = taken.claim(wanted)
+        return f"self.{self.tables[spelled.table]}{spelled.text.removeprefix('{table}')}"
+
+    def told_inside(self, step: Step) -> bool:
+        """Whether a member of a chain is told a size."""
+        return isinstance(step.what, Chain) and any(
+            member.numbers or self.told_inside(member) for member in step.what.members
+        )
 
     # --- choices ---------------------------------------------------------------------------
 
@@ -364,6 +409,8 @@ class Emitter:
                 return self.reach(step) is not None
             case Part(key):
                 return any(self.choice_inside(inner) for inner in self.units[key].steps)
+            case Leaf():
+                return any(h != USE for number in step.numbers for h in holes_of(number.values))
             case Chain(members):
                 return any(self.choice_inside(member) for member in members)
             case _:

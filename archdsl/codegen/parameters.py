@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from archdsl.codegen.literals import literal
+from archdsl.codegen.literals import Table, literal
 from archdsl.codegen.modules import Slot
 from archdsl.codegen.naming import VARIABLES, Taken, safe
 
-Number: TypeAlias = int | float | bool
+Number: TypeAlias = int | float | bool | Table
 Values: TypeAlias = tuple[Number, ...]
 
 # Roles that measure the same thing; only within one family, and along the laws below, is a
@@ -60,6 +60,8 @@ class Parameter:
 
     @property
     def annotation(self) -> str:
+        if isinstance(self.values[0], Table):
+            return self.values[0].annotation
         kinds = {type(value) for value in self.values}
         if kinds == {bool}:
             return "bool"
@@ -102,7 +104,7 @@ def parametrise(columns: Sequence[Sequence[Slot]]) -> Parameters:
         key = _key(column)
         keys.append(key)
         if key is not None:
-            numbers = tuple(v for v in values if isinstance(v, int | float))
+            numbers = tuple(v for v in values if isinstance(v, int | float | Table))
             known = found.setdefault(key, _Column(numbers, first=position))
             known.roles |= dict.fromkeys(slot.role for slot in column)
             known.defaults.add(column[0].default)

@@ -111,6 +111,8 @@ class _PatternFinder:
             case Leaf() | Part() | Use() | Chain() if len(step.types) == 1:
                 if self.emitter.choice_of(step) or self.emitter.choice_inside(step):
                     return None
+                if step.numbers or self.emitter.told_inside(step):
+                    return None
                 self.modules.setdefault(step.path, step)
                 expression = step.what.code.expression if isinstance(step.what, Leaf) else ""
                 return ("module", expression, list(self.modules).index(step.path))

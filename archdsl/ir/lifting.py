@@ -36,7 +36,7 @@ class Lifter:
                 if hole == value.hole:
                     cases = tuple(case for case in cases if case[0] in taken) or cases
             if len(cases) > 1:
-                return Varying(value.hole, cases)
+                return value if cases is value.cases else Varying(value.hole, cases, value.label)
             value = cases[0][1]
         return value
 

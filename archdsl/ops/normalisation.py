@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Elastic, Helper, Operation, OperationError, Traits, Types
+from archdsl.ops.base import (
+    Argument,
+    Code,
+    Elastic,
+    Helper,
+    Operation,
+    OperationError,
+    Traits,
+    Types,
+)
 from archdsl.ops.shapes import at_least, axes, divides, map_axes, only, option, positive
 from archdsl.ops.sharing import helpers as helpers_of
 from archdsl.ops.sharing import shared

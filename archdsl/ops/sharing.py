@@ -186,7 +186,10 @@ HELPERS = {
         Helper(name="ElasticConv2d", source=CONV),
         Helper(name="ElasticKernelConv2d", source=KERNEL_CONV),
         Helper(name="ElasticBatchNorm2d", source=BATCH_NORM),
-        Helper(name="ElasticBatchNorm1d", source=BATCH_NORM.replace("Norm2d", "Norm1d").replace("(B, C, H, W)", "(B, C)")),
+        Helper(
+            name="ElasticBatchNorm1d",
+            source=BATCH_NORM.replace("Norm2d", "Norm1d").replace("(B, C, H, W)", "(B, C)"),
+        ),
         Helper(name="ElasticLayerNorm", source=LAYER_NORM),
         Helper(name="ElasticLinear", source=LINEAR),
         Helper(name="ElasticQKV", source=QKV),
@@ -204,9 +207,7 @@ def helpers(*names: str) -> tuple[Helper, ...]:
     return tuple(HELPERS[name] for name in names)
 
 
-def shared(
-    whole: Operation, inputs: Types, name: str, *before: str, **takes: str
-) -> Elastic:
+def shared(whole: Operation, inputs: Types, name: str, *before: str, **takes: str) -> Elastic:
     """The module `name` made as the operation's own is; `before` are helpers that it needs.
 
     `takes`: arguments of the language, with the keywords of `forward`.

@@ -88,6 +88,8 @@ def verdict(
     randomise(reference.module, generator)
     state: Tensors = {n: t.clone() for n, t in reference.module.state_dict().items()}
     for subject in subjects:
+        state = state if subject.shared is None else {**state, **subject.shared.give()}
+    for subject in subjects:
         state = subject.agree(state)
     shape = program.net.nodes[program.net.inputs[0]].type.shape
     x = torch.randn(batch, *shape, generator=generator)
