@@ -1,8 +1,8 @@
 """archdsl: a compiler for neural architectures.
 
 What it does from Python stands in `archdsl.api` and is reached as `archdsl.NAME`: parse, load,
-compile, cost, identity, diff, Space, Architecture, ArchError. `import archdsl` alone costs
-nothing: each name is imported when it is first used.
+compile, cost, costs, identity, ids, diff, Space, Architecture, ArchError. `import archdsl` alone
+costs nothing: each name is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
         Space,
         compile,
         cost,
+        costs,
         diff,
         identity,
+        ids,
         load,
         parse,
     )
@@ -35,8 +37,10 @@ __all__ = [
     "__version__",
     "compile",
     "cost",
+    "costs",
     "diff",
     "identity",
+    "ids",
     "load",
     "parse",
 ]

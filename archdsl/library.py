@@ -42,6 +42,10 @@ class Found:
 
     def network(self) -> Program:
         """The network; E0705 for a space whose holes are open."""
+        return self.space.resolve(self.require())
+
+    def require(self) -> Architecture:
+        """The architecture; E0705 for a space whose holes are open."""
         if self.architecture is None:
             name = self.space.program.genotype
             raise fault(
@@ -50,7 +54,7 @@ class Found:
                 found=f"{number(self.space.size)} architectures",
                 hint=f"name one, or draw one: archdsl sample '{name}'",
             )
-        return self.space.resolve(self.architecture)
+        return self.architecture
 
 
 class Library:

@@ -133,6 +133,8 @@ def test_sizes() -> None:
     assert shipped("metaformer_nas").size == 96
     assert shipped("metaformer_nas", nodes=7).size == 92_160
     assert shipped("nas_bench_201").size == 15_625
+    assert shipped("randwire").size == 5**3
+    assert shipped("hierarchical").size == 7 ** (6 * 6) * 7**10
 
 
 @pytest.mark.skipif(not TABLE.is_file(), reason="the table of NAS-Bench-201 is not beside us")

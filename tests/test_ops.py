@@ -12,16 +12,30 @@ from torch import Tensor, nn
 
 from archdsl.ir.types import TensorType
 from archdsl.ops import OPERATIONS, Operation, OperationError, lookup
-from archdsl.ops.activation import GELU, ReLU, Sigmoid, SiLU, Tanh
+from archdsl.ops.activation import (
+    ELU,
+    GELU,
+    HardSigmoid,
+    HardSwish,
+    LeakyReLU,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Tanh,
+)
 from archdsl.ops.attention import Attention
 from archdsl.ops.constants import Identity, Zero
 from archdsl.ops.convolution import Conv, DepthwiseConv
+from archdsl.ops.dropout import Dropout, DropPath
+from archdsl.ops.embedding import Embedding
 from archdsl.ops.gate import Gate
 from archdsl.ops.joins import Concat, Mean, Product, Sum
 from archdsl.ops.linear import Linear
 from archdsl.ops.mlp import MLP, TokensLinear, TokensMLP
 from archdsl.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
-from archdsl.ops.pooling import AvgPool, GlobalPool, MaxPool, Pool
+from archdsl.ops.pooling import AdaptivePool, AvgPool, GlobalPool, MaxPool, Pool
+from archdsl.ops.rearrange import Channels, Crop, Flatten, Shuffle
 from archdsl.ops.resize import Resize
 from archdsl.ops.token_attention import SelfAttention
 from archdsl.ops.tokens import GLU as GLUnit
@@ -38,10 +52,12 @@ class Case:
 
     operation: Operation
     shapes: tuple[tuple[int, ...], ...]
+    below: int | None = None
+    """The bound of indices; None for quantities."""
 
     @property
     def inputs(self) -> tuple[TensorType, ...]:
-        return tuple(map(TensorType, self.shapes))
+        return tuple(TensorType(shape, self.below) for shape in self.shapes)
 
     def __str__(self) -> str:
         arguments = str(self.operation).partition("(")[2][:-1].replace(" ", "").replace("'", "")
@@ -66,7 +82,13 @@ CASES = [
     *on(VECTOR, TOKENS, MAP, of=(Identity(), Zero(), Scale(), Scale(initial=0.1), Gate(),
                                  Gate(initial=0.5), MLP(),
                                  MLP(ratio=0.5), MLP(ratio=3.3),
-                                 ReLU(), GELU(), SiLU(), Sigmoid(), Tanh())),
+                                 ReLU(), GELU(), SiLU(), Sigmoid(), Tanh(), ReLU6(),
+                                 HardSwish(), HardSigmoid(), ELU(), ELU(alpha=0.5),
+                                 LeakyReLU(), LeakyReLU(slope=0.2), Flatten(),
+                                 Channels(), Channels(first=2), Channels(last=4),
+                                 Channels(first=1, last=6, step=2), Channels(first=1, step=3),
+                                 Channels(first=7), Dropout(), Dropout(p=0.0),
+                                 DropPath(p=0.2), DropPath(p=0.0))),
     *on(MAP, WIDE, of=(
         Conv(channels=4),
         Conv(channels=8),
@@ -82,6 +104,30 @@ CASES = [
         DepthwiseConv(k=5, s=2, bias=False),
         DepthwiseConv(k=3, d=2),
         DepthwiseConv(k=2, p=0),
+        Conv(channels=4, k=1, kw=5, bias=False),
+        Conv(channels=4, k=3, kw=1, s=1, sw=2, d=2),
+        Conv(channels=4, k=4, kw=3, p=1),
+        Conv(channels=4, k=2, kw=3, p=0, pw=1, groups=2),
+        DepthwiseConv(k=1, kw=3, sw=2),
+        DepthwiseConv(k=3, kw=2, s=2, sw=1, pw=0, bias=False),
+        Crop(),
+        Crop(top=1, left=1),
+        Crop(bottom=2),
+        Crop(right=1, top=3),
+        Crop(left=2),
+        Shuffle(),
+        Shuffle(groups=1),
+        Shuffle(groups=4),
+        Shuffle(groups=8),
+        AdaptivePool(size=1),
+        AdaptivePool(size=4),
+        AdaptivePool(size=6),
+        AdaptivePool(size=7),
+        AvgPool(k=3, s=2, p=1, ceil=True),
+        AvgPool(k=2, s=3, p=1, ceil=True, count_pad=True),
+        MaxPool(k=2, s=2, p=0, ceil=True),
+        MaxPool(k=3, s=2, p=0, ceil=True),
+        MaxPool(k=2, s=3, p=1, ceil=True),
         Pool(),
         AvgPool(k=3),
         AvgPool(k=1),
@@ -109,6 +155,7 @@ CASES = [
         TokensLinear(bias=True),
     )),
     *on(MAP, (16, 2, 2), of=(Attention(pos="sincos"), Attention(heads=1, pos="sincos"))),
+    *on((8, 1, 1), of=(Flatten(), AdaptivePool(size=1))),
     *on(MAP, TOKENS, of=(GlobalPool(),)),
     *on(MAP, WIDE, of=(ToTokens(),)),
     *on(TOKENS, of=(
@@ -120,7 +167,7 @@ CASES = [
         Token(),
         Token(index=3),
         Tokens(first=1),
-        Tokens(first=0, last=4),
+        Tokens(first=0, last=5),
         Tokens(first=0, last=2),
         ClassToken(),
         Positions(),
@@ -133,10 +180,13 @@ CASES = [
     *on(VECTOR, TOKENS, MAP, of=(BatchNorm(), BatchNorm(affine=False),
                                  BatchNorm(eps=1e-3, momentum=0.2))),
     *on(VECTOR, TOKENS, of=(LayerNorm(), LayerNorm(eps=1e-6), Linear(features=3),
-                            Linear(features=8, bias=False))),
+                            Linear(features=8, bias=False), Embedding(dim=8, rows=9))),
+    Case(Embedding(dim=4), ((5,),), below=7),
+    Case(Embedding(dim=4, rows=9), ((5,),), below=7),
 ]  # fmt: skip
 
 case = pytest.mark.parametrize("case", CASES, ids=str)
+quantities = pytest.mark.parametrize("case", [c for c in CASES if c.below is None], ids=str)
 
 
 def test_every_operation_has_cases() -> None:
@@ -238,12 +288,15 @@ def mixes_batch(net: nn.Module, case: Case) -> bool:
     net.train()
     x = values(case.inputs, 5, batch=4)
     other = tuple(torch.cat((value[:3], value[3:] + 1.0)) for value in x)
-    mixed = not torch.equal(net(*x)[:3], net(*other)[:3])
+    torch.manual_seed(0)
+    first = net(*x)[:3]
+    torch.manual_seed(0)
+    mixed = not torch.equal(first, net(*other)[:3])
     net.eval()
     return mixed
 
 
-@case
+@quantities
 def test_traits_are_true_and_complete(case: Case, tmp_path: Path) -> None:
     """Both ways: what is claimed holds, and what is not claimed fails."""
     traits = case.operation.traits(case.inputs)
@@ -251,21 +304,60 @@ def test_traits_are_true_and_complete(case: Case, tmp_path: Path) -> None:
     with torch.no_grad():
         affine, zero = is_affine(net, case), is_zero(net, case)
         assert traits.zero == zero
-        assert traits.per_channel == is_per_channel(net, case)
         assert traits.batch_statistics == mixes_batch(net, case)
+        if traits.random:
+            assert not (traits.affine or traits.linear or traits.per_channel or traits.per_position)
+            return
+        assert traits.per_channel == is_per_channel(net, case)
         if traits.batch_statistics:  # affine and position by position in evaluation only
             assert not (traits.affine or traits.linear or traits.per_position)
             return
         assert traits.affine == affine
         assert traits.linear == (affine and zero)
         assert traits.per_position == is_per_position(net, case)
-    assert not traits.random
+
+
+@case
+def test_chance_is_what_the_traits_say(case: Case, tmp_path: Path) -> None:
+    """Random in training exactly where it is said and not `still`; never in evaluation."""
+    random = case.operation.traits(case.inputs).random
+    for operation in (case.operation, case.operation.still()):
+        net = build(operation, case.inputs, tmp_path)
+        x = values(case.inputs, 8, batch=16)
+        assert torch.equal(net(*x), net(*x))
+        net.train()
+        torch.manual_seed(0)
+        varies = not torch.equal(net(*x), net(*x))
+        drops = random and operation is case.operation and getattr(operation, "p", 1) != 0
+        assert varies == drops
+    assert case.operation.still().traits(case.inputs).random == random
+
+
+def test_noise_keeps_the_mean_and_drops_its_share(tmp_path: Path) -> None:
+    shape = TensorType((50, 4, 4))
+    x = torch.ones(400, 50, 4, 4, dtype=torch.float64)
+    torch.manual_seed(0)
+    for operation, of in ((Dropout(p=0.2), ()), (DropPath(p=0.2), (1, 2, 3))):
+        y = build(operation, (shape,), tmp_path).train()(x)
+        assert set(y.unique().tolist()) == {0.0, 1 / (1 - 0.2)}
+        assert float((y == 0).double().mean()) == pytest.approx(0.2, abs=0.05)
+        if of:  # the whole of one input, or nothing of it
+            assert torch.equal(y.amax(of), y.amin(of))
+
+
+def test_smooth_relatives_have_no_kinks(tmp_path: Path) -> None:
+    """Every operation with a kink on its way has a relative that keeps the shape."""
+    for item in CASES:
+        smooth = item.operation.smooth()
+        assert smooth.infer(item.inputs) == item.operation.infer(item.inputs)
+        assert smooth.smooth() == smooth
 
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.operation.weights(c.inputs)], ids=str)
 def test_gradients_reach_every_parameter(case: Case, tmp_path: Path) -> None:
     net = build(case.operation, case.inputs, tmp_path)
-    x = tuple(value.requires_grad_() for value in values(case.inputs, 6))
+    given = values(case.inputs, 6)
+    x = tuple(value.requires_grad_(value.is_floating_point()) for value in given)
     output = net(*x)
     (output * torch.linspace(-1, 2, output.numel()).view_as(output)).sum().backward()
     for name, parameter in net.named_parameters():
@@ -345,7 +437,7 @@ REFUSED = [
     (SelfAttention(heads=2, pos="relative"), ((6, 8),), "1 more than a square"),
     (ToTokens(), (TOKENS,), "a map"),
     (Token(index=5), (TOKENS,), "at most 4"),
-    (Tokens(first=1, last=5), (TOKENS,), "at most 4"),
+    (Tokens(first=1, last=6), (TOKENS,), "at most 5"),
     (ClassToken(), (MAP,), "tokens"),
     (Positions(), (MAP,), "tokens"),
     (TokenConv(), (MAP,), "tokens"),
@@ -354,6 +446,15 @@ REFUSED = [
     (LayerNorm(), (MAP,), "tokens"),
     (Pool(), (VECTOR,), "a map"),
     (AvgPool(k=2), (MAP,), "an odd kernel"),
+    (Conv(channels=4, k=3, kw=2), (MAP,), "an odd kernel"),
+    (Conv(channels=4, k=1, kw=9, p=0), (MAP,), "at least 1 x 9"),
+    (DepthwiseConv(k=3, kw=4), (MAP,), "an odd kernel"),
+    (Crop(top=3, bottom=3), (MAP,), "one row"),
+    (Crop(left=1), (TOKENS,), "a map"),
+    (Channels(last=9), (MAP,), "at most 7"),
+    (Channels(first=8), (VECTOR,), "at most 7"),
+    (Shuffle(groups=3), (MAP,), "a divisor of 8"),
+    (AdaptivePool(size=2), (TOKENS,), "a map"),
     (MaxPool(k=9, p=0), (MAP,), "at least 9 x 9"),
     (GlobalPool(), (VECTOR,), "tokens"),
     (Attention(heads=3), (MAP,), "a divisor of 8"),

@@ -12,7 +12,6 @@ from archdsl.ir.graph import Static
 from archdsl.ir.scopes import decisions
 from archdsl.resources import PACKAGE
 from archdsl.space.view import SearchSpace
-from archdsl.syntax.errors import ArchError
 from archdsl.syntax.parse import parse
 from tests.space_programs import every_filling
 
@@ -131,8 +130,19 @@ def test_every_architecture_resolves(source: str) -> None:
         assert SearchSpace(program).size == 1
 
 
-def test_a_cell_under_two_holes_is_refused() -> None:
+def test_a_cell_that_two_holes_may_use_is_always_decided() -> None:
     source = text("cell c(x) { return x -> {id | conv(8, k=3)} }", "y = x -> {c | id} -> {c | id}")
-    with pytest.raises(ArchError, match="depends on several holes at once") as error:
-        written(source)
-    assert error.value.diagnostics[0].code == "E0507"
+    space = written(source)
+    assert space.size == 2**3
+    unused = space.parse(f"{space.program.space}/network[id id]/c[id]")
+    assert unused.text.endswith("/network[id id]/c[id]")
+
+
+def test_a_block_in_a_cell_that_two_holes_may_use_follows_its_own_hole() -> None:
+    inner = "block b(x) = x -> {relu | gelu}\ncell c(x) = x -> {b | id}"
+    assert written(text(inner, "y = x -> {c | id} -> {c | id}")).size == 2 * 2 * 3
+
+
+def test_a_family_uses_its_own_members() -> None:
+    motif = "cell m[l](x) = x -> (if l == 1 then {relu | gelu} else {id | a = m[l-1] -> m[l-1]})"
+    assert written(text(motif, "y = x -> m[3]")).size == 1 + 1 + 2

@@ -7,12 +7,13 @@ import random
 import pytest
 import torch
 
+from archdsl.ir.printer import print_program
 from archdsl.load import load_network
 from archdsl.passes.driver import optimise
 from archdsl.passes.weights import Keep
 from archdsl.verify.compare import smooth, verify_optimised
 from archdsl.verify.equal import Comparison, Subject
-from archdsl.verify.networks import verify
+from archdsl.verify.networks import Verifier, verify
 from archdsl.verify.plain import plain_network
 from tests.shipped import shipped, written
 from tests.verify_full import EIGHTH, EIGHTH_201, Job, jobs
@@ -102,6 +103,24 @@ def test_smooth_networks_have_no_kinks() -> None:
     assert smooth(gelu.program) is gelu.program
 
 
+def test_chance_is_switched_off() -> None:
+    """Noise on the way is no difference, and no pass takes two draws for one."""
+    space = written("""archdsl 1
+      space s() {
+        block noisy(x; c) {
+          y = x -> {conv = conv(c, k=3) -> dropout(0.3) | drop_path(0.2)}
+          return sum(y -> dropout(0.5), y -> dropout(0.5), x)
+        }
+        net network(image: 4 x 4 x 4) { return image -> noisy(c=4)^2 -> flatten -> linear(3) }
+      }""")
+    verifier = Verifier(space)
+    for index in range(space.size):
+        verdict = verifier(space.unrank(index))
+        assert verdict.ok, str(verdict)
+    optimised = print_program(optimise(space.resolve(space.unrank(0))).program)
+    assert optimised.count("= dropout %") == 2  # of one input, in the one form of the block
+
+
 def test_missing_and_superfluous_weights_are_mismatches() -> None:
     space = written(TWO_INPUT_CELLS)
     program = space.resolve(space.unrank(3))
@@ -124,7 +143,7 @@ def test_a_layer_scale_of_1e_5_hides_nothing() -> None:
     torch.manual_seed(0)
     state = {name: torch.randn_like(tensor) for name, tensor in reference.state_dict().items()}
     subjects = Subject("first", reference), Subject("second", other)
-    comparison = Comparison(subjects[0], subjects[0], state, torch.randn(2, 4, 6, 6))
+    comparison = Comparison(subjects[0], subjects[0], state, (torch.randn(2, 4, 6, 6),))
     assert not all(row.ok for row in comparison.float64(subjects[1]))
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archdsl.cli.command import FAILED, Session, Several, X, command, space_names
-from archdsl.cli.output import exit_code, input_lines, put, put_json, report
+from archdsl.cli.batches import answer_each, told
+from archdsl.cli.command import Session, Several, X, command, space_names
+from archdsl.cli.output import input_lines, json_line, put, put_json
 from archdsl.syntax.errors import ArchError, fault
 
 if TYPE_CHECKING:
     from archdsl.formats import Format
-    from archdsl.ir.graph import Program
     from archdsl.library import Found
 
 app = typer.Typer()
@@ -22,49 +21,15 @@ app = typer.Typer()
 PRINTED = ("params", "macs", "live_params", "live_macs", "flops", "activation_bytes")
 
 
-def each(session: Session, named: Iterable[str], work: Callable[[Found], None]) -> int:
-    """Do the work for each X, and for each line where one is `-`; the exit code.
-
-    What is wrong is told and does not keep the rest from being done.
-    """
-    worst = 0
-    for name in named:
-        if name == "-":
-            worst = max(worst, each_line(session, lambda line: work(session.library.string(line))))
-            continue
-        try:
-            work(session.library.find(name))
-        except ArchError as error:
-            report(error, as_json=session.json)
-            worst = max(worst, exit_code(error))
-    return worst
-
-
 def each_line(session: Session, work: Callable[[str], None]) -> int:
     """Do the work for each line of standard input; wrong lines are told with their numbers."""
     worst = 0
     for number, line in input_lines():
-        if number == FEW:
-            _expect_many()
         try:
             work(line)
         except ArchError as error:
-            report(error, as_json=session.json, before=f"line {number}: ")
-            # A line is text of the user's, whatever it names: 1 unless archdsl itself failed.
-            worst = max(worst, FAILED if exit_code(error) == FAILED and _ours(error) else 1)
+            worst = max(worst, told(session, error, number))
     return worst
-
-
-FEW = 32
-
-
-def _expect_many() -> None:
-    """Do not look for garbage in the spaces that are open: a sixth faster."""
-    gc.freeze()
-
-
-def _ours(error: ArchError) -> bool:
-    return any(diagnostic.code >= "E09" for diagnostic in error.diagnostics)
 
 
 # --- cost and id -----------------------------------------------------------------------------
@@ -77,34 +42,33 @@ def cost(session: Session, named: Several) -> int:
     `live_` figures leave out what no output needs. '-' prints one line of JSON for each string.
     """
     as_json = session.json or "-" in named
-    show = _put_costs_as_json if as_json else _put_costs
-    return each(session, named, lambda found: show(found.network()))
+    return answer_each(session, named, lambda found: _costs(found, as_json))
 
 
-def _put_costs_as_json(network: Program) -> None:
-    from archdsl.passes.figures import figures
-    from archdsl.passes.identity import identity
+def _costs(found: Sequence[Found], as_json: bool) -> Iterator[str]:
+    from archdsl.passes.many import many
 
-    known = figures(network)
-    put_json({"id": identity(network)} | {name: known[name] for name in PRINTED})
+    known = many(found[0].space)
+    architectures = [one.require() for one in found]
+    for architecture, costs in zip(architectures, known.costs(architectures), strict=True):
+        name = known.identity(architecture)
+        if as_json:
+            yield json_line({"id": name} | {metric: costs[metric] for metric in PRINTED})
+        else:
+            yield _costs_as_text(architecture.text, costs, name)
 
 
-def _put_costs(network: Program) -> None:
-    from archdsl.passes.figures import figures
-    from archdsl.passes.identity import identity
-
-    known = figures(network)
+def _costs_as_text(genotype: str, known: dict[str, int], name: str) -> str:
     rows = (
         ("parameters", f"{known['params']:,}", _live(known, "params")),
         ("MACs", f"{known['macs']:,}", _live(known, "macs")),
         ("FLOPs", f"{known['flops']:,}", ""),
         ("activations", f"{known['activation_bytes']:,} bytes", ""),
         ("peak memory", f"{known['peak_bytes']:,} bytes", ""),
-        ("id", identity(network), ""),
+        ("id", name, ""),
     )
-    put(network.genotype)
-    for name, value, live in rows:
-        put(f"  {name:<12}  {value}{live}")
+    lines = (f"  {row:<12}  {value}{live}\n" for row, value, live in rows)
+    return f"{genotype}\n{''.join(lines)}"
 
 
 def _live(known: dict[str, int], name: str) -> str:
@@ -119,17 +83,19 @@ def id_(session: Session, named: Several) -> int:
     Equal up to names of weights, order and nesting of sums, dead code, zeros, identities and
     repeated operations without weights.
     """
-    from archdsl.passes.identity import identity
+    return answer_each(session, named, lambda found: _ids(found, session.json))
 
-    def show(found: Found) -> None:
-        network = found.network()
-        name = identity(network)
-        if session.json:
-            put_json({"id": name, "architecture": network.genotype})
+
+def _ids(found: Sequence[Found], as_json: bool) -> Iterator[str]:
+    from archdsl.passes.many import many
+
+    known = many(found[0].space)
+    for one in found:
+        name = known.identity(one.require())
+        if as_json:
+            yield json_line({"id": name, "architecture": one.require().text})
         else:
-            put(name)
-
-    return each(session, named, show)
+            yield f"{name}\n"
 
 
 # --- sample ----------------------------------------------------------------------------------

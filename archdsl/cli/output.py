@@ -6,12 +6,17 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from archdsl.syntax.errors import ArchError
 
+if TYPE_CHECKING:
+    from io import BufferedReader
+
 LONGEST_LINE = 1 << 20
 """Bytes of standard input that are read as one line; the parser refuses a quarter of it."""
+
+AT_ONCE = 1 << 18
 
 
 def put(text: str) -> None:
@@ -21,7 +26,12 @@ def put(text: str) -> None:
 
 def put_json(value: Any) -> None:
     """One JSON value on one line."""
-    put(json.dumps(value, ensure_ascii=False))
+    put(json_line(value))
+
+
+def json_line(value: Any) -> str:
+    """One JSON value as a line."""
+    return json.dumps(value, ensure_ascii=False) + "\n"
 
 
 def note(text: str) -> None:
@@ -55,18 +65,27 @@ def exit_code(error: ArchError) -> int:
 
 
 def input_lines() -> Iterator[tuple[int, str]]:
-    """The lines of standard input that hold something, with their numbers from 1, as they come.
+    """The lines of standard input that hold something, with their numbers from 1, as they come."""
+    for batch in input_batches():
+        yield from batch
+
+
+def input_batches() -> Iterator[list[tuple[int, str]]]:
+    """The lines of standard input, those together that have come together.
 
     Bytes that are no UTF-8 stay visible as escapes, so that the line is refused by its reader.
     """
-    stream = sys.stdin.buffer if sys.stdin else None
-    if stream is None:
-        return
-    number = 0
-    while raw := stream.readline(LONGEST_LINE):
-        number += 1
-        while not raw.endswith(b"\n") and (rest := stream.readline(LONGEST_LINE)):
-            raw = raw[:LONGEST_LINE] + rest[-1:]  # the rest of a line that is too long anyway
-        line = raw.decode("utf-8", "backslashreplace").strip()
-        if line:
-            yield number, line
+    stream = cast("BufferedReader", sys.stdin.buffer) if sys.stdin else None
+    number, rest = 0, b""
+    while stream is not None:
+        chunk = stream.read1(AT_ONCE)
+        lines = (rest + chunk).split(b"\n")
+        rest = lines.pop()[:LONGEST_LINE] if chunk else b""  # too long already: the rest is moot
+        yield [(at, text) for at, raw in enumerate(lines, number + 1) if (text := _text(raw))]
+        number += len(lines)
+        if not chunk:
+            return
+
+
+def _text(raw: bytes) -> str:
+    return raw[:LONGEST_LINE].decode("utf-8", "backslashreplace").strip()

@@ -23,6 +23,7 @@ from archdsl.codegen.parameters import Parameters, parametrise
 from archdsl.codegen.patterns import Functions, find_pattern
 from archdsl.codegen.plan import Plan
 from archdsl.codegen.steps import Chain, Leaf, Part, Pick, Step, Unit, UnitKey, Use
+from archdsl.codegen.told import told_inside
 
 
 @dataclass(slots=True, kw_only=True)
@@ -182,7 +183,7 @@ class Classes:
             case Part(key):
                 return self._new(key)
             case Chain(members):
-                loose = emitter.choice_inside(step) or emitter.told_inside(step)
+                loose = emitter.choice_inside(step) or told_inside(step)
                 of = "nn.ModuleList" if loose else "nn.Sequential"
                 return Several(of, tuple(self._made(member, emitter) for member in members))
             case _:

@@ -7,12 +7,13 @@ group apart, its nodes become steps one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 
 from archdsl.codegen.simplify import simplify
-from archdsl.codegen.sizes import use_parameters
+from archdsl.codegen.sizes import number_in, use_parameters
 from archdsl.codegen.steps import (
     Chain,
     Gather,
@@ -42,6 +43,8 @@ from archdsl.ir.graph import (
     Number,
     Path,
     Program,
+    Static,
+    Variant,
 )
 from archdsl.ops.constants import Zero
 
@@ -112,7 +115,7 @@ class Flow:
             )
             self._fill(unit, region)
         node = graph.nodes[out]
-        told = {n: [row[n] for row in graph.rows] for n in self.units[key].parameters}
+        told = {n: [number_in(row, n) for row in graph.rows] for n in self.units[key].parameters}
         return Step(
             out=out,
             args=inputs,
@@ -237,7 +240,7 @@ class _Collector:
             Number(
                 field=name,
                 keyword=name,
-                values=change(node.sizes.variants, lambda size, name=name: rows[size.row][name]),
+                values=change(node.sizes.variants, partial(_in_row, rows, name)),
             )
             for name in used.parameters
         )
@@ -281,11 +284,15 @@ def _is_module(step: Step) -> bool:
         return False
     match step.what:
         case Leaf(_, code):
-            return bool(code.constructor) and not step.numbers
+            return bool(code.constructor) and not step.numbers and "{self}" not in code.expression
         case Use() | Part() | Chain():
             return True
         case _:
             return False
+
+
+def _in_row(rows: Sequence[Mapping[str, Static]], name: str, size: Variant) -> int | float:
+    return number_in(rows[size.row], name)
 
 
 def numbers_of(step: Step) -> Iterator[Number]:

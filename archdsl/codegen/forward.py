@@ -17,13 +17,12 @@ from archdsl.codegen.code import LINE, Expr, block, fill, join
 from archdsl.codegen.conditions import Conditions
 from archdsl.codegen.gathers import emit_gather
 from archdsl.codegen.guards import name_guards
-from archdsl.codegen.modules import Modules
 from archdsl.codegen.literals import Table
-from archdsl.codegen.naming import VARIABLES, Taken, attribute, safe
+from archdsl.codegen.modules import Modules
+from archdsl.codegen.naming import VARIABLES, safe
 from archdsl.codegen.needs import Diagram
 from archdsl.codegen.patterns import Functions
 from archdsl.codegen.plan import Branch, Plan
-from archdsl.codegen.sizes import Sizing
 from archdsl.codegen.steps import (
     Chain,
     Gather,
@@ -37,9 +36,10 @@ from archdsl.codegen.steps import (
     UnitKey,
     Use,
 )
+from archdsl.codegen.told import parameter, told, told_inside
 from archdsl.ir.cases import holes_of
 from archdsl.ir.formula import Formula
-from archdsl.ir.graph import USE, Number
+from archdsl.ir.graph import USE
 
 DEPTH = 4
 TEMPORARIES = ("x", "y", "z", "u", "v", "w")
@@ -82,7 +82,7 @@ class Emitter:
         for value, name in zip(unit.inputs, unit.names, strict=True):
             self.names[value] = self.safe(name)
         self.names_of_inputs |= self.names
-        self.reserved.update(self.parameter(name) for name in unit.parameters)
+        self.reserved.update(parameter(name) for name in unit.parameters)
         self.zeros |= {s.out: s for s in unit.steps if isinstance(s.what, Nothing)}
         for step in reversed(self.plan.steps.values()):
             if isinstance(step.what, Pick) and step.out not in self.absorbed:
@@ -238,7 +238,7 @@ class Emitter:
                 return self.forms[step.out].emit(self, step)
             case Gather():
                 return emit_gather(self, step)
-            case Chain(members) if self.choice_inside(step) or self.told_inside(step):
+            case Chain(members) if self.choice_inside(step) or told_inside(step):
                 return emit_chain(self, step, members)
             case Project():
                 return []
@@ -324,7 +324,7 @@ class Emitter:
         """What the code of a step adds around its arguments."""
         match step.what:
             case Leaf(_, code):
-                return code.expression or self.access(step) + "".join(self.told(step))
+                return code.expression or self.access(step) + "".join(told(self, step))
             case Use() | Part() | Chain():
                 return self.access(step) + self.choice_of(step)
             case _:
@@ -342,7 +342,7 @@ class Emitter:
                 return Expr(f"torch.zeros_like({self.value(step.args[0]).text})", depth=1)
             case _:
                 args = [self.value(arg) for arg in step.args]
-                texts = [arg.text for arg in args] + self.told(step)
+                texts = [arg.text for arg in args] + told(self, step)
                 if choice := self.choice_of(step):
                     texts.append(choice)
                 depth = 1 + max((arg.depth for arg in args), default=0)
@@ -350,41 +350,6 @@ class Emitter:
 
     def access_if(self, step: Step) -> str:
         return self.access(step) if isinstance(step.what, Leaf) and step.what.stored else ""
-
-    # --- sizes -----------------------------------------------------------------------------
-
-    def parameter(self, name: str) -> str:
-        """How `forward` calls a size that the use of its module decides."""
-        return safe(name, VARIABLES)
-
-    def told(self, step: Step) -> list[str]:
-        """The sizes that a step's module is told: by keyword, or by position to our own."""
-        named = isinstance(step.what, Leaf)
-        return [
-            f"{number.keyword}={self.size(number)}" if named else self.size(number)
-            for number in step.numbers
-        ]
-
-    def size(self, number: Number) -> str:
-        holes = self.plan.diagrams.holes
-        sizing = Sizing(
-            self.plan.unit.graph, lambda n: self.hole(n) if n in holes else self.parameter(n)
-        )
-        spelled = sizing.spell(number)
-        if spelled.table is None:
-            return spelled.text
-        if spelled.table not in self.tables:
-            wanted = attribute(number.label or number.keyword)
-            used = {*self.tables.values(), *(path[0] for path in self.modules.stored)}
-            taken = Taken(used)
-            self.tables[spelled.table] = taken.claim(wanted)
-        return f"self.{self.tables[spelled.table]}{spelled.text.removeprefix('{table}')}"
-
-    def told_inside(self, step: Step) -> bool:
-        """Whether a member of a chain is told a size."""
-        return isinstance(step.what, Chain) and any(
-            member.numbers or self.told_inside(member) for member in step.what.members
-        )
 
     # --- choices ---------------------------------------------------------------------------
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from archdsl.codegen.literals import Table, literal
 from archdsl.codegen.modules import Slot
 from archdsl.codegen.naming import VARIABLES, Taken, safe
 
-Number: TypeAlias = int | float | bool | Table
-Values: TypeAlias = tuple[Number, ...]
+Number: TypeAlias = int | float | bool
+Values: TypeAlias = tuple[Any, ...]
+"""Numbers, or tables of them: one for each row."""
 
 # Roles that measure the same thing; only within one family, and along the laws below, is a
 # number taken for a function of another: anything else would be a coincidence.

@@ -13,8 +13,10 @@ from archdsl.codegen.literals import docstring, in_docstring, literal, paragraph
 from archdsl.codegen.modules import Kept, Made, New, Several, Slot
 from archdsl.codegen.naming import IMPORTED, Taken, camel, stem
 from archdsl.codegen.steps import Chain, Leaf, Part, Step, Unit, Use
+from archdsl.codegen.told import parameter
 from archdsl.codegen.types import Types
 from archdsl.codegen.view import ClassView, FunctionView, HelperView
+from archdsl.ir.types import TensorType
 from archdsl.ops.base import Helper, Operation
 from archdsl.syntax.tree import ModuleKind
 
@@ -100,10 +102,7 @@ class Renderer:
         unit = draft.unit
         parameters = [p.declaration for p in item.parameters.parameters]
         inputs = [f"{draft.emitter.names_of_inputs[value]}: Tensor" for value in unit.inputs]
-        inputs += [
-            f"{draft.emitter.parameter(name)}: {_annotation(unit, name)}"
-            for name in unit.parameters
-        ]
+        inputs += [f"{parameter(name)}: {_annotation(unit, name)}" for name in unit.parameters]
         if choice := self.choice_type(draft):
             inputs.append(f"choice: {choice}")
         results = len(unit.outputs)
@@ -133,10 +132,10 @@ class Renderer:
         unit = item.model.unit
         if not unit.inputs:
             return ""
-        shape = unit.type_of(unit.inputs[0]).shape
+        types = [unit.type_of(value) for value in unit.inputs]
         if item is self.classes.root:
-            return f"({join(('B', *map(str, shape)))})"
-        return AXES.get(len(shape), "")
+            return join(f"({join(('B', *map(str, type_.shape)))})" for type_ in types)
+        return _axes(types[0])
 
     # --- documentation -----------------------------------------------------------------------
 
@@ -186,6 +185,11 @@ def _annotation(unit: Unit, name: str) -> str:
     """The type of a size that a use tells."""
     whole = all(isinstance(row[name], int) for row in unit.graph.rows)
     return "int" if whole else "float"
+
+
+def _axes(type_: TensorType) -> str:
+    """What a reader calls the axes of a value."""
+    return "(B, T)" if type_.below is not None else AXES.get(len(type_.shape), "")
 
 
 def _arguments(slots: Sequence[Slot], texts: Iterator[str]) -> Iterator[str]:

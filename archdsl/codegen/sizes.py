@@ -7,19 +7,18 @@ use of a module decides is a parameter of its `forward`; any other is looked up 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 from archdsl.codegen.code import join
 from archdsl.codegen.conditions import hole_values
 from archdsl.codegen.literals import Table, literal
-from archdsl.ir.cases import Cases, Tree, holes_of, select
+from archdsl.ir.cases import Cases, Tree, holes_of
 from archdsl.ir.formula import ALWAYS
-from archdsl.ir.graph import USE, Graph, Hole, Number
+from archdsl.ir.graph import USE, Graph, Number, Static
 
 Size = int | float
-Value = int | float | str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +37,10 @@ class Sizing:
     name: Callable[[str], str]
 
     def spell(self, number: Number) -> Spelled:
-        tree = number.values
+        tree: Tree[Size] = number.values
         if not isinstance(tree, Cases):
             return Spelled(literal(tree))
-        axes = [self._axis(hole, tree) for hole in holes_of(tree)]
+        axes = [self._axis(hole, tree) for hole in holes_of(number.values)]
         if len(axes) == 1 and all(select_by(tree, [row]) == row.value for row in axes[0].rows):
             return Spelled(axes[0].text)
         keys = [axis.text for axis in axes]
@@ -81,9 +80,9 @@ class Axis:
     rows: tuple[Row, ...]
 
 
-def select_by(tree: Tree[Size], taken: object) -> Size:
+def select_by(tree: Tree[Size], taken: Sequence[Row]) -> Size:
     """The number for some decisions; for those that it does not ask, whatever they are."""
-    known = {row.hole: row.number for row in taken}  # type: ignore[attr-defined]
+    known = {row.hole: row.number for row in taken}
     while isinstance(tree, Cases):
         numbers = dict(tree.of)
         tree = numbers.get(known[tree.hole], tree.of[0][1])
@@ -100,6 +99,14 @@ def use_parameter(graph: Graph, tree: Tree[Size]) -> str:
         if all(len(found) == 1 for found in groups.values()):
             return name
     raise AssertionError("a size that no parameter of the use decides")
+
+
+def number_in(given: Mapping[str, Static], name: str) -> Size:
+    """One of the numbers that a use gives."""
+    value = given[name]
+    if isinstance(value, str):
+        raise AssertionError("a size is a number")
+    return value
 
 
 def _restricted(tree: Tree[Size], row: int) -> Tree[Size]:

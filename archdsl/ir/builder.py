@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from archdsl.ir.budget import Budget
 from archdsl.ir.cases import Cases, Tree, branch, change, combine, settle
+from archdsl.ir.drafts import Draft, HoleDraft, Position, Under, formula_of
 from archdsl.ir.elastic import largest_kinds, sized
 from archdsl.ir.find import spoken
 from archdsl.ir.formula import (
     ALWAYS,
     Formula,
-    Taken,
-    all_of,
-    any_of,
 )
 from archdsl.ir.graph import (
     USE,
@@ -36,53 +35,7 @@ from archdsl.ops.base import Operation, OperationError, Types
 from archdsl.syntax.errors import ArchError, fault
 from archdsl.syntax.tree import Quantity, Span
 
-Under = tuple[tuple[str, tuple[int, ...]], ...]
-
-
 MAX_ELEMENTS = 10**12
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where the elaborator stands: names, indices and enclosing alternatives.
-
-    `written` are the alternatives that enclose this place of the text, `under` those and the
-    cases of varying values that are being worked out, `varied` the labels of these cases.
-    `turns` is how often the enclosing loops and repetitions come here, `cases` the number of
-    cases worked out side by side.
-    """
-
-    prefix: Steps = ()
-    indices: tuple[str, ...] = ()
-    varied: tuple[str, ...] = ()
-    loops: tuple[str, ...] = ()
-    under: Under = ()
-    written: Under = ()
-    hint: str = ""
-    turns: int = 1
-    cases: int = 1
-
-
-@dataclass(slots=True)
-class Draft:
-    """A node whose path is still steps; its attributes are those of `Node`."""
-
-    kind: Kind
-    args: tuple[int, ...]
-    types: tuple[TensorType, ...]
-    under: Formula
-    span: Span | None
-    steps: Steps = ()
-    label: str = ""
-    sizes: Sizes | None = None
-
-
-@dataclass(slots=True)
-class _HoleDraft:
-    hole: Hole
-    base: str
-    place: tuple[int, ...]
-    indices: tuple[str, ...]
 
 
 @dataclass(slots=True)
@@ -96,7 +49,7 @@ class Builder:
     elastic: bool = False
     at: Position = field(default_factory=Position)
     drafts: list[Draft] = field(default_factory=list)
-    hole_drafts: list[_HoleDraft] = field(default_factory=list)
+    hole_drafts: list[HoleDraft] = field(default_factory=list)
     holed: set[Steps] = field(default_factory=set)
     known_holes: dict[tuple[object, ...], str] = field(default_factory=dict)
     formulas: dict[Under, Formula] = field(default_factory=dict)
@@ -189,7 +142,7 @@ class Builder:
             return ALWAYS
         known = self.formulas.get(under)
         if known is None:
-            known = self.formulas[under] = _formula(under)
+            known = self.formulas[under] = formula_of(under)
         return known
 
     def add(
@@ -295,7 +248,7 @@ class Builder:
     def _variant(self, operation: Operation, inputs: Types, span: Span) -> Variant:
         """One size of an operation, checked."""
         try:
-            result = operation.infer(inputs)
+            types = operation.results(inputs)
         except OperationError as problem:
             raise fault(
                 "E0401",
@@ -305,7 +258,6 @@ class Builder:
                 expected=problem.expected,
                 hint=problem.hint,
             ) from None
-        types = (result,) if isinstance(result, TensorType) else result
         for type_ in types:
             if not 0 < type_.elements <= MAX_ELEMENTS or min(type_.shape) < 1:
                 raise fault(
@@ -347,7 +299,7 @@ class Builder:
         if count == 1:
             return whole
         items = [
-            self.add_sized(Item(i), (whole,), change(results, lambda types, i=i: (types[i],)), span)
+            self.add_sized(Item(i), (whole,), change(results, partial(_member, i)), span)
             for i in range(count)
         ]
         return Series(tuple(items), tuple(str(i) for i in range(count)))
@@ -382,14 +334,14 @@ class Builder:
             quantity=quantity,
             count=count,
             labels=labels,
-            under=_formula(at.written),
+            under=formula_of(at.written),
             parent=at.written[-1] if at.written else None,
             entry=self.entry,
             span=span,
         )
         indices = tuple(i for step in at.prefix for i in step.indices) + at.indices
         places = (*(p for step in at.prefix for p in step.place), span.start)
-        self.hole_drafts.append(_HoleDraft(hole, base, places, indices))
+        self.hole_drafts.append(HoleDraft(hole, base, places, indices))
         return key
 
     def _again(self, key: str, labels: tuple[str, ...], span: Span) -> str:
@@ -422,5 +374,5 @@ class Builder:
         }
 
 
-def _formula(under: Under) -> Formula:
-    return all_of(any_of(Taken(hole, i) for i in taken) for hole, taken in under)
+def _member(index: int, types: Types) -> Types:
+    return (types[index],)

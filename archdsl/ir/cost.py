@@ -49,7 +49,7 @@ class Pricer:
 
     def _graph(self, graph: Graph, live: frozenset[int] | None) -> Cost:
         nodes = graph.nodes
-        sizes = [_bytes(node) for node in nodes]
+        sizes = [bytes_of(node) for node in nodes]
         peaks = [0] * len(nodes)
         weights: dict[Path, int] = {}  # by path: what is tied counts once
         macs = activations = 0
@@ -100,7 +100,7 @@ def _peak(graph: Graph, sizes: Sequence[int], inner: Sequence[int]) -> int:
     return peak
 
 
-def _bytes(node: Node) -> int:
+def bytes_of(node: Node) -> int:
     """What a node allocates; an item of several results is a part of them."""
     if isinstance(node.kind, Item):
         return 0

@@ -8,9 +8,9 @@ from hashlib import sha256
 
 from archdsl.ir.budget import Budget, check_limits
 from archdsl.ir.builder import Builder
+from archdsl.ir.cases import Tree, branch
 from archdsl.ir.evaluate import WORDS, Evaluator
 from archdsl.ir.finish import finish
-from archdsl.ir.cases import branch
 from archdsl.ir.graph import USE, Graph, Invoke, Program, Static
 from archdsl.ir.headers import Headers, head, is_static, spelled
 from archdsl.ir.limits import Limits
@@ -21,6 +21,7 @@ from archdsl.ir.types import TensorType
 from archdsl.ir.uses import Row
 from archdsl.ir.values import Names, Value, Varying, kind_of
 from archdsl.ir.work import Work
+from archdsl.ops.base import Types
 from archdsl.syntax import tree
 from archdsl.syntax.errors import fault
 from archdsl.syntax.printer import canonical
@@ -165,7 +166,7 @@ class Elaborator:
             )
         made = (definition.name, index, rows)
         if made not in self.made:
-            with self.stack.entered(definition.name, use.span):
+            with self.stack.entered(_member(definition.name, index), use.span):
                 graph = self._graph(definition, index, rows, use)
             self.made[made] = key = f"{definition.name}#{len(self.modules)}"
             self.modules[key] = graph
@@ -263,7 +264,7 @@ class Elaborator:
             if given.shape and definition.kind is not ModuleKind.NET:
                 for type_ in types:
                     self._check_shape(definition, given, type_)
-            kinds = branch(USE, tuple((i, (type_,)) for i, type_ in enumerate(types)))
+            kinds: Tree[Types] = branch(USE, tuple((i, (t,)) for i, t in enumerate(types)))
             names.bound[given.name] = builder.input(given.name, kinds, given.span)
         work = Work(self, builder)
         work.lifter.labels[USE] = tuple(str(i) for i in range(len(rows)))
@@ -304,6 +305,11 @@ class Elaborator:
     def evaluator(self) -> Evaluator:
         """For expressions outside modules, where nothing can be applied."""
         return Work(self, Builder(self.budget)).evaluator
+
+
+def _member(name: str, index: tuple[int, ...]) -> str:
+    """A definition, or the member of a family: `motif[3, 1]` may use `motif[2, 1]`."""
+    return f"{name}[{', '.join(map(str, index))}]" if index else name
 
 
 def _holes(graph: Graph) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from functools import partial
 
 from archdsl.ir.arithmetic import is_number
 from archdsl.ir.cases import Cases, Tree, change, ends
 from archdsl.ir.graph import Number, Sizes, Variant
-from archdsl.ir.types import TensorType
 from archdsl.ir.values import Value, Varying
 from archdsl.ops.base import Operation, OperationError, Types
 from archdsl.syntax.errors import ArchError, fault
@@ -39,7 +39,7 @@ def largest(kinds: Sequence[Types]) -> Types | None:
         return None
     columns = zip(*kinds, strict=True)
     return tuple(
-        TensorType(tuple(map(max, zip(*(type_.shape for type_ in column), strict=True))))
+        replace(column[0], shape=tuple(map(max, zip(*(t.shape for t in column), strict=True))))
         for column in columns
     )
 
@@ -86,7 +86,7 @@ def sized(
         Number(
             field=name,
             keyword=keyword,
-            values=change(variants, lambda variant, name=name: _argument(variant, name)),
+            values=change(variants, partial(_argument, name)),
             label=labels.get(name, ""),
         )
         for name, keyword in form.takes.items()
@@ -95,7 +95,7 @@ def sized(
     return whole, replace(sizes, form=form, numbers=numbers), types
 
 
-def _argument(variant: Variant, name: str) -> int | float:
+def _argument(name: str, variant: Variant) -> int | float:
     value = getattr(variant.operation, name)
     if not is_number(value):
         raise AssertionError("a size is a number")
@@ -116,7 +116,7 @@ def _largest(
             raise _refused(first, f"cannot have {name} decided from call to call", span)
         most[name] = max(values)
     try:
-        whole = replace(first, **most)  # type: ignore[arg-type]
+        whole = replace(first, **most)
         whole.infer(inputs)
     except OperationError as problem:
         raise _refused(first, f"has largest sizes that do not fit: {problem}", span) from None

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from archdsl.ir import cases
-from archdsl.ir.builder import Builder, Draft
+from archdsl.ir.builder import Builder
+from archdsl.ir.drafts import Draft
 from archdsl.ir.formula import All, Any, Formula, Not, Taken, all_of, any_of, negate
 from archdsl.ir.graph import Apply, Choose, Graph, Invoke, Kind, Node, Path, Sizes
 from archdsl.ir.paths import Steps, name_all, name_paths

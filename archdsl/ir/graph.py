@@ -230,7 +230,8 @@ def types_of(node: Node, row: int) -> Types:
     """The types of a node whose size depends on nothing but the use."""
     if node.sizes is None or not isinstance(node.sizes.variants, Cases):
         return node.types
-    return select(node.sizes.variants, lambda _: row).types
+    sizes: Tree[Variant] = node.sizes.variants
+    return select(sizes, lambda _: row).types
 
 
 METRICS = (

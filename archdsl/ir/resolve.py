@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from archdsl.ir.formula import ALWAYS, All, Formula, Taken, holds
 from archdsl.ir.cases import select
+from archdsl.ir.formula import ALWAYS, All, Formula, Taken, holds
 from archdsl.ir.graph import (
     USE,
     Apply,
@@ -87,7 +87,7 @@ class _Resolver:
         position: dict[int, int] = {}
         invoked: list[str] = []
         for old, node in enumerate(graph.nodes):
-            if not _lives(node.under, chosen):
+            if not lives(node.under, chosen):
                 continue
             kind = node.kind
             if isinstance(kind, Choose):
@@ -125,7 +125,7 @@ def variant_of(node: Node, chosen: Chosen) -> Variant | None:
     return select(node.sizes.variants, lambda hole: chosen[hole][0])
 
 
-def _lives(formula: Formula, chosen: Chosen) -> bool:
+def lives(formula: Formula, chosen: Chosen) -> bool:
     """Whether a formula holds; the two that almost all nodes have are answered at once."""
     if isinstance(formula, Taken):
         return formula.alternative in chosen[formula.hole]
@@ -139,7 +139,7 @@ def _filled(node: Node, kind: Kind, chosen: Chosen, position: Mapping[int, int])
     args = node.args
     if isinstance(kind, Apply) and kind.when:
         present = zip(args, kind.when, strict=True)
-        args = tuple([arg for arg, when in present if _lives(when, chosen)])
+        args = tuple([arg for arg, when in present if lives(when, chosen)])
         kind = Apply(kind.operation)
     args = tuple([position[arg] for arg in args])
     if (size := variant_of(node, chosen)) is not None:

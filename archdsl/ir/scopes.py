@@ -7,12 +7,11 @@ block uses inside it: `("mixer",)`, `("network", "layer.3")`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from archdsl.ir.formula import (
     ALWAYS,
-    NEVER,
     All,
     Any,
     Formula,
@@ -115,25 +114,32 @@ def scopes(program: Program) -> tuple[Scope, ...]:
 
 def decisions(program: Program) -> tuple[Decision, ...]:
     """Every decision of the program, in the order of architecture strings."""
-    result: list[Decision] = []
+    found: list[Decision] = []
     for scope in scopes(program):
         for hole in program.modules[scope.module].holes:
-            under = all_of((scope.under, qualified(hole.under, scope.key)))
-            if under == NEVER:
-                continue
-            result.append(
-                Decision(
-                    key=qualify(scope.key, hole.name),
-                    scope=scope,
-                    hole=hole,
-                    under=under,
-                    parent=_parent(scope, hole),
-                )
-            )
-    return tuple(result)
+            key = qualify(scope.key, hole.name)
+            parent = _parent(scope, hole)
+            found.append(Decision(key=key, scope=scope, hole=hole, under=ALWAYS, parent=parent))
+    by_key = {decision.key: decision for decision in found}
+    return tuple(replace(decision, under=_under(decision, by_key)) for decision in found)
+
+
+def _under(decision: Decision, known: Mapping[str, Decision]) -> Formula:
+    """The alternatives of its parent, and of that one's parent, ...: outer ones first."""
+    terms: list[Formula] = []
+    while decision.parent is not None:
+        key, alternatives = decision.parent
+        terms.append(any_of(Taken(key, alternative) for alternative in alternatives))
+        decision = known[key]
+    return all_of(reversed(terms))
 
 
 def _parent(scope: Scope, hole: Hole) -> tuple[str, tuple[int, ...]] | None:
+    """The one hole that decides whether this one exists.
+
+    What several holes at once may use (a motif that any edge may take) is decided whether one of
+    them uses it or not, so it has none.
+    """
     if hole.parent is not None:
         name, alternatives = hole.parent
         return qualify(scope.key, name), alternatives
@@ -149,13 +155,7 @@ def _parent(scope: Scope, hole: Hole) -> tuple[str, tuple[int, ...]] | None:
     # Every use of the scope around the innermost hole leads here, so that hole alone decides.
     if all(key for key, _ in conditions) and len({key for key, _ in conditions}) == 1:
         return conditions[0][0], tuple(sorted({a for _, taken in conditions for a in taken}))
-    raise fault(
-        "E0507",
-        f"whether {scope.group} is used depends on several holes at once",
-        scope.span,
-        expected="uses inside the alternatives of one hole",
-        hint="use a block, which is decided anew at every use",
-    )
+    return None
 
 
 def _innermost(way: Formula) -> tuple[str, tuple[int, ...]]:

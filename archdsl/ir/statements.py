@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from archdsl.ir.evaluate import WORDS, Evaluator, flatten
 from archdsl.ir.cases import ends, holes_of
+from archdsl.ir.evaluate import WORDS, Evaluator, flatten
 from archdsl.ir.graph import USE, FrameKind
 from archdsl.ir.headers import head
 from archdsl.ir.paths import Step, binding_name

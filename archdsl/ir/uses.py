@@ -146,8 +146,8 @@ class Uses:
 
         builder = self.work.builder
         arguments = [*positional, *keywords.values()]
-        names = [*formals[: len(positional)], *keywords]
-        labels = {n: a.label for n, a in zip(names, arguments, strict=False) if is_labelled(a)}
+        formal = [*formals[: len(positional)], *keywords]
+        labels = {n: a.label for n, a in zip(formal, arguments, strict=False) if is_labelled(a)}
         # Under `elastic` sizes stay open; anything else is worked out case by case.
         open_ = [builder.elastic and isinstance(a, Varying) and is_size(a) for a in arguments]
 

@@ -78,10 +78,8 @@ def _node(
         return
     inputs = tuple(argument.type for argument in arguments)
     match node.kind:
-        case Apply() if node.sizes is not None:
-            yield from _sizes(node)
         case Apply():
-            yield from _apply(node, node.kind, inputs)
+            yield from _sizes(node) if node.sizes else _apply(node, node.kind, inputs)
         case Invoke(module) if module not in earlier:
             yield f"uses {module!r}, which is not before it"
         case Invoke(module):
@@ -144,11 +142,10 @@ def _apply(node: Node, kind: Apply, inputs: Types) -> Iterator[str]:
     if kind.when and len(kind.when) != len(inputs):
         yield "as many formulas as arguments are needed"
     try:
-        result = operation.infer(inputs)
+        types = operation.results(inputs)
     except OperationError as problem:
         yield f"{operation.keyword}: {problem}"
         return
-    types = (result,) if isinstance(result, TensorType) else result
     if types != node.types:
         yield f"{operation.keyword} gives {_show(types)}, the node says {_show(node.types)}"
 

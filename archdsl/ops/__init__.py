@@ -10,17 +10,31 @@ import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from archdsl.ops.activation import GELU, ReLU, Sigmoid, SiLU, Tanh
+from archdsl.ops.activation import (
+    ELU,
+    GELU,
+    HardSigmoid,
+    HardSwish,
+    LeakyReLU,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Tanh,
+)
 from archdsl.ops.attention import Attention
 from archdsl.ops.base import Operation, OperationError
 from archdsl.ops.constants import Identity, Zero
 from archdsl.ops.convolution import Conv, DepthwiseConv
+from archdsl.ops.dropout import Dropout, DropPath
+from archdsl.ops.embedding import Embedding
 from archdsl.ops.gate import Gate
 from archdsl.ops.joins import Concat, Mean, Product, Sum
 from archdsl.ops.linear import Linear
 from archdsl.ops.mlp import MLP, TokensLinear, TokensMLP
 from archdsl.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
-from archdsl.ops.pooling import AvgPool, GlobalPool, MaxPool, Pool
+from archdsl.ops.pooling import AdaptivePool, AvgPool, GlobalPool, MaxPool, Pool
+from archdsl.ops.rearrange import Channels, Crop, Flatten, Shuffle
 from archdsl.ops.resize import Resize
 from archdsl.ops.token_attention import SelfAttention
 from archdsl.ops.tokens import GLU, ClassToken, Positions, Token, TokenConv, Tokens, ToTokens
@@ -40,6 +54,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Conv,
     DepthwiseConv,
     Linear,
+    Embedding,
     BatchNorm,
     GroupNorm,
     LayerNorm,
@@ -50,10 +65,22 @@ OPERATIONS: tuple[type[Operation], ...] = (
     SiLU,
     Sigmoid,
     Tanh,
+    ReLU6,
+    HardSwish,
+    HardSigmoid,
+    ELU,
+    LeakyReLU,
+    Dropout,
+    DropPath,
     Pool,
     AvgPool,
     MaxPool,
     GlobalPool,
+    AdaptivePool,
+    Crop,
+    Channels,
+    Shuffle,
+    Flatten,
     Resize,
     Attention,
     SelfAttention,

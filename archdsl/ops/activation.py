@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from archdsl.ir.types import TensorType
-from archdsl.ops.base import Code, Operation, Traits, Types
+from archdsl.ops.base import Argument, Code, Operation, Traits, Types
 from archdsl.ops.shapes import only
 
 
@@ -17,6 +17,8 @@ class Activation(Operation):
     module: ClassVar[str]
     function: ClassVar[str]
     zero: ClassVar[bool] = True
+    relative: ClassVar[type[Activation] | None] = None
+    """A similar function without kinks, where this one has some."""
 
     def infer(self, inputs: Types) -> TensorType:
         return only(self.keyword, inputs)
@@ -24,16 +26,11 @@ class Activation(Operation):
     def code(self, inputs: Types) -> Code:
         return Code(constructor=self.module, expression=f"{self.function}({{0}})")
 
+    def smooth(self) -> Operation:
+        return self.relative() if self.relative else self
+
     def traits(self, inputs: Types) -> Traits:
         return Traits(zero=self.zero, per_channel=True, per_position=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReLU(Activation):
-    """max(x, 0)."""
-
-    keyword = attribute = "relu"
-    module, function = "nn.ReLU", "F.relu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,3 +64,80 @@ class Tanh(Activation):
 
     keyword = attribute = "tanh"
     module, function = "nn.Tanh", "torch.tanh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReLU(Activation):
+    """max(x, 0)."""
+
+    keyword = attribute = "relu"
+    module, function = "nn.ReLU", "F.relu"
+    relative = SiLU
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReLU6(Activation):
+    """min(max(x, 0), 6)."""
+
+    keyword = attribute = "relu6"
+    module, function = "nn.ReLU6", "F.relu6"
+    relative = SiLU
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardSwish(Activation):
+    """x relu6(x + 3) / 6 (Howard et al., "Searching for MobileNetV3", section 5.2)."""
+
+    keyword = attribute = "hard_swish"
+    module, function = "nn.Hardswish", "F.hardswish"
+    relative = SiLU
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardSigmoid(Activation):
+    """relu6(x + 3) / 6."""
+
+    keyword = attribute = "hard_sigmoid"
+    module, function = "nn.Hardsigmoid", "F.hardsigmoid"
+    zero = False
+    relative = Sigmoid
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ELU(Activation):
+    """x, and alpha (exp(x) - 1) where x is negative (Clevert et al., 2015)."""
+
+    keyword = attribute = "elu"
+    module, function = "nn.ELU", "F.elu"
+    relative = SiLU
+
+    alpha: float = 1.0
+
+    def code(self, inputs: Types) -> Code:
+        return _sloped(self.module, self.function, Argument(self.alpha, "alpha", "alpha"), 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeakyReLU(Activation):
+    """x, and slope x where x is negative."""
+
+    keyword = attribute = "leaky_relu"
+    module, function = "nn.LeakyReLU", "F.leaky_relu"
+    relative = SiLU
+
+    slope: float = 0.01
+
+    def code(self, inputs: Types) -> Code:
+        slope = Argument(self.slope, "slope", "negative_slope")
+        return _sloped(self.module, self.function, slope, 0.01)
+
+
+def _sloped(module: str, function: str, argument: Argument, default: float) -> Code:
+    """An activation with one number, which is left out at torch's default."""
+    if argument.value == default:
+        return Code(constructor=module, expression=f"{function}({{0}})")
+    return Code(
+        constructor=module,
+        arguments=(argument,),
+        expression=f"{function}({{0}}, {argument.keyword}={argument.value})",
+    )

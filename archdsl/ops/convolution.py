@@ -6,22 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import (
-    Argument,
-    Code,
-    Elastic,
-    Operation,
-    Slice,
-    Traits,
-    Types,
+from archdsl.ops.base import Argument, Code, Elastic, Operation, Slice, Traits, Types
+from archdsl.ops.shapes import (
+    at_least,
+    divides,
+    map_axes,
+    option,
+    same_padding,
+    scalar,
+    window,
 )
 from archdsl.ops.sharing import helpers, kernel_conv, kernel_slices
-from archdsl.ops.shapes import at_least, divides, map_axes, option, same_padding, window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conv(Operation):
-    """A convolution. Without `p`, odd kernels are padded so that stride 1 keeps the size."""
+    """A convolution. Without `p`, odd kernels are padded so that stride 1 keeps the size.
+
+    `kw`, `sw` and `pw` are those of the width, where they differ from those of the height.
+    """
 
     keyword = "conv"
     attribute = "conv"
@@ -34,38 +37,51 @@ class Conv(Operation):
     d: int = 1
     groups: int = 1
     bias: bool = True
+    kw: int | None = None
+    sw: int | None = None
+    pw: int | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (
-            ("channels", self.channels),
-            ("k", self.k),
-            ("s", self.s),
-            ("d", self.d),
-            ("groups", self.groups),
-        ):
-            at_least("conv", name, value, 1)
-        at_least("conv", "p", self.p, 0)
+        at_least("conv", "channels", self.channels, 1)
+        at_least("conv", "groups", self.groups, 1)
+        _check("conv", self)
         divides("conv", "groups", self.groups, self.channels, "output channels")
 
     @property
-    def padding(self) -> int:
-        return same_padding("conv", self.k, self.p, self.d)
+    def kernel(self) -> tuple[int, int]:
+        """Height and width of the kernel."""
+        return self.k, self.k if self.kw is None else self.kw
+
+    @property
+    def stride(self) -> tuple[int, int]:
+        return self.s, self.s if self.sw is None else self.sw
+
+    @property
+    def padding(self) -> tuple[int, int]:
+        height, width = self.kernel
+        across = self.p if self.pw is None else self.pw
+        return (
+            same_padding("conv", height, self.p, self.d),
+            same_padding("conv", width, across, self.d),
+        )
 
     def infer(self, inputs: Types) -> TensorType:
         channels, *size = map_axes("conv", inputs, hint="for vectors and tokens, use linear")
         divides("conv", "groups", self.groups, channels, "input channels")
         height, width = window(
-            "conv", (size[0], size[1]), k=self.k, s=self.s, p=self.padding, d=self.d
+            "conv", (size[0], size[1]), k=self.kernel, s=self.stride, p=self.padding, d=self.d
         )
         return TensorType((self.channels, height, width))
 
     def weights(self, inputs: Types) -> tuple[Weight, ...]:
-        shape = (self.channels, inputs[0].channels // self.groups, self.k, self.k)
+        shape = (self.channels, inputs[0].channels // self.groups, *self.kernel)
         weight = Weight(name="weight", shape=shape)
         return (weight, Weight(name="bias", shape=(self.channels,))) if self.bias else (weight,)
 
     def macs(self, inputs: Types) -> int:
-        return self.infer(inputs).elements * (inputs[0].channels // self.groups) * self.k**2
+        height, width = self.kernel
+        taps = inputs[0].channels // self.groups * height * width
+        return self.infer(inputs).elements * taps
 
     def code(self, inputs: Types) -> Code:
         channels = inputs[0].channels
@@ -75,9 +91,9 @@ class Conv(Operation):
             arguments=(
                 Argument(channels, "dim" if square else "in_channels"),
                 Argument(self.channels, "dim" if square else "out_channels"),
-                Argument(self.k, "kernel"),
-                *option("stride", self.s, 1),
-                *option("padding", self.padding, 0),
+                Argument(scalar(self.kernel), "kernel"),
+                *option("stride", scalar(self.stride), 1),
+                *option("padding", scalar(self.padding), 0),
                 *option("dilation", self.d, 1),
                 *option("groups", self.groups, 1, "dim" if self.depthwise(inputs) else "groups"),
                 *option("bias", self.bias, True),
@@ -103,11 +119,11 @@ class Conv(Operation):
             affine=True,
             zero=not self.bias,
             per_channel=self.depthwise(inputs),
-            per_position=self.k == 1 and self.s == 1 and self.padding == 0,
+            per_position=self.kernel == self.stride == (1, 1) and self.padding == (0, 0),
         )
 
     def describe(self) -> str:
-        return f"conv {self.k}x{self.k}" + (f" stride {self.s}" if self.s > 1 else "")
+        return f"conv {_windowed(self)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,24 +139,27 @@ class DepthwiseConv(Operation):
     p: int | None = None
     d: int = 1
     bias: bool = True
+    kw: int | None = None
+    sw: int | None = None
+    pw: int | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("k", self.k), ("s", self.s), ("d", self.d)):
-            at_least("dwconv", name, value, 1)
-        at_least("dwconv", "p", self.p, 0)
+        _check("dwconv", self)
 
     def as_conv(self, inputs: Types) -> Conv:
         """The same operation as a grouped convolution."""
         channels = map_axes("dwconv", inputs)[0]
-        padding = same_padding("dwconv", self.k, self.p, self.d)
         return Conv(
             channels=channels,
             k=self.k,
             s=self.s,
-            p=padding,
+            p=self.p,
             d=self.d,
             groups=channels,
             bias=self.bias,
+            kw=self.kw,
+            sw=self.sw,
+            pw=self.pw,
         )
 
     def infer(self, inputs: Types) -> TensorType:
@@ -166,14 +185,37 @@ class DepthwiseConv(Operation):
         return self.as_conv(inputs).traits(inputs)
 
     def describe(self) -> str:
-        stride = f" stride {self.s}" if self.s > 1 else ""
-        return f"depthwise conv {self.k}x{self.k}{stride}"
+        return f"depthwise conv {_windowed(self)}"
+
+
+def _check(keyword: str, conv: Conv | DepthwiseConv) -> None:
+    """The ranges of what both convolutions take."""
+    for name, value in (
+        ("k", conv.k),
+        ("s", conv.s),
+        ("d", conv.d),
+        ("kw", conv.kw),
+        ("sw", conv.sw),
+    ):
+        at_least(keyword, name, value, 1)
+    at_least(keyword, "p", conv.p, 0)
+    at_least(keyword, "pw", conv.pw, 0)
+
+
+def _windowed(conv: Conv | DepthwiseConv) -> str:
+    """`3x3 stride 2`: kernel and stride in words."""
+    kernel = f"{conv.k}x{conv.k if conv.kw is None else conv.kw}"
+    stride = (conv.s, conv.s if conv.sw is None else conv.sw)
+    if stride == (1, 1):
+        return kernel
+    return f"{kernel} stride {stride[0]}" + (f"x{stride[1]}" if stride[0] != stride[1] else "")
 
 
 def _kernels(sizes: Sequence[Operation]) -> tuple[int, ...]:
     """The kernel sizes in ascending order; none where one cannot be the centre of another."""
     given = [size for size in sizes if isinstance(size, Conv | DepthwiseConv)]
     kernels = tuple(sorted({size.k for size in given}))
-    own_padding = any(size.p is not None for size in given)
-    several = len(kernels) > 1
-    return () if several and (own_padding or any(k % 2 == 0 for k in kernels)) else kernels
+    if len(kernels) == 1:
+        return kernels
+    square = all(size.p is size.pw is size.kw is None for size in given)
+    return kernels if square and all(k % 2 for k in kernels) else ()

@@ -81,6 +81,8 @@ class Zeros(Operation):
         return TensorType(self.shape)
 
     def code(self, inputs: Types) -> Code:
+        if inputs[0].shape == self.shape:
+            return Code(expression="torch.zeros_like({0})")
         shape = ", ".join(str(axis) for axis in self.shape)
         return Code(expression=f"{{0}}.new_zeros(len({{0}}), {shape})")
 

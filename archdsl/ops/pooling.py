@@ -1,4 +1,4 @@
-"""Pooling: over windows (`avg_pool`, `max_pool`, PoolFormer's `pool`) and over all positions."""
+"""Pooling: over windows (`avg_pool`, `max_pool`, PoolFormer's `pool`), to a size, over all."""
 
 from __future__ import annotations
 
@@ -48,9 +48,11 @@ def _check(keyword: str, k: int, s: int, p: int | None) -> None:
         )
 
 
-def _slide(keyword: str, inputs: Types, k: int, s: int, p: int) -> TensorType:
-    channels, *size = map_axes(keyword, inputs)
-    return TensorType((channels, *window(keyword, (size[0], size[1]), k=k, s=s, p=p)))
+def _slide(pool: AvgPool | MaxPool, inputs: Types) -> TensorType:
+    channels, *size = map_axes(pool.keyword, inputs)
+    k, s, p = ((n, n) for n in (pool.k, pool.s, pool.padding))
+    height, width = window(pool.keyword, (size[0], size[1]), k=k, s=s, p=p, ceil=pool.ceil)
+    return TensorType((channels, height, width))
 
 
 def _window_code(module: str, function: str, k: int, rest: tuple[Argument, ...]) -> Code:
@@ -65,7 +67,10 @@ def _window_code(module: str, function: str, k: int, rest: tuple[Argument, ...])
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvgPool(Operation):
-    """The mean of a window. `count_pad`: whether padding counts as zeros in the mean."""
+    """The mean of a window. `count_pad`: whether padding counts as zeros in the mean.
+
+    `ceil` keeps a last window that only partly covers the map.
+    """
 
     keyword = "avg_pool"
     attribute = "pool"
@@ -74,6 +79,7 @@ class AvgPool(Operation):
     s: int = 1
     p: int | None = None
     count_pad: bool = False
+    ceil: bool = False
 
     def __post_init__(self) -> None:
         _check("avg_pool", self.k, self.s, self.p)
@@ -83,7 +89,7 @@ class AvgPool(Operation):
         return same_padding("avg_pool", self.k, self.p)
 
     def infer(self, inputs: Types) -> TensorType:
-        return _slide("avg_pool", inputs, self.k, self.s, self.padding)
+        return _slide(self, inputs)
 
     def code(self, inputs: Types) -> Code:
         counted = self.count_pad or self.padding == 0
@@ -94,6 +100,7 @@ class AvgPool(Operation):
             (
                 *option("stride", self.s, self.k),
                 *option("padding", self.padding, 0),
+                *option("ceil_mode", self.ceil, False),
                 *option("count_include_pad", counted, True),
             ),
         )
@@ -109,7 +116,10 @@ class AvgPool(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MaxPool(Operation):
-    """The maximum of a window; padding never wins."""
+    """The maximum of a window; padding never wins.
+
+    `ceil` keeps a last window that only partly covers the map.
+    """
 
     keyword = "max_pool"
     attribute = "pool"
@@ -117,6 +127,7 @@ class MaxPool(Operation):
     k: int
     s: int = 1
     p: int | None = None
+    ceil: bool = False
 
     def __post_init__(self) -> None:
         _check("max_pool", self.k, self.s, self.p)
@@ -126,10 +137,14 @@ class MaxPool(Operation):
         return same_padding("max_pool", self.k, self.p)
 
     def infer(self, inputs: Types) -> TensorType:
-        return _slide("max_pool", inputs, self.k, self.s, self.padding)
+        return _slide(self, inputs)
 
     def code(self, inputs: Types) -> Code:
-        rest = (*option("stride", self.s, self.k), *option("padding", self.padding, 0))
+        rest = (
+            *option("stride", self.s, self.k),
+            *option("padding", self.padding, 0),
+            *option("ceil_mode", self.ceil, False),
+        )
         return _window_code("nn.MaxPool2d", "F.max_pool2d", self.k, rest)
 
     def traits(self, inputs: Types) -> Traits:
@@ -143,12 +158,46 @@ class MaxPool(Operation):
             per_position=_pointwise(self),
         )
 
+    def smooth(self) -> AvgPool:
+        return AvgPool(k=self.k, s=self.s, p=self.p, ceil=self.ceil)
+
     def describe(self) -> str:
         return f"max pool {self.k}x{self.k}" + (f" stride {self.s}" if self.s > 1 else "")
 
 
 def _pointwise(pool: AvgPool | MaxPool) -> bool:
     return pool.k == 1 and pool.s == 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdaptivePool(Operation):
+    """The mean over the cells of a grid of `size` x `size`; 1 keeps one position."""
+
+    keyword = "adaptive_pool"
+    attribute = "pool"
+
+    size: int
+
+    def __post_init__(self) -> None:
+        at_least("adaptive_pool", "size", self.size, 1)
+
+    def infer(self, inputs: Types) -> TensorType:
+        channels, _, _ = map_axes("adaptive_pool", inputs)
+        return TensorType((channels, self.size, self.size))
+
+    def code(self, inputs: Types) -> Code:
+        return Code(
+            constructor="nn.AdaptiveAvgPool2d",
+            arguments=(Argument(self.size, "size"),),
+            expression=f"F.adaptive_avg_pool2d({{0}}, {self.size})",
+        )
+
+    def traits(self, inputs: Types) -> Traits:
+        same = self.infer(inputs) == inputs[0]
+        return Traits(linear=True, affine=True, zero=True, per_channel=True, per_position=same)
+
+    def describe(self) -> str:
+        return f"avg pool to {self.size}x{self.size}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,19 +46,43 @@ def same_padding(keyword: str, k: int, p: int | None, d: int = 1) -> int:
 
 
 def window(
-    keyword: str, size: tuple[int, int], *, k: int, s: int, p: int, d: int = 1
+    keyword: str,
+    size: tuple[int, int],
+    *,
+    k: tuple[int, int],
+    s: tuple[int, int],
+    p: tuple[int, int],
+    d: int = 1,
+    ceil: bool = False,
 ) -> tuple[int, int]:
-    """Height and width after a window slides over a map."""
-    extent = d * (k - 1) + 1
-    height, width = ((axis + 2 * p - extent) // s + 1 for axis in size)
-    if height < 1 or width < 1:
+    """Height and width after a window slides over a map.
+
+    `ceil` keeps a last window that only partly covers the padded map, if it starts inside.
+    """
+    extent = (d * (k[0] - 1) + 1, d * (k[1] - 1) + 1)
+    if size[0] + 2 * p[0] < extent[0] or size[1] + 2 * p[1] < extent[1]:
         raise OperationError(
             f"the window of {keyword} is larger than its padded input",
-            found=f"{size[0]} x {size[1]} with padding {p}",
-            expected=f"at least {extent} x {extent}",
+            found=f"{size[0]} x {size[1]} with padding {scalar(p)}",
+            expected=f"at least {extent[0]} x {extent[1]}",
             hint="use a smaller kernel or stride before it, or more padding",
         )
+    height, width = (_steps(size[i], extent[i], s[i], p[i], ceil) for i in (0, 1))
     return height, width
+
+
+def _steps(size: int, extent: int, stride: int, padding: int, ceil: bool) -> int:
+    """How many windows fit along one axis."""
+    room = size + 2 * padding - extent
+    if not ceil:
+        return room // stride + 1
+    count = -(-room // stride) + 1
+    return count if (count - 1) * stride < size + padding else count - 1
+
+
+def scalar(pair: tuple[int, int]) -> int | tuple[int, int]:
+    """Two numbers for two axes as torch takes them: one where they are equal."""
+    return pair[0] if pair[0] == pair[1] else pair
 
 
 def at_least(keyword: str, name: str, value: int | None, least: int) -> None:
@@ -105,7 +129,10 @@ def number(value: float) -> int | float:
 
 
 def option(
-    name: str, value: int | float | bool, default: int | float | bool, role: str = ""
+    name: str,
+    value: int | float | bool | tuple[int, ...],
+    default: int | float | bool,
+    role: str = "",
 ) -> tuple[Argument, ...]:
     """A keyword argument in generated code, left out at its default."""
     return () if value == default else (Argument(value, role or name, name),)

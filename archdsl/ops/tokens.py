@@ -20,6 +20,14 @@ from archdsl.ops.shapes import at_least, axes, map_axes, option
 from archdsl.ops.sharing import helpers as helpers_of
 from archdsl.ops.sharing import shared
 
+TO_TOKENS = '''\
+class ToTokens(nn.Module):
+    """A map as tokens, row by row."""
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> (B, H*W, C)
+        return x.flatten(2).transpose(1, 2)
+'''
+
 CLASS_TOKEN = '''\
 class ClassToken(nn.Module):
     """A learned token before all others."""
@@ -63,14 +71,15 @@ class ToTokens(Operation):
     """A map as tokens, row by row."""
 
     keyword = "to_tokens"
-    attribute = "tokens"
+    attribute = "to_tokens"
+    helpers = (Helper(name="ToTokens", source=TO_TOKENS),)
 
     def infer(self, inputs: Types) -> TensorType:
         channels, height, width = map_axes("to_tokens", inputs)
         return TensorType((height * width, channels))
 
     def code(self, inputs: Types) -> Code:
-        return Code(expression="{0}.flatten(2).transpose(1, 2)")
+        return Code(constructor="ToTokens", helpers=("ToTokens",))
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(linear=True, affine=True, zero=True, per_channel=True)
@@ -158,7 +167,7 @@ class Token(Operation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tokens(Operation):
-    """The tokens from `first` to `last`, both included; without `last`, to the end."""
+    """The tokens from `first` up to, not including, `last`; without `last`, to the end."""
 
     keyword = "tokens"
     attribute = "tokens"
@@ -168,24 +177,31 @@ class Tokens(Operation):
 
     def __post_init__(self) -> None:
         at_least("tokens", "first", self.first, 0)
-        at_least("tokens", "last", self.last, self.first)
+        at_least("tokens", "last", self.last, self.first + 1)
 
     def infer(self, inputs: Types) -> TensorType:
         tokens, channels = _tokens("tokens", inputs)
-        last = tokens - 1 if self.last is None else self.last
-        _inside("tokens", "last", max(last, self.first), tokens)
-        return TensorType((last - self.first + 1, channels))
+        last = self.last or tokens
+        _inside("tokens", "first", self.first, tokens)
+        if last > tokens:
+            raise OperationError(
+                "tokens selects more than there is",
+                found=f"last={last} for {tokens} tokens",
+                expected=f"at most {tokens}",
+            )
+        return TensorType((last - self.first, channels))
 
     def code(self, inputs: Types) -> Code:
-        end = "" if self.last in (None, inputs[0].shape[0] - 1) else str((self.last or 0) + 1)
-        return Code(expression=f"{{0}}[:, {self.first or ''}:{end}]")
+        end = self.last if self.last != inputs[0].shape[0] else None
+        return Code(expression=f"{{0}}[:, {self.first or ''}:{end or ''}]")
 
     def traits(self, inputs: Types) -> Traits:
         whole = self.infer(inputs) == inputs[0]
         return Traits(linear=True, affine=True, zero=True, per_channel=True, per_position=whole)
 
     def describe(self) -> str:
-        return f"tokens {self.first} to {'the last' if self.last is None else self.last}"
+        end = "on" if self.last is None else f"to {self.last - 1}"
+        return f"tokens {self.first} {end}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

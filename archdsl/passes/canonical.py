@@ -1,30 +1,33 @@
-"""Canonical labelling of small graphs: equal results exactly for graphs that are isomorphic.
+"""Canonical labelling: one text for all graphs that are isomorphic.
 
-Colours are refined from above and below until they settle; where several vertices still look
-alike, one is singled out and the search branches (McKay and Piperno, "Practical graph
-isomorphism, II", 2014, in its simplest form). Branches that an automorphism maps to one
-already seen are cut.
+Values that one other value reads, once, are parts of that value: only those that are shared are
+told apart by more than what they are. Colours are refined from above and below until they
+settle; where several shared values still look alike, one is singled out and the search branches
+(McKay and Piperno, "Practical graph isomorphism, II", 2014, in its simplest form). Branches that
+an automorphism maps to one already seen are cut.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-Certificate: TypeAlias = tuple[object, ...]
+Certificate: TypeAlias = tuple[int, ...]
 Leaves: TypeAlias = dict[Certificate, list[int]]
-"""Graphs written down, with the order of vertices that gave each."""
+"""Graphs written down, with the order of shared vertices that gave each."""
 Automorphism: TypeAlias = dict[int, int]
 
 MASK = (1 << 64) - 1
+ODD = 0x9E3779B97F4A7C15
 MAX_LEAVES = 2000
 """Graphs that need more are beyond what people write; the best found so far is taken then."""
+END, KNOWN = -1, -2
+"""In a certificate: the end of a value's arguments, and before the number of a shared value."""
 
 
-@dataclass(slots=True, eq=False)
-class Vertex:
-    """One value: what computes it (`label`), from what, with which weights.
+class Vertex(NamedTuple):
+    """One value: what computes it (`label`, not negative), from what, with which weights.
 
     `ordered`: whether the order of the arguments matters. `tie` numbers weights that several
     vertices share; -1 where a vertex has none or its own.
@@ -45,9 +48,9 @@ def certificate(vertices: Sequence[Vertex], outputs: Sequence[int]) -> Certifica
     return _Search(vertices, outputs).run()
 
 
-def mix(first: int, second: int) -> int:
+def _mix(first: int, second: int) -> int:
     """A 64-bit number from two: the same on every machine, unlike `hash`."""
-    value = (first ^ (second * 0x9E3779B97F4A7C15 + 0x632BE59BD9B4E019)) & MASK
+    value = (first ^ (second * ODD + 0x632BE59BD9B4E019)) & MASK
     value = (value ^ (value >> 29)) * 0xBF58476D1CE4E5B9 & MASK
     return value ^ (value >> 32)
 
@@ -58,6 +61,9 @@ class _Search:
     outputs: Sequence[int]
     takers: list[list[tuple[int, int]]] = field(init=False)
     ties: list[list[int]] = field(init=False)
+    shared: list[int] = field(init=False)
+    """Vertices that are read several times, or from outside, or share weights."""
+    is_shared: list[bool] = field(init=False)
     leaves: int = 0
 
     def __post_init__(self) -> None:
@@ -65,15 +71,20 @@ class _Search:
         tied: dict[int, list[int]] = {}
         for number, vertex in enumerate(self.vertices):
             for place, argument in enumerate(vertex.args):
-                self.takers[argument].append((number, place + 1 if vertex.ordered else 0))
+                self.takers[argument].append((number, (place + 1) * ODD if vertex.ordered else 0))
             if vertex.tie >= 0:
                 tied.setdefault(vertex.tie, []).append(number)
         self.ties = [users for users in tied.values() if len(users) > 1]
+        apart = {user for users in self.ties for user in users} | set(self.outputs)
+        self.is_shared = [
+            len(taken) != 1 or number in apart for number, taken in enumerate(self.takers)
+        ]
+        self.shared = [number for number, is_shared in enumerate(self.is_shared) if is_shared]
 
     def run(self) -> Certificate:
-        colours = [vertex.label for vertex in self.vertices]
+        colours = [_mix(ODD, vertex.label) for vertex in self.vertices]
         for place, output in enumerate(self.outputs):
-            colours[output] = mix(colours[output], place + 1)
+            colours[output] = _mix(colours[output], place + 1)
         return min(self._explore(colours, ())[0])
 
     def _explore(
@@ -111,65 +122,89 @@ class _Search:
         return self._leaf(colours)
 
     def _settle(self, colours: list[int]) -> list[int] | None:
-        """Refine in place; the vertices to choose from, None where all differ."""
+        """Refine in place; the shared vertices to choose from, None where all differ."""
         before = 0
         while True:
             self._sweep(colours)
-            count = len(set(colours))
-            if count == len(colours):
+            count = len({colours[number] for number in self.shared})
+            if count == len(self.shared):
                 return None
             if count == before:
                 break
             before = count
         cells: dict[int, list[int]] = {}
-        for vertex, colour in enumerate(colours):
-            cells.setdefault(colour, []).append(vertex)
+        for vertex in self.shared:
+            cells.setdefault(colours[vertex], []).append(vertex)
         choices = [(len(cell), colour) for colour, cell in cells.items() if len(cell) > 1]
         return cells[min(choices)[1]]
 
     def _sweep(self, colours: list[int]) -> None:
-        for number, vertex in enumerate(self.vertices):
-            below = [colours[argument] for argument in vertex.args]
-            if not vertex.ordered:
-                below.sort()
-            colour = colours[number]
-            for argument in below:
-                colour = mix(colour, argument)
-            colours[number] = colour
+        """Every colour takes up those below, then those it is tied to, then those above."""
+        self._below(colours)
         for users in self.ties:
-            together = 1
-            for colour in sorted(colours[user] for user in users):
-                together = mix(together, colour)
+            together = sum(colours[user] * (colours[user] | 1) for user in users)
             for user in users:
-                colours[user] = mix(colours[user], together)
+                colours[user] = _mix(colours[user], together)
         for number in range(len(colours) - 1, -1, -1):
-            above = sorted(mix(colours[taker], place) for taker, place in self.takers[number])
-            colour = colours[number]
-            for taker in above:
-                colour = mix(colour, taker)
-            colours[number] = colour
+            above = 0
+            for taker, place in self.takers[number]:
+                value = (colours[taker] ^ place) * ODD & MASK
+                above += (value ^ (value >> 31)) * value
+            colours[number] = _mix(colours[number], above)
+
+    def _below(self, colours: list[int]) -> None:
+        for number, (_, args, ordered, _) in enumerate(self.vertices):
+            below = 0
+            if ordered:
+                for argument in args:
+                    below = (below ^ colours[argument]) * ODD & MASK
+                    below ^= below >> 31
+            else:  # a sum, so that no order enters
+                for argument in args:
+                    value = colours[argument] * ODD & MASK
+                    below += (value ^ (value >> 31)) * value
+            colours[number] = _mix(colours[number], below)
+
+    # --- written down --------------------------------------------------------------------------
 
     def _leaf(self, colours: list[int]) -> tuple[Certificate, list[int]]:
         """The graph written down in the order of its colours, and that order."""
         self.leaves += 1
-        order = sorted(range(len(colours)), key=colours.__getitem__)
-        number = [0] * len(order)
-        for place, name in enumerate(order):
-            number[name] = place
-        first_user = {user: min(number[u] for u in users) for users in self.ties for user in users}
-        rows: list[object] = []
-        for name in order:
-            vertex = self.vertices[name]
-            args = [number[argument] for argument in vertex.args]
-            if not vertex.ordered:
-                args.sort()
-            rows.append((vertex.label, tuple(args), first_user.get(name, -1)))
-        return (tuple(number[output] for output in self.outputs), *rows), order
+        order = sorted(self.shared, key=colours.__getitem__)
+        number = {vertex: place for place, vertex in enumerate(order)}
+        first_user = {
+            user: min(number[other] for other in users) for users in self.ties for user in users
+        }
+        rows = [len(self.outputs), *(number[output] for output in self.outputs)]
+        for vertex in order:
+            rows += (KNOWN, first_user.get(vertex, -1))
+            rows += self._written(vertex, number, colours)
+        return tuple(rows), order
+
+    def _written(
+        self, vertex: int, number: dict[int, int], colours: Sequence[int]
+    ) -> Iterator[int]:
+        """A value with all that belongs to it alone: label, arguments, END."""
+        stack = [vertex]
+        first = True
+        while stack:
+            at = stack.pop()
+            if at == END:
+                yield END
+            elif self.is_shared[at] and not first:
+                yield KNOWN
+                yield number[at]
+            else:
+                first = False
+                label, args, ordered, _ = self.vertices[at]
+                yield label
+                stack.append(END)
+                stack += reversed(args) if ordered else sorted(args, key=colours.__getitem__)
 
 
 def _single_out(colours: list[int], vertex: int) -> list[int]:
     result = list(colours)
-    result[vertex] = mix(result[vertex], 0x5EED)
+    result[vertex] = _mix(result[vertex], 0x5EED)
     return result
 
 

@@ -84,8 +84,7 @@ class Draft:
     ) -> int:
         """A new operation, placed behind its arguments and near the node `like`."""
         args = tuple(self.value(argument) for argument in args)
-        result = operation.infer(tuple(self.nodes[argument].type for argument in args))
-        types = (result,) if isinstance(result, TensorType) else result
+        types = operation.results(tuple(self.nodes[argument].type for argument in args))
         return self._append(
             Node(
                 kind=Apply(operation),

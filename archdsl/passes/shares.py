@@ -1,4 +1,4 @@
-"""Where the weights of a network lie in those of its supernet: by name, and under `elastic` in part.
+"""Where a network's weights lie in its supernet's: by name, and under `elastic` in part.
 
 Only from supernet to network: a slice has lost the rest, and a smaller kernel is computed.
 """

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from archdsl.ir.graph import Apply, Node, Program
-from archdsl.ops.activation import ReLU, SiLU
-from archdsl.ops.pooling import AvgPool, MaxPool
+from archdsl.ir.types import TensorType
+from archdsl.ops.base import Operation
 from archdsl.passes.driver import Optimised
 from archdsl.verify.equal import (
     Comparison,
@@ -30,22 +30,30 @@ OPTIMISED = "optimised network"
 
 
 def smooth(program: Program) -> Program:
-    """SiLU for ReLU and average for max pooling: a rounding error then flips nothing."""
+    """Operations with kinks give way to smooth ones: a rounding error then flips nothing."""
+    return _exchange(program, lambda operation: operation.smooth())
+
+
+def still(program: Program) -> Program:
+    """The program without chance: dropout drops nothing, so that networks can be compared."""
+    return _exchange(program, lambda operation: operation.still())
+
+
+def _exchange(program: Program, change: Callable[[Operation], Operation]) -> Program:
+    """The program with other operations; itself where none changes."""
+
+    def exchanged(node: Node) -> Node:
+        match node.kind:
+            case Apply(operation, when):
+                return replace(node, kind=Apply(change(operation), when))
+            case _:
+                return node
+
     modules = {
-        key: replace(graph, nodes=tuple(_smooth(node) for node in graph.nodes))
+        key: replace(graph, nodes=tuple(exchanged(node) for node in graph.nodes))
         for key, graph in program.modules.items()
     }
     return program if modules == program.modules else replace(program, modules=modules)
-
-
-def _smooth(node: Node) -> Node:
-    match node.kind:
-        case Apply(ReLU(), when):
-            return replace(node, kind=Apply(SiLU(), when))
-        case Apply(MaxPool(k=k, s=s, p=p), when):
-            return replace(node, kind=Apply(AvgPool(k=k, s=s, p=p), when))
-        case _:
-            return node
 
 
 def verify_optimised(
@@ -64,6 +72,7 @@ def verify_optimised(
 
 
 def generated(name: str, program: Program, build: Build) -> Subject:
+    program = still(program)
     module, rounded = build(program), smooth(program)
     return Subject(name, module, smooth=module if rounded is program else build(rounded))
 
@@ -91,10 +100,9 @@ def verdict(
         state = state if subject.shared is None else {**state, **subject.shared.give()}
     for subject in subjects:
         state = subject.agree(state)
-    shape = program.net.nodes[program.net.inputs[0]].type.shape
-    x = torch.randn(batch, *shape, generator=generator)
+    inputs = tuple(_batch(program.net.nodes[i].type, batch, generator) for i in program.net.inputs)
     dead = frozenset(name for subject in subjects for name in subject.dropped)
-    comparison = Comparison(reference, plain or reference, state, x, dead)
+    comparison = Comparison(reference, plain or reference, state, inputs, dead)
     rows: list[Row] = []
     for subject in subjects:
         try:
@@ -102,6 +110,13 @@ def verdict(
         except WeightsDoNotFit as problem:
             rows.append(Row(subject.name, f"weights ({problem})", float("inf"), 0.0))
     return Verdict(name, tuple(rows))
+
+
+def _batch(type_: TensorType, batch: int, generator: torch.Generator) -> Tensor:
+    """Random inputs: quantities, or indices below their bound."""
+    if type_.below is not None:
+        return torch.randint(type_.below, (batch, *type_.shape), generator=generator)
+    return torch.randn(batch, *type_.shape, generator=generator)
 
 
 def _rows(comparison: Comparison, subject: Subject, steps: bool) -> list[Row]:

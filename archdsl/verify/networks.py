@@ -17,8 +17,8 @@ from archdsl.passes.driver import optimise
 from archdsl.passes.shares import Shares, shares
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
-from archdsl.verify.compare import generated, optimised_subject, smooth, verdict
-from archdsl.verify.equal import Shared, Subject, randomise
+from archdsl.verify.compare import generated, optimised_subject, smooth, still, verdict
+from archdsl.verify.equal import Result, Shared, Subject, randomise
 from archdsl.verify.verdict import Verdict
 
 
@@ -54,15 +54,16 @@ class Verifier:
     def _path(self, architecture: Architecture) -> Subject:
         """The supernet, taking the path of one architecture."""
         if self._supernets is None:
-            rounded = smooth(self.space.program)
-            same = rounded is self.space.program
-            whole = load_supernet(self.space)
+            program = still(self.space.program)
+            rounded = smooth(program)
+            same = rounded is program
+            whole = load_supernet(program)
             self._supernets = (whole, whole if same else load_supernet(rounded))
         whole, smoothed = self._supernets
 
-        def call(network: nn.Module, x: Tensor) -> Tensor:
+        def call(network: nn.Module, *inputs: Tensor) -> Result:
             owner = whole if network is whole.module else smoothed
-            return owner(x, architecture)
+            return owner(*inputs, architecture)
 
         return Subject("supernet path", whole.module, call=call, smooth=smoothed.module)
 

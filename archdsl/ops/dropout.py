@@ -1,0 +1,79 @@
+"""Noise for training: `dropout` and `drop_path`. Both pass their input on in evaluation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+from archdsl.ir.types import TensorType
+from archdsl.ops.base import Argument, Code, Helper, Operation, OperationError, Traits, Types
+from archdsl.ops.shapes import only
+
+DROP_PATH = '''\
+class DropPath(nn.Module):
+    """Training drops the whole input for a share `p` of the batch; the rest makes up for it."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        kept = x.new_empty(len(x), *[1] * (x.dim() - 1)).bernoulli_(1 - self.p)
+        return x * (kept / (1 - self.p))
+'''
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop(Operation):
+    """What both have in common: the share `p` that training drops."""
+
+    p: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.p < 1:
+            raise OperationError(
+                f"p of {self.keyword} is out of range", f"p={self.p}", "from 0 to below 1"
+            )
+
+    def infer(self, inputs: Types) -> TensorType:
+        return only(self.keyword, inputs)
+
+    def traits(self, inputs: Types) -> Traits:
+        # Also with p = 0: no pass may depend on that number.
+        return Traits(zero=True, random=True)
+
+    def still(self) -> Self:
+        return replace(self, p=0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropout(Drop):
+    """Training sets each element to zero with probability p and scales up the rest.
+
+    Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting".
+    """
+
+    keyword = attribute = "dropout"
+
+    def code(self, inputs: Types) -> Code:
+        return Code(constructor="nn.Dropout", arguments=(Argument(self.p, "dropout"),))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DropPath(Drop):
+    """Training sets the whole value to zero with probability p for each input of the batch.
+
+    Huang et al., "Deep Networks with Stochastic Depth"; also called stochastic depth.
+    """
+
+    keyword = attribute = "drop_path"
+    helpers = (Helper(name="DropPath", source=DROP_PATH),)
+
+    def code(self, inputs: Types) -> Code:
+        return Code(
+            constructor="DropPath",
+            arguments=(Argument(self.p, "drop_path"),),
+            helpers=("DropPath",),
+        )
