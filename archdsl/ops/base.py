@@ -104,7 +104,7 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class Mix:
-    """The last two axes, as one, times a learned square matrix: the weight of that name."""
+    """The last two axes, as one, under a learned square matrix: the weight of that name."""
 
     matrix: str
 

@@ -60,7 +60,7 @@ class ElasticKernelConv2d(ElasticConv2d):
             if kernel and kernel <= size:
                 edge = (weight.shape[-1] - size) // 2
                 centre = weight[..., edge : edge + size, edge : edge + size]
-                mixed = centre.flatten(2) @ self.get_parameter(f"mix{size}")
+                mixed = F.linear(centre.flatten(2), self.get_parameter(f"mix{size}"))
                 weight = mixed.unflatten(2, (size, size))
         pad = weight.shape[-1] // 2 * self.dilation[0]  # stride 1 keeps the size
         return self.convolve(F.pad(x, (pad, pad, pad, pad)), weight, channels)

@@ -101,7 +101,7 @@ def _taken(share: Share, state: Tensors) -> Tensor:
                 tensor = _part(tensor, axes)
             case Mix(matrix):
                 window = tensor.shape[-2:]
-                tensor = (tensor.flatten(-2) @ state[matrix]).unflatten(-1, window)
+                tensor = (tensor.flatten(-2) @ state[matrix].mT).unflatten(-1, window)
             case _:
                 assert_never(step)
     return tensor
