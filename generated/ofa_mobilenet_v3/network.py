@@ -69,10 +69,10 @@ class Layer2(nn.Module):
 class Scales(nn.Module):
     """Avg pool to 1x1, conv 1x1, ReLU, conv 1x1, hard sigmoid."""
 
-    def __init__(self, out_channels: int, out_channels2: int) -> None:
+    def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(out_channels, out_channels2, 1)
-        self.conv2 = nn.Conv2d(out_channels2, out_channels, 1)
+        self.conv1 = nn.Conv2d(dim, hidden, 1)
+        self.conv2 = nn.Conv2d(hidden, dim, 1)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
         x = self.conv2(F.relu(self.conv1(F.adaptive_avg_pool2d(x, 1))))
@@ -88,7 +88,7 @@ class Layer3(nn.Module):
         self.norm1 = nn.BatchNorm2d(96)
         self.dwconv = nn.Conv2d(96, 96, 3, stride=2, padding=1, groups=96, bias=False)
         self.norm2 = nn.BatchNorm2d(96)
-        self.scales = Scales(96, 24)
+        self.scales = Scales(96, hidden=24)
         self.z = nn.Sequential(
             nn.Conv2d(96, 40, 1, bias=False),
             nn.BatchNorm2d(40),
@@ -110,7 +110,7 @@ class Layer4(nn.Module):
         self.norm1 = nn.BatchNorm2d(120)
         self.dwconv = nn.Conv2d(120, 120, 3, padding=1, groups=120, bias=False)
         self.norm2 = nn.BatchNorm2d(120)
-        self.scales = Scales(120, 32)
+        self.scales = Scales(120, hidden=32)
         self.z = nn.Sequential(
             nn.Conv2d(120, 40, 1, bias=False),
             nn.BatchNorm2d(40),
@@ -171,8 +171,8 @@ class Layer7(nn.Module):
     def __init__(
         self,
         in_channels: int,
+        hidden2: int,
         hidden: int,
-        out_channels2: int,
         out_channels: int,
         kernel: int,
         stride: int = 1,
@@ -184,7 +184,7 @@ class Layer7(nn.Module):
             hidden, hidden, kernel, stride=stride, padding=kernel // 2, groups=hidden, bias=False
         )
         self.norm2 = nn.BatchNorm2d(hidden)
-        self.scales = Scales(hidden, out_channels2)
+        self.scales = Scales(hidden, hidden=hidden2)
         self.z = nn.Sequential(
             nn.Conv2d(hidden, out_channels, 1, bias=False),
             nn.BatchNorm2d(out_channels),
@@ -200,18 +200,18 @@ class Layer7(nn.Module):
 class Layer8(nn.Module):
     """An inverted residual: wide inside, with squeeze and excitation where `se`."""
 
-    def __init__(self, hidden: int, hidden2: int, out_channels: int, kernel: int) -> None:
+    def __init__(self, dim: int, hidden2: int, hidden: int, kernel: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(hidden, hidden2, 1, bias=False)
-        self.norm1 = nn.BatchNorm2d(hidden2)
+        self.conv = nn.Conv2d(dim, hidden, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(hidden)
         self.dwconv = nn.Conv2d(
-            hidden2, hidden2, kernel, padding=kernel // 2, groups=hidden2, bias=False
+            hidden, hidden, kernel, padding=kernel // 2, groups=hidden, bias=False
         )
-        self.norm2 = nn.BatchNorm2d(hidden2)
-        self.scales = Scales(hidden2, out_channels)
+        self.norm2 = nn.BatchNorm2d(hidden)
+        self.scales = Scales(hidden, hidden=hidden2)
         self.z = nn.Sequential(
-            nn.Conv2d(hidden2, hidden, 1, bias=False),
-            nn.BatchNorm2d(hidden),
+            nn.Conv2d(hidden, dim, 1, bias=False),
+            nn.BatchNorm2d(dim),
         )
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
@@ -249,16 +249,14 @@ class OFAMobileNetV3(nn.Module):
             Layer6(480),
             Layer6(240),
         )
-        self.layer1_4 = Layer7(80, hidden=240, out_channels2=64, out_channels=112, kernel=5)
+        self.layer1_4 = Layer7(80, hidden2=64, hidden=240, out_channels=112, kernel=5)
         self.layer2_4 = nn.Sequential(
-            Layer8(hidden=112, hidden2=336, out_channels=88, kernel=7),
-            Layer8(hidden=112, hidden2=448, out_channels=112, kernel=7),
-            Layer8(hidden=112, hidden2=672, out_channels=168, kernel=5),
+            Layer8(112, hidden2=88, hidden=336, kernel=7),
+            Layer8(112, hidden2=112, hidden=448, kernel=7),
+            Layer8(112, hidden2=168, hidden=672, kernel=5),
         )
-        self.layer1_5 = Layer7(
-            112, hidden=448, out_channels2=112, out_channels=160, kernel=3, stride=2
-        )
-        self.layer2_5 = nn.Sequential(Layer8(hidden=160, hidden2=640, out_channels=160, kernel=5))
+        self.layer1_5 = Layer7(112, hidden2=112, hidden=448, out_channels=160, kernel=3, stride=2)
+        self.layer2_5 = nn.Sequential(Layer8(160, hidden2=160, hidden=640, kernel=5))
         self.wide = nn.Sequential(
             nn.Conv2d(160, 960, 1, bias=False),
             nn.BatchNorm2d(960),

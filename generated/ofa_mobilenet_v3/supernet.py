@@ -158,14 +158,12 @@ class Layer2(nn.Module):
 class Scales(nn.Module):
     """Avg pool to 1x1, conv 1x1, ReLU, conv 1x1, hard sigmoid."""
 
-    def __init__(
-        self, out_channels: int, out_channels2: int, reduced: dict[int, int], mid: dict[int, int]
-    ) -> None:
+    def __init__(self, dim: int, hidden: int, reduced: dict[int, int], mid: dict[int, int]) -> None:
         super().__init__()
         self.reduced = reduced
         self.mid = mid
-        self.conv1 = ElasticConv2d(out_channels, out_channels2, 1)
-        self.conv2 = ElasticConv2d(out_channels2, out_channels, 1)
+        self.conv1 = ElasticConv2d(dim, hidden, 1)
+        self.conv2 = ElasticConv2d(hidden, dim, 1)
 
     def forward(self, x: Tensor, choice: LayerChoice) -> Tensor:  # (B, C, H, W)
         x = self.conv1(F.adaptive_avg_pool2d(x, 1), channels=self.reduced[choice.expand])
@@ -182,7 +180,9 @@ class Layer3(nn.Module):
         self.norm1 = ElasticBatchNorm2d(144)
         self.dwconv = ElasticKernelConv2d(144, 144, (3, 5, 7), stride=2, groups=144, bias=False)
         self.norm2 = ElasticBatchNorm2d(144)
-        self.scales = Scales(144, 40, reduced={3: 24, 4: 24, 6: 40}, mid={3: 72, 4: 96, 6: 144})
+        self.scales = Scales(
+            144, hidden=40, reduced={3: 24, 4: 24, 6: 40}, mid={3: 72, 4: 96, 6: 144}
+        )
         self.z = nn.Sequential(
             ElasticConv2d(144, 40, 1, bias=False),
             nn.BatchNorm2d(40),
@@ -205,7 +205,9 @@ class Layer4(nn.Module):
         self.norm1 = ElasticBatchNorm2d(240)
         self.dwconv = ElasticKernelConv2d(240, 240, (3, 5, 7), groups=240, bias=False)
         self.norm2 = ElasticBatchNorm2d(240)
-        self.scales = Scales(240, 64, reduced={3: 32, 4: 40, 6: 64}, mid={3: 120, 4: 160, 6: 240})
+        self.scales = Scales(
+            240, hidden=64, reduced={3: 32, 4: 40, 6: 64}, mid={3: 120, 4: 160, 6: 240}
+        )
         self.z = nn.Sequential(
             ElasticConv2d(240, 40, 1, bias=False),
             nn.BatchNorm2d(40),
@@ -281,7 +283,7 @@ class Layer7(nn.Module):
             hidden, hidden, (3, 5, 7), stride=stride, groups=hidden, bias=False
         )
         self.norm2 = ElasticBatchNorm2d(hidden)
-        self.scales = Scales(hidden, hidden // 4, reduced, mid)
+        self.scales = Scales(hidden, hidden=hidden // 4, reduced=reduced, mid=mid)
         self.z = nn.Sequential(
             ElasticConv2d(hidden, out_channels, 1, bias=False),
             nn.BatchNorm2d(out_channels),
@@ -297,21 +299,17 @@ class Layer7(nn.Module):
 class Layer8(nn.Module):
     """An inverted residual: wide inside, with squeeze and excitation where `se`."""
 
-    def __init__(
-        self, hidden: int, out_channels: int, mid: dict[int, int], reduced: dict[int, int]
-    ) -> None:
+    def __init__(self, dim: int, hidden: int, mid: dict[int, int], reduced: dict[int, int]) -> None:
         super().__init__()
         self.mid = mid
-        self.conv = ElasticConv2d(hidden, 6 * hidden, 1, bias=False)
-        self.norm1 = ElasticBatchNorm2d(6 * hidden)
-        self.dwconv = ElasticKernelConv2d(
-            6 * hidden, 6 * hidden, (3, 5, 7), groups=6 * hidden, bias=False
-        )
-        self.norm2 = ElasticBatchNorm2d(6 * hidden)
-        self.scales = Scales(6 * hidden, out_channels, reduced, mid)
+        self.conv = ElasticConv2d(dim, 6 * dim, 1, bias=False)
+        self.norm1 = ElasticBatchNorm2d(6 * dim)
+        self.dwconv = ElasticKernelConv2d(6 * dim, 6 * dim, (3, 5, 7), groups=6 * dim, bias=False)
+        self.norm2 = ElasticBatchNorm2d(6 * dim)
+        self.scales = Scales(6 * dim, hidden, reduced, mid)
         self.z = nn.Sequential(
-            ElasticConv2d(6 * hidden, hidden, 1, bias=False),
-            nn.BatchNorm2d(hidden),
+            ElasticConv2d(6 * dim, dim, 1, bias=False),
+            nn.BatchNorm2d(dim),
         )
 
     def forward(self, x: Tensor, choice: LayerChoice) -> Tensor:  # (B, C, H, W)
@@ -349,12 +347,7 @@ class Supernet(nn.Module):
             reduced={3: 64, 4: 80, 6: 120},
         )
         self.layer2_4 = nn.ModuleList(
-            Layer8(
-                hidden=112,
-                out_channels=168,
-                mid={3: 336, 4: 448, 6: 672},
-                reduced={3: 88, 4: 112, 6: 168},
-            )
+            Layer8(112, hidden=168, mid={3: 336, 4: 448, 6: 672}, reduced={3: 88, 4: 112, 6: 168})
             for _ in range(3)
         )
         self.layer1_5 = Layer7(
@@ -365,12 +358,7 @@ class Supernet(nn.Module):
             stride=2,
         )
         self.layer2_5 = nn.ModuleList(
-            Layer8(
-                hidden=160,
-                out_channels=240,
-                mid={3: 480, 4: 640, 6: 960},
-                reduced={3: 120, 4: 160, 6: 240},
-            )
+            Layer8(160, hidden=240, mid={3: 480, 4: 640, 6: 960}, reduced={3: 120, 4: 160, 6: 240})
             for _ in range(3)
         )
         self.wide = nn.Sequential(
