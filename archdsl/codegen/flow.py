@@ -268,8 +268,8 @@ class _Collector:
                 code = operation.code(inputs) if form is None else form.code
                 numbers = node.sizes.numbers if node.sizes is not None else ()
                 return replace(step, what=Leaf(operation, code, inputs), numbers=numbers)
-            case Invoke(module):
-                return replace(step, what=Use(module), numbers=self.told(node, module))
+            case Invoke(module, steps):
+                return replace(step, what=Use(module, steps), numbers=self.told(node, module))
             case Choose(hole):
                 return replace(step, what=Pick(hole))
             case Item(index):
@@ -285,7 +285,9 @@ def _is_module(step: Step) -> bool:
     match step.what:
         case Leaf(_, code):
             return bool(code.constructor) and not step.numbers and "{self}" not in code.expression
-        case Use() | Part() | Chain():
+        case Use(_, steps):
+            return not steps
+        case Part() | Chain():
             return True
         case _:
             return False

@@ -291,10 +291,11 @@ class Builder:
         span: Span,
         step: Step,
         rows: Tree[int] = 0,
+        over: int = 0,
     ) -> Tensor | Series:
-        """A module used; where it returns several values, all of them."""
+        """A module used, `over` a sequence of that length; all results where it has several."""
         steps = (*self.at.prefix, self.suffixed(step))
-        whole = self.add_sized(Invoke(module), args, results, span, rows, steps)
+        whole = self.add_sized(Invoke(module, over), args, results, span, rows, steps)
         count = len(self.drafts[whole.node].types)
         if count == 1:
             return whole

@@ -13,12 +13,12 @@ from archdsl.ir.evaluate import WORDS, Evaluator
 from archdsl.ir.finish import finish
 from archdsl.ir.graph import USE, Graph, Invoke, Program, Static
 from archdsl.ir.headers import Headers, head, is_static, spelled
+from archdsl.ir.invoking import Row
 from archdsl.ir.limits import Limits
 from archdsl.ir.references import holed_definitions, smallest_sizes
 from archdsl.ir.stack import Stack, not_too_deep
 from archdsl.ir.statements import Statements
 from archdsl.ir.types import TensorType
-from archdsl.ir.uses import Row
 from archdsl.ir.values import Names, Value, Varying, kind_of
 from archdsl.ir.work import Work
 from archdsl.ops.base import Types

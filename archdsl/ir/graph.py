@@ -19,6 +19,7 @@ from enum import Enum
 from typing import TypeAlias
 
 from archdsl.ir.cases import Cases, Tree, ends, select
+from archdsl.ir.conditions import Constraint
 from archdsl.ir.formula import ALWAYS, Formula
 from archdsl.ir.types import TensorType, Weight
 from archdsl.ops.base import Elastic, Operation, Types
@@ -45,9 +46,14 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Invoke:
-    """A use of a cell or block: the key of its graph in the program."""
+    """A use of a cell or block: the key of its graph in the program.
+
+    With `steps` it is taken over a sequence of that many elements (see `scan`); what it holds
+    is one set of weights and decisions for all of them.
+    """
 
     module: str
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,28 +238,6 @@ def types_of(node: Node, row: int) -> Types:
         return node.types
     sizes: Tree[Variant] = node.sizes.variants
     return select(sizes, lambda _: row).types
-
-
-METRICS = (
-    "params",
-    "macs",
-    "flops",
-    "live_params",
-    "live_macs",
-    "activation_bytes",
-    "peak_bytes",
-)
-"""What `where` may bound: the figures of `archdsl cost`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Constraint:
-    """`where params <= 12M`: a bound on one of METRICS; `operator` as the text spells it."""
-
-    metric: str
-    operator: str
-    bound: int | float
-    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

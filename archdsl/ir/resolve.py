@@ -101,7 +101,7 @@ class _Resolver:
                 inner = inner_scope(used, scope, node.path)
                 size = variant_of(node, chosen)
                 invoked.append(self.module(kind.module, inner, size.row if size else 0))
-                kind = Invoke(invoked[-1])
+                kind = replace(kind, module=invoked[-1])
             nodes.append(_filled(node, kind, chosen, position))
         result = replace(
             graph,

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
-from archdsl.ir.cases import Tree, change, combine, ends
+from archdsl.ir.cases import combine
 from archdsl.ir.elastic import is_size, tree_of
 from archdsl.ir.find import find_operation, spoken
 from archdsl.ir.functions import FUNCTIONS
 from archdsl.ir.graph import FrameKind, Static
+from archdsl.ir.invoking import invoked
 from archdsl.ir.joining import JOINS
 from archdsl.ir.paths import Step
-from archdsl.ir.types import TensorType
 from archdsl.ir.values import Closure, Names, Tensor, Value, Varying, kind_of
 from archdsl.ops.base import Operation, OperationError
 from archdsl.ops.binding import bind, signature
@@ -23,10 +23,6 @@ from archdsl.syntax.errors import ArchError, fault
 
 if TYPE_CHECKING:
     from archdsl.ir.work import Work
-
-
-Row: TypeAlias = tuple[tuple[tuple[str, type, Static], ...], tuple[TensorType, ...]]
-"""One size of a module: its numbers, and the types of its inputs."""
 
 
 @dataclass(slots=True)
@@ -255,6 +251,45 @@ class Uses:
     def module_call(self, call: tree.Call, definition: tree.Module, names: Names) -> Value:
         """`cell(a, b, c=8)`: a module applied to several values."""
         inputs = [a for a in call.arguments if a.name is None]
+        named = replace(call, arguments=tuple(a for a in call.arguments if a.name))
+        return self._applied(named, definition, names, inputs, call.span)
+
+    def scan(self, call: tree.Call, names: Names) -> Value:
+        """`scan(step, x, h)`: a module applied to every element of a sequence, with a state."""
+        step, *inputs = call.arguments or (None,)
+        if any(a.name is not None for a in call.arguments) or call.comprehensions or not inputs:
+            raise fault(
+                "E0304",
+                "scan takes a cell or block, a sequence, and the first state",
+                call.span,
+                hint="scan(step, x, h); numbers go to the step: scan(step(c=8), x, h)",
+            )
+        assert step is not None
+        function = step.value
+        definition = None
+        if isinstance(function, tree.Ref | tree.Call):
+            definition = self.work.elaborator.definitions.get(function.name)
+        if not isinstance(definition, tree.Module):
+            raise fault(
+                "E0303",
+                "scan goes over a sequence with a cell or block",
+                function.span,
+                expected="the name of a cell or block",
+                hint="cell step(x, h) { ... return h }, then scan(step, x, h)",
+            )
+        assert isinstance(function, tree.Ref | tree.Call)
+        self._check_named(function, definition)
+        return self._applied(function, definition, names, inputs, call.span, scanned=True)
+
+    def _applied(
+        self,
+        function: tree.Ref | tree.Call,
+        definition: tree.Module,
+        names: Names,
+        inputs: Sequence[tree.Argument],
+        span: tree.Span,
+        scanned: bool = False,
+    ) -> Value:
         values = [self.work.evaluator.value(argument.value, names) for argument in inputs]
 
         def applied(*tensors: Value) -> Value:
@@ -264,13 +299,13 @@ class Uses:
                 raise fault(
                     "E0303",
                     f"{definition.name} takes values of the network",
-                    call.span,
+                    span,
                     found=kind_of(wrong),
                 )
-            named = replace(call, arguments=tuple(a for a in call.arguments if a.name))
-            return self._module(named, definition, names, tuple(given), None)
+            place = span if scanned else None
+            return self._module(function, definition, names, tuple(given), None, place)
 
-        return self.work.lifter.lift(applied, values, call.span)
+        return self.work.lifter.lift(applied, values, span)
 
     def _module(
         self,
@@ -279,56 +314,16 @@ class Uses:
         names: Names,
         inputs: tuple[Tensor, ...],
         step: Step | None,
+        scanned: tree.Span | None = None,
     ) -> Value:
+        """A use of a module; `scanned`: where the text takes it over a sequence."""
         _, keywords = self._split(function, names, ())
         family = tuple(self.work.evaluator.value(index, names) for index in function.index)
         bound = self.work.elaborator.headers.parameters(
             definition.parameters, [], keywords, function, self.work.evaluator
         )
 
-        builder = self.work.builder
-        values = list(bound.values())
-        open_ = [builder.elastic and isinstance(v, Varying) and is_size(v) for v in values]
-
-        def invoked(*cases: Value) -> Value:
-            index, rest = cases[: len(family)], cases[len(family) :]
-            given = [v if o else c for v, o, c in zip(values, open_, rest, strict=True)]
-            kinds = [change(builder.kind(tensor), lambda types: types[0]) for tensor in inputs]
-            rows: Tree[Row] = combine(
-                lambda *parts: self._row(definition, list(bound), parts, function),
-                [*map(tree_of, given), *kinds],
-                builder.known(),
-            )
-            every = tuple(dict.fromkeys(ends(rows)))
-            key = self.work.elaborator.module(definition, index, every, function)
-            graph = self.work.elaborator.modules[key]
-            numbers = change(rows, every.index)
-            results = change(numbers, graph.result_types_of)
-            own = step or builder.step(definition.name, function.span)
-            return builder.invoke(key, results, inputs, function.span, own, numbers)
-
-        fixed = [0 if o else v for v, o in zip(values, open_, strict=True)]
-        return self.work.lifter.lift(invoked, [*family, *fixed], function.span)
-
-    def _row(
-        self,
-        definition: tree.Module,
-        names: Sequence[str],
-        parts: Sequence[Value | TensorType],
-        use: tree.Node,
-    ) -> Row:
-        """What one size of a use gives: its numbers and the types of its inputs."""
-        numbers = []
-        for name, value in zip(names, parts, strict=False):
-            if not isinstance(value, (int, float, str)):
-                raise fault(
-                    "E0304",
-                    f"{name} of {definition.name} is a number, yes or no, or a text",
-                    use.span,
-                    found=kind_of(value) if not isinstance(value, TensorType) else str(value),
-                )
-            numbers.append((name, type(value), value))
-        return tuple(numbers), tuple(t for t in parts[len(names) :] if isinstance(t, TensorType))
+        return invoked(self.work, definition, family, bound, inputs, function, step, scanned)
 
 
 def is_labelled(value: Value) -> TypeGuard[Varying]:
