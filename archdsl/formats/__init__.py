@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from archdsl.formats import darts, metaformer_nas, nas_bench_201
 from archdsl.formats.base import Format
+from archdsl.formats.timm import TIMM
+from archdsl.formats.torchvision import TORCHVISION
+from archdsl.formats.weights import Library
 
 DARTS = ("darts_cifar", "darts_imagenet", "darts_search")
 
@@ -45,4 +48,7 @@ FORMATS: dict[str, Format] = {
     ),
 }
 
-__all__ = ["FORMATS", "Format"]
+LIBRARIES: dict[str, Library] = {library.name: library for library in (TORCHVISION, TIMM)}
+"""Whose weights can be converted."""
+
+__all__ = ["FORMATS", "LIBRARIES", "Format"]
