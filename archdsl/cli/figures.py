@@ -147,7 +147,7 @@ def convert(
     ] = None,
     level: Level = 1,
 ) -> int:
-    """Translate strings from and to other tools, or weights with --weights.
+    """Translate strings or weights from and to other tools.
 
     'arch' is our format; `archdsl formats` lists the others. Where a format describes several
     spaces, --space names the one that is meant.
