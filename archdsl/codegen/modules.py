@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from archdsl.codegen.literals import Table
 from archdsl.codegen.naming import attribute
 from archdsl.codegen.steps import Chain, Leaf, Part, Step, Unit, Use
 from archdsl.ir.graph import FrameKind, Path
@@ -22,7 +23,7 @@ class Slot:
     position where the variable has the parameter's name.
     """
 
-    value: int | float | bool | str | tuple[int, ...] | None
+    value: int | float | bool | str | tuple[int, ...] | Table | None
     role: str
     keyword: str = ""
     default: int | float | bool | str | None = None
@@ -46,7 +47,14 @@ class Several:
     names: tuple[str, ...] = ()
 
 
-Made: TypeAlias = New | Several
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A value of its own: a table of sizes."""
+
+    slot: Slot
+
+
+Made: TypeAlias = New | Several | Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ class Attribute:
 
 
 # What torch fills in, so that layers which differ only in these can share one class.
-TORCH_DEFAULTS: Mapping[str, tuple[tuple[str, str, int | float], ...]] = {
+TORCH_DEFAULTS: dict[str, tuple[tuple[str, str, int | float], ...]] = {
     "nn.Conv2d": (
         ("stride", "stride", 1),
         ("padding", "padding", 0),
@@ -67,6 +75,7 @@ TORCH_DEFAULTS: Mapping[str, tuple[tuple[str, str, int | float], ...]] = {
         ("groups", "groups", 1),
     ),
 }
+TORCH_DEFAULTS |= {"ElasticConv2d": TORCH_DEFAULTS["nn.Conv2d"]}
 
 
 def helper_defaults(helper: Helper) -> tuple[tuple[str, str, int | float], ...]:
@@ -90,7 +99,7 @@ def leaf_constructor(leaf: Leaf) -> New:
     helpers = {helper.name: helper for helper in leaf.operation.helpers}
     defaults = (
         helper_defaults(helpers[code.constructor])
-        if code.constructor in helpers
+        if code.constructor in helpers and code.constructor not in TORCH_DEFAULTS
         else TORCH_DEFAULTS.get(code.constructor, ())
     )
     given = {argument.keyword: argument for argument in code.arguments if argument.keyword}

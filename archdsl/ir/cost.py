@@ -8,6 +8,7 @@ from functools import lru_cache
 from math import prod
 
 from archdsl.ir.graph import Apply, Graph, Invoke, Item, Node, Path, Program
+from archdsl.ir.scan import emitted
 from archdsl.ir.types import Cost
 from archdsl.ops.base import Operation, Types
 
@@ -61,14 +62,21 @@ class Pricer:
             if live is not None and position not in live:
                 continue
             if isinstance(kind, Apply):
-                types = tuple([nodes[arg].types[0] for arg in node.args])
-                weights[node.path], spent = price(kind.operation, types)
+                weights[node.path], spent = price(kind.operation, graph.types_in(node))
+                if node.sizes is not None:
+                    own = graph.weights_of(node)
+                    weights[node.path] = sum(w.elements for w in own if not w.buffer)
                 macs += spent
                 activations += sizes[position]
             elif isinstance(kind, Invoke):
                 weights[node.path] = inner.params
-                macs += inner.macs
-                activations += inner.activation_bytes
+                times = kind.steps or 1
+                macs += inner.macs * times
+                activations += inner.activation_bytes * times
+                if kind.steps:  # what is stacked is written once more
+                    used = self.modules[kind.module]
+                    count = emitted(len(used.inputs) - 1, len(used.outputs))
+                    activations += FLOAT_BYTES * sum(t.elements for t in node.types[:count])
         return Cost(
             params=sum(weights.values()),
             macs=macs,

@@ -6,28 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from archdsl.ir.arithmetic import bounded, is_number
 from archdsl.ir.builder import MAX_ELEMENTS
+from archdsl.ir.conditions import Constraint
 from archdsl.ir.evaluate import Evaluator
-from archdsl.ir.graph import METRICS, Constraint, Static
+from archdsl.ir.graph import Static
 from archdsl.ir.types import TensorType
 from archdsl.ir.values import Names, Terms, Value, Varying, kind_of
 from archdsl.syntax import tree
-from archdsl.syntax.errors import ArchError, fault
-from archdsl.syntax.tree import Operator, Span
+from archdsl.syntax.errors import fault
+from archdsl.syntax.tree import Span
 
 if TYPE_CHECKING:
     from archdsl.ir.elaborate import Elaborator
-
-COMPARISONS = (
-    Operator.LESS,
-    Operator.LESS_EQUAL,
-    Operator.GREATER,
-    Operator.GREATER_EQUAL,
-    Operator.EQUAL,
-)
 
 
 @dataclass(slots=True)
@@ -46,8 +39,6 @@ class Headers:
 
     def bind_space(self, given: Mapping[str, Static]) -> dict[str, Static]:
         """Bind parameters and constants; the parameters that differ from their defaults."""
-        if self.space.elastic:
-            raise refuse_elastic(self.space)
         evaluator = self.elaborator.evaluator()
         known = {parameter.name: parameter for parameter in self.space.parameters}
         for name in given:
@@ -128,40 +119,19 @@ class Headers:
         self.names.bound[constant.name] = value
 
     def constraints(self) -> tuple[Constraint, ...]:
-        evaluator = self.elaborator.evaluator()
-        found = []
-        for item in self.space.items:
-            if isinstance(item, tree.Where):
-                found += [self._constraint(part, evaluator) for part in item.constraints]
-        return tuple(found)
+        from archdsl.ir.where import Conditions
 
-    def _constraint(self, part: tree.Expression, evaluator: Evaluator) -> Constraint:
-        match part:
-            case tree.Binary(operator=operator, left=tree.Ref(name=metric, index=()), right=right):
-                bound = evaluator.value(right, self.names)
-                if metric not in METRICS:
-                    near = get_close_matches(metric, METRICS, n=1)
-                    raise fault(
-                        "E0514",
-                        f"{metric} is no cost",
-                        part.span,
-                        found=metric,
-                        expected=", ".join(METRICS),
-                        hint=f"did you mean {near[0]}?" if near else "",
-                    )
-                if operator in COMPARISONS and is_number(bound):
-                    return Constraint(
-                        metric=metric, operator=operator.value, bound=bound, span=part.span
-                    )
-            case _:
-                pass
-        raise fault(
-            "E0514",
-            "where bounds a cost",
-            part.span,
-            expected="a cost compared with a number",
-            hint="where params <= 12M, macs <= 2G",
-        )
+        parts = [
+            part
+            for item in self.space.items
+            if isinstance(item, tree.Where)
+            for part in item.constraints
+        ]
+        if not parts:
+            return ()
+        graphs = self.elaborator.modules.values()
+        conditions = Conditions(graphs, self.elaborator.evaluator(), self.names)
+        return tuple(conditions.constraint(part) for part in parts)
 
     def shape(self, given: tree.Input, evaluator: Evaluator) -> TensorType:
         axes = []
@@ -260,14 +230,8 @@ class Headers:
         return bound
 
 
-def refuse_elastic(node: tree.Space | tree.Module) -> ArchError:
-    return fault(
-        "E0515",
-        "elastic sizes are not supported yet",
-        head(node),
-        found=f"{node.name} elastic",
-        hint="leave the word out: every size then has weights of its own",
-    )
+def is_static(value: Value) -> TypeGuard[Static]:
+    return isinstance(value, (int, float, str))
 
 
 def head(node: tree.Module | tree.Operation | tree.Space | tree.For) -> Span:

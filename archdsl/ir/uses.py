@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
+from archdsl.ir.cases import combine
+from archdsl.ir.elastic import is_size, tree_of
 from archdsl.ir.find import find_operation, spoken
 from archdsl.ir.functions import FUNCTIONS
 from archdsl.ir.graph import FrameKind, Static
+from archdsl.ir.invoking import invoked
 from archdsl.ir.joining import JOINS
 from archdsl.ir.paths import Step
-from archdsl.ir.values import Closure, Names, Tensor, Value, kind_of
+from archdsl.ir.values import Closure, Names, Tensor, Value, Varying, kind_of
 from archdsl.ops.base import Operation, OperationError
 from archdsl.ops.binding import bind, signature
 from archdsl.syntax import tree
@@ -119,10 +122,10 @@ class Uses:
         formals = [parameter.name for parameter in signature(operation)]
         positional, keywords = self._split(function, names, formals)
 
-        def emitted(*arguments: Value) -> Value:
+        def bound(*arguments: Value) -> Operation:
             given = [self._argument(a, function, operation) for a in arguments]
             try:
-                applied = bind(
+                return bind(
                     operation,
                     given[: len(positional)],
                     dict(zip(keywords, given[len(positional) :], strict=True)),
@@ -136,11 +139,23 @@ class Uses:
                     expected=problem.expected,
                     hint=problem.hint,
                 ) from None
+
+        builder = self.work.builder
+        arguments = [*positional, *keywords.values()]
+        formal = [*formals[: len(positional)], *keywords]
+        labels = {n: a.label for n, a in zip(formal, arguments, strict=False) if is_labelled(a)}
+        # Under `elastic` sizes stay open; anything else is worked out case by case.
+        open_ = [builder.elastic and isinstance(a, Varying) and is_size(a) for a in arguments]
+
+        def emitted(*cases: Value) -> Value:
             if operation.arity != 1:
                 raise self._no_input(function.name, function.span)
-            return self.work.builder.apply(applied, (value,), function.span, step)
+            given = [a if o else c for a, o, c in zip(arguments, open_, cases, strict=True)]
+            applied = combine(bound, [tree_of(a) for a in given], builder.known())
+            return builder.apply(applied, (value,), function.span, step, labels=labels)
 
-        return self.work.lifter.lift(emitted, [*positional, *keywords.values()], function.span)
+        fixed = [0 if o else a for a, o in zip(arguments, open_, strict=True)]
+        return self.work.lifter.lift(emitted, fixed, function.span)
 
     def _no_input(self, name: str, span: tree.Span) -> ArchError:
         return fault(
@@ -236,6 +251,45 @@ class Uses:
     def module_call(self, call: tree.Call, definition: tree.Module, names: Names) -> Value:
         """`cell(a, b, c=8)`: a module applied to several values."""
         inputs = [a for a in call.arguments if a.name is None]
+        named = replace(call, arguments=tuple(a for a in call.arguments if a.name))
+        return self._applied(named, definition, names, inputs, call.span)
+
+    def scan(self, call: tree.Call, names: Names) -> Value:
+        """`scan(step, x, h)`: a module applied to every element of a sequence, with a state."""
+        step, *inputs = call.arguments or (None,)
+        if any(a.name is not None for a in call.arguments) or call.comprehensions or not inputs:
+            raise fault(
+                "E0304",
+                "scan takes a cell or block, a sequence, and the first state",
+                call.span,
+                hint="scan(step, x, h); numbers go to the step: scan(step(c=8), x, h)",
+            )
+        assert step is not None
+        function = step.value
+        definition = None
+        if isinstance(function, tree.Ref | tree.Call):
+            definition = self.work.elaborator.definitions.get(function.name)
+        if not isinstance(definition, tree.Module):
+            raise fault(
+                "E0303",
+                "scan goes over a sequence with a cell or block",
+                function.span,
+                expected="the name of a cell or block",
+                hint="cell step(x, h) { ... return h }, then scan(step, x, h)",
+            )
+        assert isinstance(function, tree.Ref | tree.Call)
+        self._check_named(function, definition)
+        return self._applied(function, definition, names, inputs, call.span, scanned=True)
+
+    def _applied(
+        self,
+        function: tree.Ref | tree.Call,
+        definition: tree.Module,
+        names: Names,
+        inputs: Sequence[tree.Argument],
+        span: tree.Span,
+        scanned: bool = False,
+    ) -> Value:
         values = [self.work.evaluator.value(argument.value, names) for argument in inputs]
 
         def applied(*tensors: Value) -> Value:
@@ -245,13 +299,13 @@ class Uses:
                 raise fault(
                     "E0303",
                     f"{definition.name} takes values of the network",
-                    call.span,
+                    span,
                     found=kind_of(wrong),
                 )
-            named = replace(call, arguments=tuple(a for a in call.arguments if a.name))
-            return self._module(named, definition, names, tuple(given), None)
+            place = span if scanned else None
+            return self._module(function, definition, names, tuple(given), None, place)
 
-        return self.work.lifter.lift(applied, values, call.span)
+        return self.work.lifter.lift(applied, values, span)
 
     def _module(
         self,
@@ -260,22 +314,20 @@ class Uses:
         names: Names,
         inputs: tuple[Tensor, ...],
         step: Step | None,
+        scanned: tree.Span | None = None,
     ) -> Value:
+        """A use of a module; `scanned`: where the text takes it over a sequence."""
         _, keywords = self._split(function, names, ())
         family = tuple(self.work.evaluator.value(index, names) for index in function.index)
         bound = self.work.elaborator.headers.parameters(
             definition.parameters, [], keywords, function, self.work.evaluator
         )
 
-        def invoked(*arguments: Value) -> Value:
-            given = dict(zip(bound, arguments[len(family) :], strict=True))
-            index = arguments[: len(family)]
-            types = tuple(self.work.builder.type_of(tensor) for tensor in inputs)
-            key, results = self.work.elaborator.module(definition, index, given, types, function)
-            own = step or self.work.builder.step(definition.name, function.span)
-            return self.work.builder.invoke(key, results, inputs, function.span, own)
+        return invoked(self.work, definition, family, bound, inputs, function, step, scanned)
 
-        return self.work.lifter.lift(invoked, [*family, *bound.values()], function.span)
+
+def is_labelled(value: Value) -> TypeGuard[Varying]:
+    return isinstance(value, Varying) and bool(value.label)
 
 
 def _blamed(function: tree.Ref | tree.Call, formals: Sequence[str], message: str) -> tree.Span:

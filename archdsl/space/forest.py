@@ -101,7 +101,7 @@ class Forest:
         roots: list[int] = []
         for i, place in enumerate(self.places):
             (below[place.parent] if place.parent >= 0 else roots).append(i)
-        self._roots = tuple(roots)
+        self.roots = tuple(roots)
         self._below = tuple(tuple(children) for children in below)
         self._takes = self._weigh()
         self._values: list[Takes | None] = [None] * len(self.places)
@@ -120,6 +120,10 @@ class Forest:
                     shared.append((when, found[child].total))
             found[i] = place.takes(weights, shared)
         return tuple(found[i] for i in range(len(self.places)))
+
+    def below(self, i: int) -> tuple[int, ...]:
+        """The decisions that exist only where this one takes some of its alternatives."""
+        return self._below[i]
 
     def values(self, i: int) -> Takes:
         """The takes of a decision, each counted once, whatever hangs below."""
@@ -179,12 +183,12 @@ class Forest:
             if taken is not None:
                 children = (child for child in self._below[i] if choices[child] is not None)
                 ranks[i] = self._takes[i].start(taken) + self._joined(children, ranks)
-        return self._joined(self._roots, ranks)
+        return self._joined(self.roots, ranks)
 
     def unrank(self, number: int) -> Choices:
         """The filling with a number of `range(size)`."""
         result: list[Taken | None] = [None] * len(self.places)
-        ranks = self._split(self._roots, number)
+        ranks = self._split(self.roots, number)
         for i in range(len(self.places)):
             if i in ranks:
                 taken, rest = self._takes[i].find(ranks[i])

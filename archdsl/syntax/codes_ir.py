@@ -222,14 +222,21 @@ IR_ROWS = (
     row(
         "E0514",
         "a constraint that bounds no cost",
-        "`where` compares one of the figures of `archdsl cost` with a number.",
+        "`where` compares figures of `archdsl cost`, and counts of what decisions take, with "
+        "numbers. `count(cell)` is how many alternatives the decisions of a definition take, "
+        '`count(cell, source)` those of the decisions called so, `count("none")` those with '
+        "a label.",
         "where speed <= 12M",
-        "where params <= 12M, macs <= 2G",
+        "where params <= 12M, count(cell, source) <= 9",
     ),
     row(
         "E0515",
-        "elastic sizes",
-        "Sharing the weights of all sizes of an operation is not supported yet.",
+        "sizes that cannot share one set of weights",
+        "Under `elastic` all sizes of an operation are slices of the largest. An operation says "
+        "how its weights are sliced and which of its numbers may differ from call to call; one "
+        "that does not, or a number of another kind, needs weights of its own for each size.",
+        "x -> group_norm({1 | 2})",
+        "x -> {one = group_norm(1) | two = group_norm(2)}",
     ),
     row(
         "E0516",
