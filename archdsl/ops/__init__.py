@@ -37,7 +37,6 @@ from archdsl.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
 from archdsl.ops.pooling import AdaptivePool, AvgPool, GlobalPool, MaxPool, Pool
 from archdsl.ops.rearrange import Channels, Crop, Flatten, Shuffle
 from archdsl.ops.resize import Resize
-from archdsl.ops.shift import Bias
 from archdsl.ops.token_attention import SelfAttention
 from archdsl.ops.tokens import GLU, ClassToken, Positions, Token, TokenConv, Tokens, ToTokens
 
