@@ -120,8 +120,13 @@ class Uses:
         formals = [parameter.name for parameter in signature(operation)]
         positional, keywords = self._split(function, names, formals)
 
+        # An operation of several values takes the first from the left of `->`.
+        more = (operation.arity or 1) - 1
+        values, positional = positional[:more], positional[more:]
+
         def emitted(*arguments: Value) -> Value:
-            given = [self._argument(a, function, operation) for a in arguments]
+            others = [self._operand(a, function) for a in arguments[:more]]
+            given = [self._argument(a, function, operation) for a in arguments[more:]]
             try:
                 applied = bind(
                     operation,
@@ -137,11 +142,26 @@ class Uses:
                     expected=problem.expected,
                     hint=problem.hint,
                 ) from None
-            if operation.arity != 1:
+            if operation.arity != len(others) + 1:
                 raise self._no_input(function.name, function.span)
-            return self.work.builder.apply(applied, (value,), function.span, step)
+            return self.work.builder.apply(applied, (value, *others), function.span, step)
 
-        return self.work.lifter.lift(emitted, [*positional, *keywords.values()], function.span)
+        return self.work.lifter.lift(
+            emitted, [*values, *positional, *keywords.values()], function.span
+        )
+
+    def _operand(self, value: Value, function: tree.Ref | tree.Call) -> Tensor:
+        """A further value of an operation that takes several."""
+        if isinstance(value, Tensor):
+            return value
+        raise fault(
+            "E0304",
+            f"{function.name} takes another value first",
+            function.span,
+            found=kind_of(value),
+            expected="a value",
+            hint=f"x -> {function.name}(y) takes x and y",
+        )
 
     def _no_input(self, name: str, span: tree.Span) -> ArchError:
         return fault(
