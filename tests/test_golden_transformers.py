@@ -1,8 +1,8 @@
 """Published counts of vision transformers and their spaces, reached from the text alone.
 
 ViT-B/16: torchvision. DASViT: the encoder that its paper found, twelve deep at width 768. GLiT: the
-released GLiT-Tiny; of the others the paper gives parameters, rounded. Evolved Transformer: the Transformer it
-starts from, as in torch.
+released GLiT-Tiny; of the others the paper gives parameters, rounded. Evolved Transformer: the
+Transformer that it starts from, as in torch.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ class LayerChoice(NamedTuple):
     """What layer takes at each place, None where that is not asked."""
 
     op: Literal["global", "local", "mixed.1", "mixed.2"]
-    head: Literal["0.5", "1", "2"] | None
+    head: float | None
     ratio: Literal[2, 4, 6] | None
     k: Literal[17, 31, 45] | None
     expansion: Literal[1, 2, 4] | None
@@ -129,7 +129,8 @@ class Mixture1(nn.Module):
         self.locality = Locality(128, hidden, kernel=31)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, N, C)
-        return torch.cat((self.attention(x[:, :, :64]), self.locality(x[:, :, 64:])), dim=2)
+        y = self.attention(x.chunk(3, dim=2)[0])
+        return torch.cat((y, self.locality(x[:, :, 64:])), dim=2)
 
 
 class Mixture2(nn.Module):
@@ -141,7 +142,8 @@ class Mixture2(nn.Module):
         self.locality = Locality(64, hidden, kernel=31)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, N, C)
-        return torch.cat((self.attention(x[:, :, :128]), self.locality(x[:, :, 128:])), dim=2)
+        y = self.attention(x[:, :, :128])
+        return torch.cat((y, self.locality(x.chunk(3, dim=2)[2])), dim=2)
 
 
 class Layer(nn.Module):
@@ -190,9 +192,9 @@ class Layer(nn.Module):
             case "global":
                 y = self.norm1(x)
                 head = {
-                    "0.5": self.attention_0_5,
-                    "1": self.attention_1,
-                    "2": self.attention_2,
+                    0.5: self.attention_0_5,
+                    1: self.attention_1,
+                    2: self.attention_2,
                 }[choice.head]
                 y = x + head(y)
                 z = self.norm2(y)
@@ -307,7 +309,7 @@ if __name__ == "__main__":
         layer=(
             LayerChoice(
                 op="global",
-                head="0.5",
+                head=0.5,
                 ratio=2,
                 k=None,
                 expansion=None,
