@@ -27,7 +27,8 @@ DRAWN = 100
 CONTEXTS = 12
 """Contexts in which two alternatives are compared, and the fewest from which one may judge."""
 FEWEST = 4
-NEIGHBOURS = 40
+NEIGHBOURS, NODES = 40, 8_000
+"""Neighbours looked at of each: fewer where there are more nodes to name."""
 BUDGET = 4_000
 """Identities asked for, in all, to compare alternatives."""
 MANY_EQUAL = 0.1
@@ -116,7 +117,9 @@ def equal_architectures(space: SearchSpace, place: Span | None) -> Iterator[Diag
     else:
         rng = Random(SEED)
         drawn = [space.sample(rng) for _ in range(DRAWN)]
-        equal = sum(_has_equal(space, known, one) for one in drawn)
+        nodes = sum(len(graph.nodes) for graph in space.program.modules.values())
+        tries = max(5, min(NEIGHBOURS, NODES // nodes))
+        equal = sum(_has_equal(space, known, one, tries) for one in drawn)
         share, (low, high) = equal / DRAWN, wilson(equal, DRAWN)
         found = (
             f"at least {share_text(share)} have an equal neighbour "
@@ -132,11 +135,11 @@ def equal_architectures(space: SearchSpace, place: Span | None) -> Iterator[Diag
         )
 
 
-def _has_equal(space: SearchSpace, known: Many, one: Architecture) -> bool:
-    """Whether a neighbour, of which at most NEIGHBOURS are looked at, is the same network."""
+def _has_equal(space: SearchSpace, known: Many, one: Architecture, tries: int) -> bool:
+    """Whether one of some neighbours is the same network."""
     own, rng = known.identity(one), Random(SEED)
     movable = [i for i in space.free if one.choices[i] is not None]
-    for _ in range(NEIGHBOURS if movable else 0):
+    for _ in range(tries if movable else 0):
         if known.identity(space.mutate(one, rng)) == own:
             return True
     return False

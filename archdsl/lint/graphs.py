@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archdsl.ir.formula import atoms
-from archdsl.ir.graph import Apply, Choose, Graph, Input, Invoke, Program
+from archdsl.ir.graph import Apply, Choose, Graph, Input, Program
 from archdsl.syntax.errors import Diagnostic
 from archdsl.syntax.tree import Span
 
@@ -35,11 +35,11 @@ def unneeded(program: Program) -> Iterator[Diagnostic]:
                 found=f"a value of {definition} that no output needs, whatever is decided",
                 hint="take it, or leave it out",
             )
-    for (definition, name), (is_needed, span) in holes.items():
+    for (definition, hole_name), (is_needed, span) in holes.items():
         if not is_needed:
             yield Diagnostic(
                 code="E0554",
-                message=f"the hole {name} of {definition} decides nothing",
+                message=f"the hole {hole_name} of {definition} decides nothing",
                 span=span,
                 found="no output needs what it takes",
                 hint="leave it out, or take its value",
@@ -72,12 +72,10 @@ def _deciding(graph: Graph, needed: frozenset[int]) -> frozenset[str]:
         node = graph.nodes[position]
         formulas = [node.under]
         match node.kind:
-            case Choose(hole):
-                found.add(hole)
+            case Choose(name):
+                found.add(name)
             case Apply(when=when):
                 formulas += when
-            case Invoke():
-                pass
             case _:
                 pass
         found |= {atom.hole for formula in formulas for atom in atoms(formula)}

@@ -1,6 +1,7 @@
 """All findings in a space, in the order of its text, less those that the text allows.
 
-A comment `# lint: E0556 why` on the line of a finding or right above it allows it.
+A comment `# lint: E0556 why` on the line of a finding or right above it allows it; above a
+definition with documentation it stands before the `##`.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ ALLOWED = re.compile(r"#\s*lint:\s*(E\d{4})\b")
 def lint(space: SearchSpace) -> tuple[Diagnostic, ...]:
     """What is legal in a space, and yet hardly meant: findings with codes, places and hints."""
     found: dict[tuple[str, int, str], Diagnostic] = {}
-    for diagnostic in _findings(space):
-        start = diagnostic.span.start if diagnostic.span is not None else -1
-        found.setdefault((diagnostic.code, start, diagnostic.message), diagnostic)
+    for one in _findings(space):
+        line = position(one.span)[0] if one.span is not None else 0
+        found.setdefault((one.code, line, one.message), one)
     ordered = sorted(found.values(), key=lambda d: d.span.start if d.span is not None else -1)
     return tuple(_unallowed(ordered))
 
@@ -35,11 +36,13 @@ def _findings(space: SearchSpace) -> Iterator[Diagnostic]:
     written = _written(space)
     if written is not None:
         yield from unused_names(written)
-    yield from unneeded(space.program)
+    idle = list(unneeded(space.program))
+    yield from idle
     whole = SearchSpace(space.program)  # whatever its constraints accept
     if whole.free:
-        yield from equal_choices(whole)
-        yield from equal_architectures(whole, written and head(written))
+        places = {one.span for one in idle}
+        yield from (one for one in equal_choices(whole) if one.span not in places)
+        yield from equal_architectures(whole, head(written) if written is not None else None)
 
 
 def _written(space: SearchSpace) -> Space | None:
