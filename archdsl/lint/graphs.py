@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from archdsl.ir.cases import holes_of
 from archdsl.ir.formula import atoms
 from archdsl.ir.graph import Apply, Choose, Graph, Input, Program
 from archdsl.syntax.errors import Diagnostic
@@ -78,6 +79,8 @@ def _deciding(graph: Graph, needed: frozenset[int]) -> frozenset[str]:
                 formulas += when
             case _:
                 pass
+        if node.sizes is not None:
+            found.update(holes_of(node.sizes.variants))
         found |= {atom.hole for formula in formulas for atom in atoms(formula)}
     parents = {hole.name: {atom.hole for atom in atoms(hole.under)} for hole in graph.holes}
     for hole in reversed(graph.holes):  # inner ones behind those around them
