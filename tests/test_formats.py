@@ -6,19 +6,16 @@ import csv
 import gzip
 import itertools
 from pathlib import Path
-from random import Random
 
 import pytest
 
-from archdsl.formats import FORMATS, Format
+from archdsl.formats import FORMATS
 from archdsl.formats.nas_bench_201 import OPERATIONS
-from archdsl.library import Library
-from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError
 from archdsl.syntax.parse import parse_genotype
+from tests.fuzz_formats import FORMS, refuse_broken, round_trips
 
-SAMPLES = 200  # 1,000 of each in `make fuzz`
-BROKEN = 100
+SAMPLES, BROKEN = 100, 50
 NB201 = FORMATS["nb201"]
 TABLE = Path(__file__).parents[2] / "shared" / "data" / "nb201.csv.gz"
 BEST = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|none~2|"
@@ -104,57 +101,16 @@ def test_the_found_glit() -> None:
 
 # --- every format ----------------------------------------------------------------------------
 
-LIBRARY = Library()
-FORMS = [
-    (name, space)
-    for name, form in FORMATS.items()
-    for space in form.spaces
-    if space in LIBRARY.names()
-]
-
 
 @pytest.mark.parametrize(("name", "space"), FORMS)
 def test_samples_come_back(name: str, space: str) -> None:
     """What the format can say of random architectures comes back; most of them it can say."""
-    form, rng, said = FORMATS[name], Random(0), 0
-    view = LIBRARY.find(form.example_space(space)).space
-    for _ in range(SAMPLES):
-        ours = view.sample(rng).text
-        try:
-            theirs = form.theirs(ours)
-        except ArchError as refused:
-            assert refused.diagnostics[0].code == "E0643"
-            continue
-        said += 1
-        assert view.parse(form.ours(theirs, view.program.genotype)).text == ours
-    assert said >= SAMPLES // 2
+    assert round_trips(name, space, SAMPLES) >= SAMPLES // 2
 
 
 @pytest.mark.parametrize(("name", "space"), FORMS)
 def test_broken_texts_are_answered_with_a_place(name: str, space: str) -> None:
-    """A text with a character lost, doubled or changed is read, or refused at a place in it."""
-    form, rng = FORMATS[name], Random(1)
-    view = LIBRARY.find(form.example_space(space)).space
-    for _ in range(BROKEN):
-        theirs = broken(form, view, rng)
-        try:
-            view.parse(form.ours(theirs, view.program.genotype))
-        except ArchError as refused:
-            finding = refused.diagnostics[0]
-            assert finding.span is not None, theirs
-            assert finding.found or finding.expected, theirs
-
-
-def broken(form: Format, view: SearchSpace, rng: Random) -> str:
-    """Their text for some architecture, with one character wrong."""
-    while True:
-        try:
-            text = form.theirs(view.sample(rng).text)
-        except ArchError:
-            continue
-        at = rng.randrange(len(text))
-        other = rng.choice(["", text[at] * 2, rng.choice("0123456789(),[]'|~+ x\u00e9\x00")])
-        return text[:at] + other + text[at + 1 :]
+    refuse_broken(name, space, BROKEN)
 
 
 def test_a_format_has_its_spaces() -> None:
