@@ -46,6 +46,19 @@ DEPTH = 4
 TEMPORARIES = ("x", "y", "z", "u", "v", "w")
 
 
+class Names(dict[int, str]):
+    """The variables of values. `recent` are those that may still be read, so that a long function
+    need not look through all it ever named."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recent: dict[int, None] = {}
+
+    def __setitem__(self, value: int, name: str) -> None:
+        super().__setitem__(value, name)
+        self.recent[value] = None
+
+
 @dataclass(slots=True)
 class Emitter:
     """Writes the statements of one function.
@@ -63,7 +76,7 @@ class Emitter:
     shapes: bool = False
     returned: bool = False
     """Whether the branches of the last step have returned the result."""
-    names: dict[int, str] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
     pending: dict[int, Expr] = field(default_factory=dict)
     left: dict[int, int] = field(default_factory=dict)
     users: dict[int, set[int]] = field(default_factory=dict)
@@ -120,8 +133,8 @@ class Emitter:
 
     def fresh(self, *wanted: str) -> str:
         """A variable's name that no value still needed has."""
-        busy = {name for value, name in self.names.items() if self.left.get(value, 0) > 0}
-        busy |= self.reserved
+        self.names.recent = {v: None for v in self.names.recent if self.left.get(v, 0) > 0}
+        busy = {self.names[value] for value in self.names.recent} | self.reserved
         for expression in self.pending.values():  # named there, though counted as used up
             busy.update(re.findall(r"[A-Za-z_]\w*", expression.text))
         for name in wanted:

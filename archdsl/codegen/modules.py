@@ -122,6 +122,9 @@ class Modules:
     unit: Unit
     stored: dict[Path, Step] = field(default_factory=dict)
     live: set[Path] = field(default_factory=set)
+    below: dict[Path, dict[str, None]] = field(default_factory=dict)
+    """The names under each path, in the order of the text."""
+    lists: dict[Path, bool] = field(default_factory=dict)
 
     @classmethod
     def of(cls, unit: Unit, live: Mapping[int, Step]) -> Modules:
@@ -132,6 +135,8 @@ class Modules:
                 continue
             path = modules.inside(step)
             modules.stored.setdefault(path, step)
+            for depth, name in enumerate(path):
+                modules.below.setdefault(path[:depth], {})[name] = None
             if step.out in live:
                 modules.live.add(path)
         return modules
@@ -150,26 +155,27 @@ class Modules:
         return text
 
     def children(self, prefix: Path) -> list[str]:
-        depth = len(prefix)
-        return list(dict.fromkeys(p[depth] for p in self.stored if p[:depth] == prefix))
+        return list(self.below.get(prefix, ()))
 
     def is_list(self, prefix: Path) -> bool:
         """Whether what a group holds is numbered without gaps."""
-        frame = self.unit.graph.frames.get((*self.unit.key[1], *prefix))
-        names = self.children(prefix)
-        return (
-            frame is not None
-            and frame.kind is FrameKind.SEQUENCE
-            and names == [str(number) for number in range(len(names))]
-        )
+        if prefix not in self.lists:
+            frame = self.unit.graph.frames.get((*self.unit.key[1], *prefix))
+            names = self.children(prefix)
+            self.lists[prefix] = (
+                frame is not None
+                and frame.kind is FrameKind.SEQUENCE
+                and names == [str(number) for number in range(len(names))]
+            )
+        return self.lists[prefix]
 
     def attributes(self, make: Mapping[int, Made]) -> list[Attribute]:
         """The lines of `__init__`, in the order of the text; `make` gives each step's module."""
-        result = []
-        for name in self.children(()):
-            dead = not any(path[0] == name for path in self.live)
-            result.append(Attribute(attribute(name), self._made((name,), make), dead))
-        return result
+        live = {path[0] for path in self.live}
+        return [
+            Attribute(attribute(name), self._made((name,), make), name not in live)
+            for name in self.children(())
+        ]
 
     def _made(self, path: Path, make: Mapping[int, Made]) -> Made:
         if path in self.stored:

@@ -103,8 +103,7 @@ class Types:
 
 def always(hole: Hole, choices: Choices) -> bool:
     """Whether a hole exists whatever the others take; holes without a field take everything."""
-    open_holes = {part.hole.name for part in choices.fields if isinstance(part, HoleField)}
-    return all(atom.hole not in open_holes for atom in atoms(hole.under))
+    return all(atom.hole not in choices.of_hole for atom in atoms(hole.under))
 
 
 def _first(hole: Hole, taken: dict[str, tuple[int, ...]]) -> str:
