@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from archdsl.formats import darts, enas, glit, metaformer_nas, nas_bench_201, ofa, spos, timm
 from archdsl.formats.base import Format
+from archdsl.formats.weights import Library
+from archdsl.formats.weights_timm import TIMM
+from archdsl.formats.weights_torchvision import TORCHVISION
 
 DARTS = ("darts_cifar", "darts_imagenet", "darts_search")
 
@@ -100,4 +103,7 @@ FORMATS: dict[str, Format] = {
     ),
 }
 
-__all__ = ["FORMATS", "Format"]
+LIBRARIES: dict[str, Library] = {library.name: library for library in (TORCHVISION, TIMM)}
+"""Whose weights can be converted."""
+
+__all__ = ["FORMATS", "LIBRARIES", "Format"]
