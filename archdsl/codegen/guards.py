@@ -28,6 +28,9 @@ def name_guards(emitter: Emitter, steps: Sequence[Step]) -> list[str]:
         need = emitter.plan.needs[step.out]
         if need in emitter.guards:
             continue
+        if (single := emitter.plan.diagrams.single(need)) is not None:
+            emitter.guards[need] = single  # short enough to be said each time
+            continue
         formula = emitter.plan.guard(step, emitter.guards)
         same = [s for s in guarded if emitter.plan.needs[s.out] == need]
         label = next((s.label for s in reversed(same) if s.label), "")

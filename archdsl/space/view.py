@@ -19,7 +19,7 @@ from archdsl.ir.resolve import resolve
 from archdsl.ir.scopes import Decision
 from archdsl.space import legal as prefixes
 from archdsl.space.architecture import Architecture
-from archdsl.space.forest import Choices, Partial
+from archdsl.space.forest import Choices, Draw, Partial
 from archdsl.space.layout import Layout
 from archdsl.space.quick import QuickReader
 from archdsl.space.reader import read
@@ -69,6 +69,10 @@ class SearchSpace:
         """The number of architectures, exact."""
         return self._forest.size
 
+    def open_to(self, index: int, choices: Partial) -> Sequence[int]:
+        """The alternatives that a decision may take, given what the decisions before it take."""
+        return self._forest.allowed(index, choices)
+
     def exists(self, index: int, choices: Partial) -> bool:
         """Whether a decision exists, given what the decisions before it take."""
         return self._forest.exists(index, choices)
@@ -111,7 +115,7 @@ class SearchSpace:
             raise fault(
                 "E0623", f"{key} does not exist under the others", found=str(taken), expected="None"
             )
-        if taken is not None and not self._forest.places[i].allows(taken):
+        if taken is not None and not self._forest.allows(i, taken, choices):
             place = self._forest.places[i]
             kind = place.quantity.value.replace("k", str(place.count))
             raise fault(
@@ -187,23 +191,28 @@ class SearchSpace:
 
         return self._accepted(changed)
 
-    def _mutated(self, choices: Choices, rng: Random, draw: Callable[[int], Taken]) -> Choices:
-        movable = [i for i in self.free if choices[i] is not None]
+    def _mutated(self, choices: Choices, rng: Random, draw: Draw) -> Choices:
+        movable = [i for i in self.free if choices[i] is not None and self._moves(i, choices)]
         if not movable:
             return choices
         i = rng.choice(movable)
-        values = self._forest.values(i)
+        values = self._forest.values(i, choices)
         other = rng.randrange(values.total - 1)
         other += other >= values.start(choices[i] or ())
         return self._with(choices, i, values.find(other)[0], draw)
+
+    def _moves(self, i: int, choices: Partial) -> bool:
+        """Whether a decision could be taken otherwise, those before it being as they are."""
+        return len(self._forest.allowed(i, choices)) > 1 or self._forest.places[i].governor < 0
 
     def crossover(self, first: Architecture, second: Architecture, rng: Random) -> Architecture:
         """A child: every decision as in one of the parents, or drawn where neither has it."""
         draw = self._forest.uniform(rng)
 
-        def inherited(i: int) -> Taken:
-            parents = [c for c in (first.choices[i], second.choices[i]) if c is not None]
-            return rng.choice(parents) if parents else draw(i)
+        def inherited(i: int, choices: Partial) -> Taken:
+            given = [c for c in (first.choices[i], second.choices[i]) if c is not None]
+            fitting = [c for c in given if self._forest.allows(i, c, choices)]
+            return rng.choice(fitting) if fitting else draw(i, choices)
 
         return self._accepted(lambda: self._forest.fill(self._forest.empty(), inherited))
 
@@ -234,7 +243,7 @@ class SearchSpace:
             taken = architecture.choices[i]
             if taken is None:
                 continue
-            values = self._forest.values(i)
+            values = self._forest.values(i, architecture.choices)
             for number in range(values.total):
                 other = values.find(number)[0]
                 if other != taken:
@@ -244,9 +253,7 @@ class SearchSpace:
                     if self.accept is None or self.accept(made):
                         yield made
 
-    def _with(
-        self, choices: Choices, i: int, taken: Taken, missing: Callable[[int], Taken]
-    ) -> Choices:
+    def _with(self, choices: Choices, i: int, taken: Taken, missing: Draw) -> Choices:
         return self._forest.fill((*choices[:i], taken, *choices[i + 1 :]), missing)
 
     # --- one token at a time -------------------------------------------------------------------
