@@ -53,13 +53,16 @@ class Supernet:
             architecture = self.space.parse(architecture)
         return self._layout.value(architecture.assignment, self._names)
 
-    def __call__(self, *inputs: Tensor | Architecture | Genotype | str) -> Tensor:
+    def __call__(
+        self, *inputs: Tensor | Architecture | Genotype | str
+    ) -> Tensor | tuple[Tensor, ...]:
         """Run one architecture, given last, on the inputs before it."""
         *tensors, architecture = inputs
         if not isinstance(architecture, Architecture | Genotype | str):
             raise TypeError("the last argument is an architecture")
         choice = self.choice(architecture)
-        result: Tensor = self.module(*tensors, *(() if choice is None else (choice,)))
+        given = () if choice is None else (choice,)
+        result: Tensor | tuple[Tensor, ...] = self.module(*tensors, *given)
         return result
 
 

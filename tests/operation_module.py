@@ -63,7 +63,8 @@ def written(argument: Argument) -> str:
 def forms(operation: Operation, inputs: tuple[TensorType, ...]) -> list[bool]:
     """Which forms the code offers: the expression (False), the stored module (True)."""
     code = operation.code(inputs)
-    return [False, True] if code.constructor and code.expression else [False]
+    either = code.constructor and code.expression and "{self}" not in code.expression
+    return [False, True] if either else [False]
 
 
 def build(
@@ -93,5 +94,7 @@ def values(inputs: tuple[TensorType, ...], seed: int, batch: int = 2) -> tuple[T
     generator = torch.Generator().manual_seed(seed)
     return tuple(
         torch.randn((batch, *value.shape), generator=generator, dtype=torch.float64)
+        if value.below is None
+        else torch.randint(value.below, (batch, *value.shape), generator=generator)
         for value in inputs
     )

@@ -21,6 +21,7 @@ from archdsl.load import imported, load_network, load_supernet
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 from tests.codegen_spaces import ROOT, SPACES, case
+from tests.operation_module import values
 from tests.shipped import shipped
 
 
@@ -59,8 +60,8 @@ def weight_keys(program: Program) -> dict[str, tuple[int, ...]]:
 
 def inputs_of(program: Program) -> list[torch.Tensor]:
     torch.manual_seed(0)
-    net = program.net
-    return [torch.randn(3, *net.nodes[i].type.shape, dtype=torch.double) for i in net.inputs]
+    types = tuple(program.net.nodes[i].type for i in program.net.inputs)
+    return list(values(types, 0, batch=3))
 
 
 def shapes(module: torch.nn.Module) -> dict[str, tuple[int, ...]]:

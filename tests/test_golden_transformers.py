@@ -1,6 +1,7 @@
 """Published counts of vision transformers and their spaces, reached from the text alone.
 
-ViT-B/16: torchvision. DASViT: the encoder that its paper found, twelve deep at width 768.
+ViT-B/16: torchvision. DASViT: the encoder that its paper found, twelve deep at width 768. GLiT: the
+released GLiT-Tiny; of the others the paper gives parameters, rounded.
 """
 
 from __future__ import annotations
@@ -12,6 +13,11 @@ from archdsl.ir.graph import Static
 from tests.shipped import shipped
 
 DASVIT = "edge[mlp_1; mlp_1; none; mlp_1; msa_3]"
+
+GLIT = (
+    "layer[global(0.5 4); local(31 2); mixed.1(4 6); global(1 4); local(45 4); mixed.1(4 6); "
+    "global(1 2); mixed.1(4 2); local(45 4); global(1 4); local(31 4); global(2 6)]"
+)
 
 
 def figures(name: str, groups: str, **parameters: Static) -> tuple[int, int]:
@@ -30,6 +36,7 @@ def figures(name: str, groups: str, **parameters: Static) -> tuple[int, int]:
         ("dasvit", DASVIT, {}, (50_449_162, 10_591_348_224)),
         ("dasvit", DASVIT, {"classes": 100}, (50_518_372, 10_591_417_344)),
         ("dasvit", DASVIT, {"norm": False}, (50_375_434, 10_591_348_224)),
+        ("glit_tiny", GLIT, {}, (7_264_456, 1_472_873_280)),
     ],
 )
 def test_networks(
@@ -47,3 +54,12 @@ def test_heads_do_not_change_the_count_of_an_encoder() -> None:
 def test_sizes() -> None:
     assert shipped("vit_b_16").size == 1
     assert shipped("dasvit").size == 8**5
+    assert {shipped(f"glit_{size}").size for size in ("tiny", "small", "base")} == {36**12}
+
+
+@pytest.mark.parametrize(("name", "reported"), [("glit_small", 24.6e6), ("glit_base", 96.1e6)])
+def test_the_larger_glits_have_room_for_what_was_found(name: str, reported: float) -> None:
+    """The paper does not give these architectures; they fit between smallest and largest."""
+    small = figures(name, f"layer[{'; '.join(['mixed.2(1 2)'] * 12)}]")[0]
+    large = figures(name, f"layer[{'; '.join(['global(2 6)'] * 12)}]")[0]
+    assert small < reported < large

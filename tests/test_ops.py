@@ -28,6 +28,7 @@ from archdsl.ops.attention import Attention
 from archdsl.ops.constants import Identity, Zero
 from archdsl.ops.convolution import Conv, DepthwiseConv
 from archdsl.ops.dropout import Dropout, DropPath
+from archdsl.ops.embedding import Embedding
 from archdsl.ops.gate import Gate
 from archdsl.ops.joins import Concat, Mean, Product, Sum
 from archdsl.ops.linear import Linear
@@ -51,10 +52,12 @@ class Case:
 
     operation: Operation
     shapes: tuple[tuple[int, ...], ...]
+    below: int | None = None
+    """The bound of indices; None for quantities."""
 
     @property
     def inputs(self) -> tuple[TensorType, ...]:
-        return tuple(map(TensorType, self.shapes))
+        return tuple(TensorType(shape, self.below) for shape in self.shapes)
 
     def __str__(self) -> str:
         arguments = str(self.operation).partition("(")[2][:-1].replace(" ", "").replace("'", "")
@@ -177,10 +180,13 @@ CASES = [
     *on(VECTOR, TOKENS, MAP, of=(BatchNorm(), BatchNorm(affine=False),
                                  BatchNorm(eps=1e-3, momentum=0.2))),
     *on(VECTOR, TOKENS, of=(LayerNorm(), LayerNorm(eps=1e-6), Linear(features=3),
-                            Linear(features=8, bias=False))),
+                            Linear(features=8, bias=False), Embedding(dim=8, rows=9))),
+    Case(Embedding(dim=4), ((5,),), below=7),
+    Case(Embedding(dim=4, rows=9), ((5,),), below=7),
 ]  # fmt: skip
 
 case = pytest.mark.parametrize("case", CASES, ids=str)
+quantities = pytest.mark.parametrize("case", [c for c in CASES if c.below is None], ids=str)
 
 
 def test_every_operation_has_cases() -> None:
@@ -290,7 +296,7 @@ def mixes_batch(net: nn.Module, case: Case) -> bool:
     return mixed
 
 
-@case
+@quantities
 def test_traits_are_true_and_complete(case: Case, tmp_path: Path) -> None:
     """Both ways: what is claimed holds, and what is not claimed fails."""
     traits = case.operation.traits(case.inputs)
@@ -350,7 +356,8 @@ def test_smooth_relatives_have_no_kinks(tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", [c for c in CASES if c.operation.weights(c.inputs)], ids=str)
 def test_gradients_reach_every_parameter(case: Case, tmp_path: Path) -> None:
     net = build(case.operation, case.inputs, tmp_path)
-    x = tuple(value.requires_grad_() for value in values(case.inputs, 6))
+    given = values(case.inputs, 6)
+    x = tuple(value.requires_grad_(value.is_floating_point()) for value in given)
     output = net(*x)
     (output * torch.linspace(-1, 2, output.numel()).view_as(output)).sum().backward()
     for name, parameter in net.named_parameters():

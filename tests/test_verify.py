@@ -143,7 +143,7 @@ def test_a_layer_scale_of_1e_5_hides_nothing() -> None:
     torch.manual_seed(0)
     state = {name: torch.randn_like(tensor) for name, tensor in reference.state_dict().items()}
     subjects = Subject("first", reference), Subject("second", other)
-    comparison = Comparison(subjects[0], subjects[0], state, torch.randn(2, 4, 6, 6))
+    comparison = Comparison(subjects[0], subjects[0], state, (torch.randn(2, 4, 6, 6),))
     assert not all(row.ok for row in comparison.float64(subjects[1]))
 
 

@@ -32,7 +32,11 @@ def torch_counts(program: Program) -> tuple[int, int]:
     """Parameters and MACs of the generated module, as torch counts them for one input."""
     network = load_network(program).eval()
     params = sum(parameter.numel() for parameter in network.parameters())
-    images = [torch.zeros(1, *program.net.nodes[i].type.shape) for i in program.net.inputs]
+    types = [program.net.nodes[i].type for i in program.net.inputs]
+    images = [
+        torch.zeros(1, *t.shape, dtype=torch.float if t.below is None else torch.long)
+        for t in types
+    ]
     return params, torch_macs(network, *images)
 
 

@@ -246,7 +246,7 @@ def _is_module(step: Step) -> bool:
         return False
     match step.what:
         case Leaf(_, code):
-            return bool(code.constructor)
+            return bool(code.constructor) and "{self}" not in code.expression
         case Use() | Part() | Chain():
             return True
         case _:

@@ -85,6 +85,8 @@ class _Column:
     roles: dict[str, None] = field(default_factory=dict)
     defaults: set[Number | str | None] = field(default_factory=set)
     first: int = 0
+    leaves: int = -1
+    """The last place where this many channels go out."""
 
     @property
     def default(self) -> Number | None:
@@ -106,6 +108,8 @@ def parametrise(columns: Sequence[Sequence[Slot]]) -> Parameters:
             known = found.setdefault(key, _Column(numbers, first=position))
             known.roles |= dict.fromkeys(slot.role for slot in column)
             known.defaults.add(column[0].default)
+            if column[0].role in OUT:
+                known.leaves = position
     named = _name(found)
     result = Parameters(parameters=[p for _, p in named.values() if p is not None])
     for key, column in zip(keys, columns, strict=True):
@@ -127,16 +131,18 @@ def _name(found: dict[object, _Column]) -> dict[object, tuple[str, Parameter | N
     """For every column its expression, and the parameter where it is one."""
     # Which columns are parameters does not depend on names, but their names depend on that.
     bases = [found[key] for key, (_, known) in _named(found, _Ends()).items() if known is not None]
-    return _named(found, _ends(bases))
+    return _named(found, _ends(bases, found.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class _Ends:
     """What a class does with channels. `two`: it takes one number of them and gives another;
-    `last`: some of the numbers only go out, so what goes out and in again is hidden."""
+    `last`: the place where they go out last; `gated`: halves of what went out before (a gate
+    takes the other half), with the place where that was."""
 
     two: bool = False
-    last: bool = False
+    last: int = -1
+    gated: tuple[tuple[Values, int], ...] = ()
 
 
 def _named(found: dict[object, _Column], ends: _Ends) -> dict[object, tuple[str, Parameter | None]]:
@@ -160,9 +166,14 @@ INTO = frozenset({"in_channels", "in_features"})
 OUT = frozenset({"out_channels", "out_features"})
 
 
-def _ends(columns: Iterable[_Column]) -> _Ends:
+def _ends(columns: Iterable[_Column], written: Iterable[_Column]) -> _Ends:
     ends = [column for column in columns if column.roles.keys() & (INTO | OUT)]
-    return _Ends(len(ends) > 1, any(not column.roles.keys() & INTO for column in ends))
+    out = [column for column in written if column.roles.keys() <= OUT]
+    return _Ends(
+        len(ends) > 1,
+        max((column.leaves for column in ends), default=-1),
+        tuple((tuple(value / 2 for value in column.values), column.first) for column in out),
+    )
 
 
 def _role(column: _Column, ends: _Ends) -> str:
@@ -171,13 +182,22 @@ def _role(column: _Column, ends: _Ends) -> str:
     own = [role for role in roles if role in INTO | OUT]
     through = bool(INTO & set(roles) and OUT & set(roles))
     if ends.two and own:
-        if through and ends.last:
+        if _hidden(column, own, ends):
             return "hidden"
+        if through and own[0] in INTO and column.leaves == ends.last:
+            return "dim"
         # What goes out of one part goes into the next: it is the class's output all the same.
         return next((role for role in own if role in OUT), own[0])
     if through:
         return "dim"
     return min(roles, key=lambda role: BASES.index(role) if role in BASES else 99)
+
+
+def _hidden(column: _Column, own: Sequence[str], ends: _Ends) -> bool:
+    """Whether channels go out of one part and into the next, and are not the class's last."""
+    if OUT & set(own):
+        return own[0] in OUT and bool(INTO & set(own)) and column.leaves != ends.last
+    return any(half == column.values and place < column.first for half, place in ends.gated)
 
 
 def _rank(column: _Column) -> tuple[int, int]:
@@ -191,7 +211,8 @@ def _order(column: _Column) -> tuple[int, int, int]:
     role = next(iter(column.roles))
     families = [i for i, family in enumerate(FAMILIES) if role in family]
     rank = min(families, default=len(FAMILIES))
-    into = 0 if column.roles.keys() & {"out_channels", "out_features"} == set() else 1
+    own = [role for role in column.roles if role in INTO | OUT]
+    into = 1 if own and own[0] in OUT else 0
     last = 0 if column.default is None else len(FAMILIES) + 1
     return (rank + last, into, column.first)
 
@@ -229,7 +250,8 @@ def _law(roles: set[str], base: set[str], values: Values, given: Values) -> str:
         return ""
     through = bool(base & INTO and base & OUT)  # what comes in also goes out: the class's own width
     if roles & ends and base & ends and not through:
-        return ""
+        gated = roles <= OUT and "dim" in base and all(v == 2 * n for v, n in pairs)
+        return "2 * {0}" if gated else ""
     for factor in (2, 3, 4, 6, 8):
         if all(v == factor * n for v, n in pairs):
             return f"{factor} * {{0}}"

@@ -15,6 +15,7 @@ from archdsl.codegen.naming import IMPORTED, Taken, camel, stem
 from archdsl.codegen.steps import Chain, Leaf, Part, Step, Unit, Use
 from archdsl.codegen.types import Types
 from archdsl.codegen.view import ClassView, FunctionView, HelperView
+from archdsl.ir.types import TensorType
 from archdsl.ops.base import Helper, Operation
 from archdsl.syntax.tree import ModuleKind
 
@@ -129,10 +130,10 @@ class Renderer:
         unit = item.model.unit
         if not unit.inputs:
             return ""
-        shape = unit.type_of(unit.inputs[0]).shape
+        types = [unit.type_of(value) for value in unit.inputs]
         if item is self.classes.root:
-            return f"({join(('B', *map(str, shape)))})"
-        return AXES.get(len(shape), "")
+            return join(f"({join(('B', *map(str, type_.shape)))})" for type_ in types)
+        return _axes(types[0])
 
     # --- documentation -----------------------------------------------------------------------
 
@@ -174,6 +175,11 @@ class Renderer:
                     rows = zip(names, written, strict=True)
                     return f"{of}({{{join(f'{literal(k)}: {v}' for k, v in rows)}}})"
                 return _several(of, written)
+
+
+def _axes(type_: TensorType) -> str:
+    """What a reader calls the axes of a value."""
+    return "(B, T)" if type_.below is not None else AXES.get(len(type_.shape), "")
 
 
 def _arguments(slots: Sequence[Slot], texts: Iterator[str]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from archdsl.codegen.types import Types
 from archdsl.codegen.view import CheckView, FileView
 from archdsl.ir.cost import cost
 from archdsl.ir.graph import Program
+from archdsl.ir.types import TensorType
 from archdsl.ops.base import Helper
 from archdsl.resources import templates
 from archdsl.space.view import SearchSpace
@@ -164,7 +165,7 @@ def _constant(text: str) -> str:
 
 def _check(program: Program, renderer: Renderer, types: Types) -> CheckView:
     net = program.net
-    inputs = [f"torch.zeros({join(map(str, (1, *net.nodes[i].type.shape)))})" for i in net.inputs]
+    inputs = [_zeros(net.nodes[i].type) for i in net.inputs]
     choices = types.layout.of(program.root)
     return CheckView(
         model=renderer.names[renderer.classes.root.number],
@@ -174,6 +175,13 @@ def _check(program: Program, renderer: Renderer, types: Types) -> CheckView:
         shapes=tuple(f"({join(map(str, (1, *t.shape)))})" for t in net.result_types),
         several=len(net.outputs) > 1,
     )
+
+
+def _zeros(type_: TensorType) -> str:
+    """A batch of one for the self-check."""
+    shape = join(map(str, (1, *type_.shape)))
+    kind = "" if type_.below is None else ", dtype=torch.long"
+    return f"torch.zeros({shape}{kind})"
 
 
 def _origin(program: Program) -> list[str]:

@@ -87,11 +87,22 @@ def _taken(value: Json) -> Taken:
 
 
 def encode_types(types: tuple[TensorType, ...]) -> Json:
-    return [list(type_.shape) for type_ in types]
+    return [_encode_type(type_) for type_ in types]
+
+
+def _encode_type(type_: TensorType) -> Json:
+    shape: Json = list(type_.shape)
+    return shape if type_.below is None else {"shape": shape, "below": type_.below}
 
 
 def decode_types(value: Json) -> tuple[TensorType, ...]:
-    return tuple(TensorType(shape) for shape in items(integers)(value))
+    return items(_decode_type)(value)
+
+
+def _decode_type(value: Json) -> TensorType:
+    if not isinstance(value, dict):
+        return TensorType(integers(value))
+    return TensorType(integers(value.get("shape")), integer(value.get("below")))
 
 
 # --- operations and nodes --------------------------------------------------------------------

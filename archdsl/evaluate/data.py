@@ -22,6 +22,7 @@ from torch import Tensor
 from archdsl.controllers.seeds import seed_for, stream
 from archdsl.evaluate.images import Images
 from archdsl.evaluate.sources import open_source
+from archdsl.ir.graph import Graph
 from archdsl.syntax.errors import fault
 
 Batch = tuple[Tensor, Tensor]
@@ -94,6 +95,25 @@ class Data:
         generator = torch.Generator().manual_seed(seed_for(seed, "order", epoch))
         order: list[int] = torch.randperm(len(self.train), generator=generator).tolist()
         return order
+
+
+def classifies(net: Graph) -> tuple[tuple[int, ...], int]:
+    """The shape of the images that a net takes, and how many classes it tells apart.
+
+    Raises ArchError E0804 where a net does not classify images: training needs one that does.
+    """
+    takes = [net.nodes[i].type for i in net.inputs]
+    several = len(takes) != 1 or len(net.outputs) != 1
+    if several or takes[0].below is not None:
+        gives = [str(type_) for type_ in net.result_types]
+        raise fault(
+            "E0804",
+            "only networks with one image in and one vector out are trained here",
+            found=f"{', '.join(map(str, takes))} in, {', '.join(gives)} out",
+            expected="one input such as image: 3 x 32 x 32, one output",
+            hint="compile the network and train the file: it needs torch only",
+        )
+    return takes[0].shape, net.result_types[0].channels
 
 
 def open_data(text: str, *, shape: tuple[int, ...], classes: int, batch_size: int = 128) -> Data:

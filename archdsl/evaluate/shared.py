@@ -91,7 +91,9 @@ class SharedWeights:
     def _path(self, text: str) -> Forward:
         """The supernet as one network: images to scores, along one architecture."""
         architecture = self.space.parse(text)
-        return lambda images: self.supernet(images, architecture)
+        choice = self.supernet.choice(architecture)
+        given = () if choice is None else (choice,)
+        return lambda images: self.supernet.module(images, *given)
 
     def _moved(self, batch: Batch) -> Batch:
         images, labels = batch

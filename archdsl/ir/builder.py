@@ -207,7 +207,7 @@ class Builder:
         """An operation applied; its shape rule speaks here."""
         inputs = tuple(self.type_of(arg) for arg in args)
         try:
-            result = operation.infer(inputs)
+            types = operation.results(inputs)
         except OperationError as problem:
             raise fault(
                 "E0401",
@@ -217,7 +217,6 @@ class Builder:
                 expected=problem.expected,
                 hint=problem.hint,
             ) from None
-        types = (result,) if isinstance(result, TensorType) else result
         for type_ in types:
             if not 0 < type_.elements <= MAX_ELEMENTS or min(type_.shape) < 1:
                 raise fault(

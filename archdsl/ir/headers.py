@@ -193,7 +193,22 @@ class Headers:
                 expected="1 to 3",
                 hint=f"{given.name}: 3 x 32 x 32",
             )
-        return TensorType(tuple(axes))
+        return TensorType(tuple(axes), self._below(given, evaluator))
+
+    def _below(self, given: tree.Input, evaluator: Evaluator) -> int | None:
+        """The bound of indices, `35 of 10000`; None for quantities."""
+        if given.below is None:
+            return None
+        bound = evaluator.value(given.below, self.names)
+        if type(bound) is int and 0 < bound <= 10**9:
+            return bound
+        raise fault(
+            "E0403",
+            "indices lie below a positive whole number",
+            given.below.span,
+            found=kind_of(bound),
+            expected=f"1 to {10**9:,}",
+        )
 
     def parameters(
         self,

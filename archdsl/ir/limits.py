@@ -18,5 +18,5 @@ class Limits:
     uses: int = 1_000_000
     steps: int = 400_000
     decisions: int = 20_000
-    params: int = 10**9
+    params: int = 2 * 10**9
     macs: int = 10**13

@@ -11,10 +11,12 @@ class TensorType:
     """A float tensor without its batch axis.
 
     Three axes are a map (channels, height, width), two are tokens (tokens, channels), one is
-    a vector of features (channels,).
+    a vector of features (channels,). Where `below` is set, the values are indices instead:
+    whole numbers from 0, below it.
     """
 
     shape: tuple[int, ...]
+    below: int | None = None
 
     @property
     def channels(self) -> int:
@@ -26,7 +28,8 @@ class TensorType:
         return prod(self.shape)
 
     def __str__(self) -> str:
-        return " x ".join(str(axis) for axis in self.shape)
+        axes = " x ".join(str(axis) for axis in self.shape)
+        return axes if self.below is None else f"{axes} of {self.below}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,11 +123,10 @@ def _apply(node: Node, kind: Apply, inputs: Types) -> Iterator[str]:
     if kind.when and len(kind.when) != len(inputs):
         yield "as many formulas as arguments are needed"
     try:
-        result = operation.infer(inputs)
+        types = operation.results(inputs)
     except OperationError as problem:
         yield f"{operation.keyword}: {problem}"
         return
-    types = (result,) if isinstance(result, TensorType) else result
     if types != node.types:
         yield f"{operation.keyword} gives {_show(types)}, the node says {_show(node.types)}"
 
@@ -148,16 +147,16 @@ def _paths(graph: Graph) -> Iterator[str]:
     for path in sorted(paths):
         if any(path[:depth] in paths for depth in range(1, len(path))):
             yield f"the path {'.'.join(path)} leads through an operation"
+    below: dict[tuple[str, ...], set[str]] = {}
+    for path in paths:
+        for depth in range(1, len(path)):
+            below.setdefault(path[:depth], set()).add(path[depth])
     for prefix, frame in graph.frames.items():
-        inside = {path[len(prefix)] for path in paths if _leads(prefix, path)}
+        inside = below.get(prefix)
         if not inside:
             yield f"nothing is in the frame {'.'.join(prefix)}"
         elif frame.kind is FrameKind.SEQUENCE and not all(name.isdigit() for name in inside):
             yield f"the sequence {'.'.join(prefix)} has a member without a number"
-
-
-def _leads(prefix: tuple[str, ...], path: tuple[str, ...]) -> bool:
-    return len(path) > len(prefix) and path[: len(prefix)] == prefix
 
 
 def _show(types: Types) -> str:

@@ -27,6 +27,7 @@ from archdsl.ops.base import Operation, OperationError
 from archdsl.ops.constants import Identity, Zero
 from archdsl.ops.convolution import Conv, DepthwiseConv
 from archdsl.ops.dropout import Dropout, DropPath
+from archdsl.ops.embedding import Embedding
 from archdsl.ops.gate import Gate
 from archdsl.ops.joins import Concat, Mean, Product, Sum
 from archdsl.ops.linear import Linear
@@ -53,6 +54,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Conv,
     DepthwiseConv,
     Linear,
+    Embedding,
     BatchNorm,
     GroupNorm,
     LayerNorm,

@@ -70,7 +70,8 @@ class Code:
     operation without a module form. `expression`: the call in `forward` with `{0}`, `{1}` or
     `{all}` (comma separated) for its inputs and `{self}` for the stored module; where it is
     empty, `{self}({all})`. An operation without weights gives both: the expression for
-    `forward`, the module for `nn.Sequential`. `helpers`: keys of `HELPERS` it needs, before
+    `forward`, the module for `nn.Sequential`. An expression with `{self}` uses the module in
+    another way than calling it. `helpers`: keys of `HELPERS` it needs, before
     those that need them. `tight`: the expression needs no parentheses inside another.
     """
 
@@ -104,10 +105,28 @@ class Operation(ABC):
     helpers: ClassVar[tuple[Helper, ...]] = ()
     arity: ClassVar[int | None] = 1
     """How many inputs it takes; None for any number (joins)."""
+    takes_indices: ClassVar[bool] = False
+    """Whether its inputs may be whole numbers that stand for something; `results` sees to it."""
 
     @abstractmethod
     def infer(self, inputs: Types) -> TensorType | Types:
         """The type of the result (a tuple where there are several), or an OperationError."""
+
+    def results(self, inputs: Types) -> Types:
+        """The types of all results, or an OperationError: `infer`, where the inputs may be given.
+
+        Indices (`35 of 10000`) are no quantities: only what says that it takes them may.
+        """
+        found = next((type_ for type_ in inputs if type_.below is not None), None)
+        if found is not None and not self.takes_indices:
+            raise OperationError(
+                f"{self.keyword} cannot take indices",
+                found=str(found),
+                expected="quantities",
+                hint="give every index a vector first: x -> embedding(64)",
+            )
+        result = self.infer(inputs)
+        return (result,) if isinstance(result, TensorType) else result
 
     @abstractmethod
     def code(self, inputs: Types) -> Code:

@@ -40,6 +40,8 @@ class Draft:
         self.instead: dict[int, int] = {}
         self.rows: dict[str, Source] = {}
         self.uses: dict[Path, Path] = {}
+        self.used = {node.path[0] for node in graph.nodes if node.path}
+        self.tried: dict[str, int] = {}
 
     def value(self, position: int) -> int:
         """What stands for a value now."""
@@ -84,8 +86,7 @@ class Draft:
     ) -> int:
         """A new operation, placed behind its arguments and near the node `like`."""
         args = tuple(self.value(argument) for argument in args)
-        result = operation.infer(tuple(self.nodes[argument].type for argument in args))
-        types = (result,) if isinstance(result, TensorType) else result
+        types = operation.results(tuple(self.nodes[argument].type for argument in args))
         return self._append(
             Node(
                 kind=Apply(operation),
@@ -108,16 +109,18 @@ class Draft:
 
     def _append(self, node: Node, like: int) -> int:
         self.nodes.append(node)
+        self.used.update(node.path[:1])
         self.places.append(self.places[like] + 1e-6 * len(self.nodes))
         return len(self.nodes) - 1
 
     def fresh(self, stem: str) -> Path:
         """A path that nothing has, made from a stem: `mlps_n1`, `mlps_n1_2`."""
-        used = {node.path[0] for node in self.nodes if node.path}
-        name, number = stem, 1
-        while name in used:
+        number = self.tried.get(stem, 1)
+        name = stem if number == 1 else f"{stem}_{number}"
+        while name in self.used:
             number += 1
             name = f"{stem}_{number}"
+        self.tried[stem] = number
         return (name,)
 
     def consumers(self) -> dict[int, list[int]]:
@@ -170,10 +173,9 @@ class Draft:
         )
         outputs = tuple(number[self.value(output)] for output in self.graph.outputs)
         paths = {node.path for node in nodes}
+        prefixes = {path[:depth] for path in paths for depth in range(1, len(path) + 1)}
         frames = {
-            prefix: frame
-            for prefix, frame in self.graph.frames.items()
-            if any(path[: len(prefix)] == prefix for path in paths)
+            prefix: frame for prefix, frame in self.graph.frames.items() if prefix in prefixes
         }
         if nodes == self.graph.nodes and not self.rows and not self.uses:
             return Rewrite(graph=self.graph)

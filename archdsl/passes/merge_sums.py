@@ -45,17 +45,54 @@ def merge_sums(graph: Graph, modules: Modules) -> Rewrite:
     """
     draft = Draft(graph)
     waiting = [i for i in range(len(graph.nodes)) if _is_join(draft, i)]
+    readers = Readers(draft)
     while waiting:
         position = waiting.pop()
         for rule in RULES:
             if position in draft.instead or len(set(draft.args(position))) < 2:
                 break
-            waiting.extend(_apply(draft, position, rule))
+            waiting.extend(_apply(draft, position, rule, readers))
     return draft.finish()
 
 
 def _is_join(draft: Draft, position: int) -> bool:
     return isinstance(draft.operation(position), Sum | Mean | Average)
+
+
+class Readers:
+    """Who reads each value, and how often each path is used, kept true from merge to merge."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        self.of = {value: Counter(takers) for value, takers in draft.consumers().items()}
+        self.uses = Counter(draft.nodes[i].path for i in draft.live() if draft.nodes[i].path)
+
+    def only(self, value: int, position: int) -> bool:
+        """Whether a node is all that reads a value, and reads it once."""
+        return self.of.get(value) == {position: 1}
+
+    def leave(self, position: int) -> None:
+        """A node goes, or is about to read other values."""
+        self.uses[self.draft.nodes[position].path] -= 1
+        for argument in self.draft.args(position):
+            known = self.of[argument]
+            known[position] -= 1
+            if not known[position]:
+                del known[position]
+
+    def come(self, position: int) -> None:
+        """A node reads what it reads now."""
+        self.uses[self.draft.nodes[position].path] += 1
+        for argument in self.draft.args(position):
+            self.of.setdefault(argument, Counter())[position] += 1
+
+    def moved(self, position: int) -> None:
+        """A node that left comes back, or what stands for it takes over its readers."""
+        if position not in self.draft.instead:
+            self.come(position)
+            return
+        left = self.of.pop(position, Counter())
+        self.of.setdefault(self.draft.value(position), Counter()).update(left)
 
 
 # --- rules: which terms belong together, and what becomes of them ---------------------------
@@ -155,28 +192,41 @@ RULES = (
 )
 
 
-def _apply(draft: Draft, position: int, rule: Rule) -> list[int]:
+def _apply(draft: Draft, position: int, rule: Rule, readers: Readers) -> list[int]:
     """One rule at one join; the inner joins that it made."""
     made: list[int] = []
-    consumers = draft.consumers()
-    uses = Counter(draft.nodes[i].path for i in draft.live() if draft.nodes[i].path)
     groups: dict[Hashable, list[int]] = {}
     for term in draft.args(position):
-        key = rule.key(draft, term, uses)
-        if key is not None and consumers.get(term) == [position]:
+        key = rule.key(draft, term, readers.uses)
+        if key is not None and readers.only(term, position):
             groups.setdefault(key, []).append(term)
     for group in groups.values():
-        if len(group) < 2:
+        if len(group) < 2 or position in draft.instead:
             continue
-        terms = draft.args(position)
-        merged = rule.merge(draft, Join(position, terms, _divisor(draft, position)), tuple(group))
-        if merged is None:
-            continue
-        term, inner = merged
-        made += [inner] if inner is not None else []
-        rest = tuple(term if t == group[0] else t for t in terms if t not in group[1:])
-        set_terms(draft, position, rest, len(terms))
+        made += _merge(draft, position, rule, tuple(group), readers)
     return made
+
+
+def _merge(
+    draft: Draft, position: int, rule: Rule, group: tuple[int, ...], readers: Readers
+) -> list[int]:
+    """Some terms of a join become one, where the rule can."""
+    for node in (position, *group):
+        readers.leave(node)
+    terms = draft.args(position)
+    merged = rule.merge(draft, Join(position, terms, _divisor(draft, position)), group)
+    if merged is None:
+        for node in (position, *group):
+            readers.come(node)
+        return []
+    term, inner = merged
+    rest = tuple(term if t == group[0] else t for t in terms if t not in group[1:])
+    set_terms(draft, position, rest, len(terms))
+    if inner is not None:
+        readers.come(inner)
+    readers.come(term)
+    readers.moved(position)
+    return [inner] if inner is not None else []
 
 
 def _divisor(draft: Draft, position: int) -> int:

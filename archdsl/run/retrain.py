@@ -18,7 +18,7 @@ from torch import Tensor
 from archdsl.codegen import network_source
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
-from archdsl.evaluate.data import Batch, Data, open_data
+from archdsl.evaluate.data import Batch, Data, classifies, open_data
 from archdsl.evaluate.training import accuracy, correct, torch_settings, training_step
 from archdsl.files import write_whole
 from archdsl.ir.cost import cost
@@ -49,11 +49,11 @@ def retrain(
     """
     settings = settings or RetrainSettings()
     check_settings(settings)
-    (image,) = (program.net.nodes[i].type.shape for i in program.net.inputs)
+    image, classes = classifies(program.net)
     data = open_data(
         settings.data,
         shape=image,
-        classes=program.net.result_types[0].channels,
+        classes=classes,
         batch_size=settings.batch_size,
     )
     with run_folder(out) as folder, torch_settings(settings.threads), graceful() as stopped:

@@ -21,7 +21,7 @@ from archdsl.codegen import network_source, supernet_source
 from archdsl.controllers import Controller, State, Told, make_controller
 from archdsl.controllers.seeds import stream
 from archdsl.controllers.tensors import below
-from archdsl.evaluate.data import Batch, Data, open_data
+from archdsl.evaluate.data import Batch, Data, classifies, open_data
 from archdsl.evaluate.shared import SharedSettings, SharedWeights
 from archdsl.evaluate.training import accuracy, torch_settings
 from archdsl.files import write_whole
@@ -52,11 +52,11 @@ def search(
     settings = settings or SearchSettings()
     check_settings(settings)
     program = space.program
-    (image,) = (program.net.nodes[i].type.shape for i in program.net.inputs)
+    image, classes = classifies(program.net)
     data = open_data(
         settings.data,
         shape=image,
-        classes=program.net.result_types[0].channels,
+        classes=classes,
         batch_size=settings.batch_size,
     )
     with run_folder(out) as folder, torch_settings(settings.threads), graceful() as stopped:

@@ -108,8 +108,9 @@ def panel(program: Program, key: str) -> Panel:
 
 
 def shape(type_: TensorType) -> str:
-    """`64×16×16`."""
-    return "×".join(str(axis) for axis in type_.shape)
+    """`64×16×16`; `35 of 10000` for indices."""
+    axes = "×".join(str(axis) for axis in type_.shape)
+    return axes if type_.below is None else f"{axes} of {type_.below}"
 
 
 def printable(text: str) -> str:

@@ -111,7 +111,13 @@ class Builder:
         return Part("short_body", (t.Return(values=tuple(children), span=children[0].span),))
 
     def input(self, children: list[Any], span: t.Span) -> t.Input:
-        return t.Input(name=children[0].text, shape=part(children, "shape"), span=span)
+        below = part(children, "below")
+        return t.Input(
+            name=children[0].text,
+            shape=part(children, "shape"),
+            below=below[0] if below else None,
+            span=span,
+        )
 
     def shape(self, children: list[Any], span: t.Span) -> Part:
         for token in children[1::2]:

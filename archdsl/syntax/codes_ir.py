@@ -24,7 +24,7 @@ IR_ROWS = (
     row(
         "E0114",
         "too many parameters or MACs",
-        "By default a network has at most 1e9 parameters and needs at most 1e13 MACs, all "
+        "By default a network has at most 2e9 parameters and needs at most 1e13 MACs, all "
         "alternatives together. Flags raise these limits.",
         "conv(900000000, k=3)",
         "conv(512, k=3)",

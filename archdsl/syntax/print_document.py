@@ -234,7 +234,9 @@ class DocumentPrinter:
     def _input(self, node: t.Input) -> Layout:
         if not node.shape:
             return node.name
-        return [node.name, ": ", join(" x ", [self._dimension(size) for size in node.shape])]
+        below = [" of ", self._dimension(node.below)] if node.below is not None else []
+        shape = join(" x ", [self._dimension(size) for size in node.shape])
+        return [node.name, ": ", shape, *below]
 
     def _dimension(self, size: t.Expression) -> Layout:
         match size:

@@ -231,10 +231,14 @@ class Parameter(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input(Node):
-    """An input of a cell, block or net; a net's inputs have a shape, outermost axis first."""
+    """An input of a cell, block or net; a net's inputs have a shape, outermost axis first.
+
+    `35 of 10000` are indices, 35 whole numbers below 10000: `below` is the bound.
+    """
 
     name: str
     shape: tuple[Expression, ...] = ()
+    below: Expression | None = None
 
 
 class ModuleKind(Enum):

@@ -9,9 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from archdsl.ir.graph import Apply, Node, Program
+from archdsl.ir.types import TensorType
 from archdsl.ops.base import Operation
 from archdsl.passes.driver import Optimised
 from archdsl.verify.equal import (
@@ -97,10 +98,9 @@ def verdict(
     state: Tensors = {n: t.clone() for n, t in reference.module.state_dict().items()}
     for subject in subjects:
         state = subject.agree(state)
-    shape = program.net.nodes[program.net.inputs[0]].type.shape
-    x = torch.randn(batch, *shape, generator=generator)
+    inputs = tuple(_batch(program.net.nodes[i].type, batch, generator) for i in program.net.inputs)
     dead = frozenset(name for subject in subjects for name in subject.dropped)
-    comparison = Comparison(reference, plain or reference, state, x, dead)
+    comparison = Comparison(reference, plain or reference, state, inputs, dead)
     rows: list[Row] = []
     for subject in subjects:
         try:
@@ -108,6 +108,13 @@ def verdict(
         except WeightsDoNotFit as problem:
             rows.append(Row(subject.name, f"weights ({problem})", float("inf"), 0.0))
     return Verdict(name, tuple(rows))
+
+
+def _batch(type_: TensorType, batch: int, generator: torch.Generator) -> Tensor:
+    """Random inputs: quantities, or indices below their bound."""
+    if type_.below is not None:
+        return torch.randint(type_.below, (batch, *type_.shape), generator=generator)
+    return torch.randn(batch, *type_.shape, generator=generator)
 
 
 def _rows(comparison: Comparison, subject: Subject, steps: bool) -> list[Row]:

@@ -40,9 +40,20 @@ def keep(tensors: Tensors) -> dict[str, Tensor]:
     return dict(tensors)
 
 
-def call(module: nn.Module, x: Tensor) -> Tensor:
-    result: Tensor = module(x)
+Inputs = tuple[Tensor, ...]
+"""What a network is called with: quantities, or indices, which no precision concerns."""
+
+Result = Tensor | tuple[Tensor, ...]
+
+
+def call(module: nn.Module, *inputs: Tensor) -> Result:
+    result: Result = module(*inputs)
     return result
+
+
+def cast(inputs: Inputs, dtype: torch.dtype) -> Inputs:
+    """Quantities in a precision; indices as they are."""
+    return tuple(x.to(dtype) if x.is_floating_point() else x for x in inputs)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +70,7 @@ class Subject:
     module: nn.Module
     carry: Carry = keep
     agree: Carry = keep
-    call: Callable[[nn.Module, Tensor], Tensor | tuple[Tensor, ...]] = call
+    call: Callable[..., Result] = call
     smooth: nn.Module | None = None
     dropped: tuple[str, ...] = ()
 
@@ -74,6 +85,7 @@ class Outcome:
 
 
 INPUT = "(input)"
+"""What a gradient of an input is called, with its number behind it."""
 
 
 def randomise(module: nn.Module, generator: torch.Generator) -> None:
@@ -103,23 +115,24 @@ def load(subject: Subject, module: nn.Module, state: Tensors, dtype: torch.dtype
         raise WeightsDoNotFit(f"{subject.name} has no {', '.join(sorted(unexpected)[:3])}")
 
 
-def run(subject: Subject, module: nn.Module, x: Tensor, train: bool) -> Outcome:
+def run(subject: Subject, module: nn.Module, inputs: Inputs, train: bool) -> Outcome:
     """Forward, and backward from a fixed mixture of all outputs."""
     module.train(train)
-    x = x.detach().requires_grad_()
-    result = subject.call(module, x)
+    inputs = tuple(x.detach().requires_grad_(x.is_floating_point()) for x in inputs)
+    result = subject.call(module, *inputs)
     parts = (result,) if isinstance(result, Tensor) else result
     outputs = torch.cat([part.flatten() for part in parts])
-    found = gradients(module, x, outputs)
+    found = gradients(module, inputs, outputs)
     state = module.state_dict().keys()
     buffers = {n: b.detach().clone().double() for n, b in module.named_buffers() if n in state}
     return Outcome(outputs.detach(), found, buffers)
 
 
-def gradients(module: nn.Module, x: Tensor, outputs: Tensor) -> dict[str, Tensor]:
-    """Gradients of all parameters and of the input; those that are missing are zero."""
-    names = [INPUT, *(name for name, _ in module.named_parameters())]
-    tensors = [x, *module.parameters()]
+def gradients(module: nn.Module, inputs: Inputs, outputs: Tensor) -> dict[str, Tensor]:
+    """Gradients of all parameters and inputs; those that are missing are zero."""
+    given = {f"{INPUT}{i}": x for i, x in enumerate(inputs) if x.requires_grad}
+    names = [*given, *(name for name, _ in module.named_parameters())]
+    tensors = [*given.values(), *module.parameters()]
     if not outputs.requires_grad:
         return {name: torch.zeros_like(t) for name, t in zip(names, tensors, strict=True)}
     mixture = torch.sin(torch.arange(1, outputs.numel() + 1, dtype=torch.float64))
@@ -151,14 +164,15 @@ def distance(found: Tensors, expected: Tensors) -> float:
 
 
 def carried_gradients(subject: Subject, found: Tensors) -> dict[str, Tensor]:
-    """The reference's gradients under the subject's names; the input's has none to change."""
-    parameters = {name: tensor for name, tensor in found.items() if name != INPUT}
-    return {INPUT: found[INPUT], **subject.carry(parameters)}
+    """The reference's gradients under the subject's names; the inputs' have none to change."""
+    inputs = {name: tensor for name, tensor in found.items() if name.startswith(INPUT)}
+    parameters = {name: tensor for name, tensor in found.items() if name not in inputs}
+    return {**inputs, **subject.carry(parameters)}
 
 
 @dataclass(slots=True, eq=False)
 class Comparison:
-    """One reference, with one set of weights and one input, that subjects are held against.
+    """One reference, with one set of weights and inputs, that subjects are held against.
 
     `plain` is the network whose own rounding errors set the measure in float32. `dead` are
     weights without effect on any output: whether their statistics are kept up is open.
@@ -167,7 +181,7 @@ class Comparison:
     reference: Subject
     plain: Subject
     state: Tensors
-    x: Tensor
+    inputs: Inputs
     dead: frozenset[str] = frozenset()
     _known: dict[tuple[object, ...], Outcome] = field(default_factory=dict)
     _loaded: dict[int, torch.dtype | None] = field(default_factory=dict)
@@ -184,7 +198,7 @@ class Comparison:
         if self._loaded.get(id(module)) != dtype:
             load(subject, module, self.state, dtype)
         self._loaded[id(module)] = None if train else dtype  # training changes statistics
-        result = run(subject, module, self.x.to(dtype), train)
+        result = run(subject, module, cast(self.inputs, dtype), train)
         if shared:
             self._known[key] = result
         return result
@@ -251,7 +265,7 @@ class Comparison:
             for each in (self.reference, subject):
                 module = copy.deepcopy(each.module)
                 load(each, module, self.state, torch.float64)
-                trained.append(_train(each, module, self.x.double(), make, steps))
+                trained.append(_train(each, module, cast(self.inputs, torch.float64), make, steps))
             expected = subject.carry(trained[0])
             found = {n: t for n, t in trained[1].items() if n in expected}
             allowed = STEPS * max(1.0, largest(trained[0].values()))
@@ -273,7 +287,7 @@ OPTIMISERS: Mapping[str, Callable[[Iterable[Tensor]], torch.optim.Optimizer]] = 
 def _train(
     subject: Subject,
     module: nn.Module,
-    x: Tensor,
+    inputs: Inputs,
     make: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
     steps: int,
 ) -> dict[str, Tensor]:
@@ -281,7 +295,8 @@ def _train(
     optimiser = make([*module.parameters()] or [torch.zeros(1)])
     for step in range(steps):
         optimiser.zero_grad()
-        result = subject.call(module, x * (1 + 0.1 * step))
+        scaled = (x * (1 + 0.1 * step) if x.is_floating_point() else x for x in inputs)
+        result = subject.call(module, *scaled)
         parts = (result,) if isinstance(result, Tensor) else result
         loss = sum(((part - 0.5) ** 2).mean() for part in parts)
         assert isinstance(loss, Tensor)

@@ -16,7 +16,7 @@ from archdsl.passes.driver import optimise
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 from archdsl.verify.compare import generated, optimised_subject, smooth, still, verdict
-from archdsl.verify.equal import Subject
+from archdsl.verify.equal import Result, Subject
 from archdsl.verify.verdict import Verdict
 
 
@@ -55,9 +55,9 @@ class Verifier:
             self._supernets = (whole, whole if same else load_supernet(rounded))
         whole, smoothed = self._supernets
 
-        def call(network: nn.Module, x: Tensor) -> Tensor:
+        def call(network: nn.Module, *inputs: Tensor) -> Result:
             owner = whole if network is whole.module else smoothed
-            return owner(x, architecture)
+            return owner(*inputs, architecture)
 
         return Subject("supernet path", whole.module, call=call, smooth=smoothed.module)
 
