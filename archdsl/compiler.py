@@ -16,7 +16,7 @@ from pathlib import Path
 from archdsl.files import write_whole
 from archdsl.ir.graph import Program
 from archdsl.library import Found, Library, open_space
-from archdsl.passes.figures import figures, violated
+from archdsl.passes.figures import figures
 
 
 class Stage(Enum):
@@ -102,6 +102,5 @@ __all__ = [
     "network_code",
     "open_space",
     "source",
-    "violated",
     "write_network",
 ]

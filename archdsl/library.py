@@ -243,10 +243,9 @@ def open_space(
     program = elaborate(space, parameters, limits)
     if not program.constraints:
         return SearchSpace(program)
-    from archdsl.passes.figures import violated
+    from archdsl.passes.constraints import constrained
 
-    opened = SearchSpace(program)
-    return SearchSpace(program, lambda one: not violated(opened.resolve(one)))
+    return constrained(program)
 
 
 def _whole(opened: SearchSpace) -> Found:

@@ -8,9 +8,10 @@ from random import Random
 
 import pytest
 
+from archdsl.ir.conditions import Compare, Constraint, Figure
 from archdsl.ir.elaborate import elaborate
 from archdsl.ir.formula import ALWAYS
-from archdsl.ir.graph import Apply, Choose, Constraint, FrameKind, Graph, Invoke
+from archdsl.ir.graph import Apply, Choose, FrameKind, Graph, Invoke
 from archdsl.ir.limits import Limits
 from archdsl.ir.verifier import verify_program
 from archdsl.space.view import SearchSpace
@@ -305,8 +306,8 @@ def test_logic_looks_no_further_than_it_must() -> None:
 def test_constraints() -> None:
     program = net("return x", "where params <= 12M, macs < 2G").program
     assert program.constraints == (
-        Constraint(metric="params", operator="<=", bound=12_000_000),
-        Constraint(metric="macs", operator="<", bound=2_000_000_000),
+        Constraint(condition=Compare("<=", Figure("params"), 12_000_000)),
+        Constraint(condition=Compare("<", Figure("macs"), 2_000_000_000)),
     )
 
 

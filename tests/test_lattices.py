@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from archdsl.controllers.policy import Policy
+from archdsl.ir.cost import cost
 from archdsl.ir.graph import Apply
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError
@@ -110,3 +111,20 @@ def test_auto_deeplab_is_as_large_as_its_paper_says() -> None:
     """28,657 paths, and 5 blocks of two of 2, 3, ... inputs, each with one of 8 operations."""
     cells = (2 * 3 * 4 * 5 * 6) ** 2 * 8**10
     assert shipped("auto_deeplab").size == 28_657 * cells
+
+
+def test_sizes_level_by_level_know_what_is_closed() -> None:
+    space = lattice(layers=3)
+    assert space.size_above(1) == space.size == 13
+    paths = [levels(space.unrank(number).text)[1:] for number in range(13)]
+    for first in (0, 1):
+        for last in range(4):
+            expected = sum(path[0] == first and path[2] == last for path in paths)
+            assert space.size_under([(first,), None, (last,)]) == expected
+
+
+def test_bounds_on_costs_hold_in_a_lattice() -> None:
+    space = written(LATTICE.replace("net n", "where params <= 900\n  net n"))
+    drawn = {space.sample(Random(seed)).text for seed in range(20)}
+    assert drawn
+    assert all(cost(space.resolve(space.parse(text))).params <= 900 for text in drawn)

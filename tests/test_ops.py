@@ -25,12 +25,13 @@ from archdsl.ops.activation import (
     Tanh,
 )
 from archdsl.ops.attention import Attention
+from archdsl.ops.bias import Bias
 from archdsl.ops.constants import Identity, Zero
 from archdsl.ops.convolution import Conv, DepthwiseConv
-from archdsl.ops.dropout import Dropout, DropPath
+from archdsl.ops.dropout import Dropout, DropPath, LockedDropout
 from archdsl.ops.embedding import Embedding
 from archdsl.ops.gate import Gate
-from archdsl.ops.joins import Concat, Mean, Product, Sum
+from archdsl.ops.joins import Concat, Lerp, Mean, Product, Sum
 from archdsl.ops.linear import Linear
 from archdsl.ops.mlp import MLP, TokensLinear, TokensMLP
 from archdsl.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
@@ -182,6 +183,9 @@ CASES = [
     *on(VECTOR, TOKENS, of=(LayerNorm(), LayerNorm(eps=1e-6), Linear(features=3),
                             Linear(features=8, bias=False), Embedding(dim=8, rows=9))),
     Case(Embedding(dim=4), ((5,),), below=7),
+    *(Case(Lerp(), (shape,) * 3) for shape in (VECTOR, TOKENS, MAP)),
+    *on(VECTOR, TOKENS, MAP, of=(Bias(),)),
+    *on(TOKENS, of=(LockedDropout(), LockedDropout(p=0.0))),
     Case(Embedding(dim=4, rows=9), ((5,),), below=7),
 ]  # fmt: skip
 

@@ -92,15 +92,36 @@ def _overview(found: Found) -> Iterator[str]:
     yield from (f"  {line}".rstrip() for line in program.doc)
     yield ""
     yield f"{number(space.size)} architectures, {len(space.free)} decisions"
+    for level in range(1, max(space.levels, default=0) + 1):
+        yield f"{number(space.size_above(level))} without the decisions inside {_decisions(level)}"
     if program.parameters:
         given = ", ".join(f"{name}={spelled(value)}" for name, value in program.parameters.items())
         yield from wrap(f"parameters: {given}", 96, subsequent_indent="  ")
     for constraint in program.constraints:
-        yield f"where {constraint.metric} {constraint.operator} {constraint.bound:,}"
+        yield f"where {constraint}"
+    if program.constraints:
+        yield _share(found)
     yield ""
     width = max((len(d.key) for d in space.decisions), default=0)
     for decision in space.decisions:
         yield f"  {decision.key:<{width}}  {_quantity(decision)} {' | '.join(_labels(decision))}"
+
+
+def _share(found: Found) -> str:
+    """How much of the space its constraints leave, with the error of the estimate."""
+    from archdsl.passes.constraints import rules
+    from archdsl.space.wording import share_text
+
+    known = rules(found.space).share()
+    share = share_text(float(known.share))
+    if known.accepted is not None:
+        return f"satisfied by {share} of them: {number(known.accepted)} exactly"
+    low, high = share_text(float(known.low)), share_text(float(known.high))
+    return f"satisfied by {share} of them ({low} to {high}, 95 %; {known.drawn:,} drawn)"
+
+
+def _decisions(count: int) -> str:
+    return "another" if count == 1 else f"{count} others"
 
 
 def _quantity(decision: Decision) -> str:
@@ -130,8 +151,24 @@ def _facts(found: Found) -> dict[str, Any]:
             for decision in space.decisions
         ],
     }
+    if program.constraints:
+        facts["where"] = [str(constraint) for constraint in program.constraints]
     if found.architecture is None:
-        return facts
+        return facts | _satisfied(found)
     from archdsl.passes.figures import figures
 
     return facts | figures(program)
+
+
+def _satisfied(found: Found) -> dict[str, Any]:
+    if not found.program.constraints:
+        return {}
+    from archdsl.passes.constraints import rules
+
+    share = rules(found.space).share()
+    facts: dict[str, Any] = {
+        "share": float(share.share),
+        "share_low": float(share.low),
+        "share_high": float(share.high),
+    }
+    return facts if share.accepted is None else facts | {"accepted": exact(share.accepted)}

@@ -53,22 +53,20 @@ def _checked(session: Session, name: str) -> Iterator[Found]:
 
 
 def _keeps_constraints(found: Found) -> None:
-    """Raise E0522 where a network breaks a `where` of its space."""
-    network = found.network()
-    if not network.constraints:
+    """Raise E0522 where an architecture breaks a `where` of its space."""
+    if found.architecture is None or not found.space.program.constraints:
         return
-    from archdsl.passes.figures import figures, violated
+    from archdsl.passes.constraints import rules
 
-    known = figures(network)
     findings = [
         diagnostic
-        for broken in violated(network)
+        for broken, figures in rules(found.space).violated(found.architecture)
         for diagnostic in fault(
             "E0522",
-            f"{network.space} wants {broken.metric} {broken.operator} {broken.bound:,}",
+            f"{found.space.program.space} wants {broken}",
             broken.span,
-            found=f"{known[broken.metric]:,}",
-            expected=f"{broken.operator} {broken.bound:,}",
+            found=figures,
+            expected=str(broken),
         ).diagnostics
     ]
     if findings:

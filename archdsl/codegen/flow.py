@@ -230,8 +230,8 @@ class _Collector:
                 if any(formula != ALWAYS for formula in when):
                     return replace(step, what=Gather(operation), when=when)
                 return replace(step, what=Leaf(operation, operation.code(inputs), inputs))
-            case Invoke(module):
-                return replace(step, what=Use(module))
+            case Invoke(module, steps):
+                return replace(step, what=Use(module, steps))
             case Choose(hole):
                 return replace(step, what=Pick(hole))
             case Item(index):
@@ -247,7 +247,9 @@ def _is_module(step: Step) -> bool:
     match step.what:
         case Leaf(_, code):
             return bool(code.constructor) and "{self}" not in code.expression
-        case Use() | Part() | Chain():
+        case Use(_, steps):
+            return not steps
+        case Part() | Chain():
             return True
         case _:
             return False

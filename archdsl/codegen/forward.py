@@ -22,6 +22,7 @@ from archdsl.codegen.naming import VARIABLES, safe
 from archdsl.codegen.needs import Diagram
 from archdsl.codegen.patterns import Functions
 from archdsl.codegen.plan import Branch, Plan
+from archdsl.codegen.scans import emit_scan
 from archdsl.codegen.steps import (
     Chain,
     Gather,
@@ -232,6 +233,8 @@ class Emitter:
                 return emit_chain(self, step, members)
             case Project():
                 return []
+            case Use(_, steps) if steps:
+                return emit_scan(self, step)
             case _:
                 return self._simple(step)
 

@@ -136,9 +136,12 @@ def _header(program: Program, supernet: bool) -> list[str]:
     if supernet:
         size = SearchSpace(program).size
         genotype.append(f"    {number(size)} architectures")
-    rows = [f"    input   {into:<22}  parameters  {total.params:,}"]
+    wide = max(22, len(into), 0 if supernet else len(out))
+    rows = [f"    input   {into:<{wide}}  parameters  {total.params:,}"]
     rows.append(
-        f"    output  {out}" if supernet else f"    output  {out:<22}  MACs        {total.macs:,}"
+        f"    output  {out}"
+        if supernet
+        else f"    output  {out:<{wide}}  MACs        {total.macs:,}"
     )
     first = docs[0] if docs else ""
     lines = [f"{title} supernet." if supernet else f"{title}.", "", *genotype, "", *rows, ""]

@@ -28,9 +28,10 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """A use of a cell or block."""
+    """A use of a cell or block; with `steps`, over a sequence of that many elements."""
 
     module: str
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from archdsl.ir.graph import Apply, Graph, Input, Invoke, Node, Program
@@ -201,7 +201,7 @@ def _meaning(node: Node, modules: Mapping[str, str]) -> Hashable:
     if not isinstance(node.kind, Invoke):
         return node.kind
     other = modules.get(node.kind.module)
-    return Invoke(other) if other is not None else ("gone", node.kind.module)
+    return replace(node.kind, module=other) if other is not None else ("gone", node.kind.module)
 
 
 def _colours(

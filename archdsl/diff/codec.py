@@ -30,7 +30,6 @@ from archdsl.ir.formula import ALWAYS, All, Any, Formula, Not, Taken
 from archdsl.ir.graph import (
     Apply,
     Choose,
-    Constraint,
     Frame,
     FrameKind,
     Graph,
@@ -139,14 +138,21 @@ def encode_kind(kind: Kind) -> Json:
             return (
                 {"apply": applied, "when": [encode_formula(f) for f in when]} if when else applied
             )
-        case Invoke(module):
-            return {"invoke": module}
+        case Invoke(module, steps):
+            return {"scan": [module, steps]} if steps else {"invoke": module}
         case Choose(hole):
             return {"choose": hole}
         case Item(index):
             return {"item": index}
         case _:
             assert_never(kind)
+
+
+def _scan(value: Json) -> Kind:
+    pair: list[Json] = expect(value, list, "a module and a number of steps")
+    if len(pair) != 2 or integer(pair[1]) < 1:
+        raise Malformed(f"{shorten(value)} where a module and a number of steps belong")
+    return Invoke(text(pair[0]), integer(pair[1]))
 
 
 def decode_kind(value: Json) -> Kind:
@@ -163,6 +169,7 @@ def decode_kind(value: Json) -> Kind:
     decoders: dict[str, Decoder[Kind]] = {
         "input": lambda inner: Input(text(inner)),
         "invoke": lambda inner: Invoke(text(inner)),
+        "scan": _scan,
         "choose": lambda inner: Choose(text(inner)),
         "item": lambda inner: Item(integer(inner)),
     }
@@ -254,21 +261,6 @@ def decode_frames(value: Json) -> dict[Path, Frame]:
         path = given.pop("path")
         frames[path] = Frame(**given)
     return frames
-
-
-def encode_constraints(constraints: tuple[Constraint, ...]) -> Json:
-    return [[c.metric, c.operator, c.bound] for c in constraints]
-
-
-def decode_constraints(value: Json) -> tuple[Constraint, ...]:
-    return items(_constraint)(value)
-
-
-def _constraint(value: Json) -> Constraint:
-    parts: list[Json] = expect(value, list, "a constraint")
-    if len(parts) != 3 or type(parts[2]) not in (int, float):
-        raise Malformed(f"{shorten(value)} where a figure, an operator and a bound belong")
-    return Constraint(metric=text(parts[0]), operator=text(parts[1]), bound=parts[2])
 
 
 def _member(enum: type[Member], value: Json) -> Member:

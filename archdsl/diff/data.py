@@ -12,6 +12,7 @@ from typing import Any as Json
 from typing import assert_never
 
 from archdsl.diff import codec
+from archdsl.diff.constraints import decode_constraints, encode_constraints
 from archdsl.diff.edits import (
     Change,
     Diff,
@@ -57,7 +58,7 @@ FIELDS: dict[str, Codec[Json]] = {
     "genotype": _TEXT,
     "parameters": _STATICS,
     "changed": _STATICS,
-    "constraints": Codec(codec.encode_constraints, codec.decode_constraints),
+    "constraints": Codec(encode_constraints, decode_constraints),
     "key": _TEXT,
     "definition": _TEXT,
     "family": Codec(list, integers),

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from archdsl.ir.conditions import Constraint
 from archdsl.ir.formula import Formula
-from archdsl.ir.graph import Constraint, Frame, Graph, Hole, Kind, Node, Path, Static
+from archdsl.ir.graph import Frame, Graph, Hole, Kind, Node, Path, Static
 from archdsl.ir.types import Cost, TensorType
 from archdsl.syntax.tree import ModuleKind
 

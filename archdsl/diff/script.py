@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archdsl.diff.align import Alignment
 from archdsl.diff.edits import Edit, Insert, Move, Remove, Rewire, Update, Value
@@ -63,7 +63,7 @@ def script(a: Program, b: Program, alignment: Alignment) -> tuple[Edit, ...]:
 def translate(kind: Kind, modules: Mapping[str, str]) -> Kind:
     """What a node does, with modules under their names in the result."""
     if isinstance(kind, Invoke):
-        return Invoke(modules.get(kind.module, kind.module))
+        return replace(kind, module=modules.get(kind.module, kind.module))
     return kind
 
 

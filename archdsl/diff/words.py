@@ -37,8 +37,9 @@ def named(kind: Kind, program: Program) -> str:
     match kind:
         case Apply(operation):
             return operation.describe()
-        case Invoke(module):
-            return group_name(program.modules[module]) if module in program.modules else module
+        case Invoke(module, steps):
+            name = group_name(program.modules[module]) if module in program.modules else module
+            return f"scan of {name}" if steps else name
         case Input(name):
             return name
         case Choose(hole):

@@ -77,9 +77,9 @@ def _figures(program: Program, pricer: Pricer, node: Node) -> tuple[int, int] | 
     match node.kind:
         case Apply(operation):
             return price(operation, tuple(program.net.nodes[arg].type for arg in node.args))
-        case Invoke(module):
+        case Invoke(module, steps):
             inner = pricer.price(module)
-            return inner.params, inner.macs
+            return inner.params, inner.macs * (steps or 1)
         case _:
             return None
 

@@ -242,10 +242,11 @@ class Builder:
         args: Sequence[Tensor],
         span: Span,
         step: Step,
+        over: int = 0,
     ) -> Tensor | Series:
-        """A module used; where it returns several values, all of them."""
+        """A module used, `over` a sequence of that length; all results where it has several."""
         steps = (*self.at.prefix, self.suffixed(step))
-        whole = self.add(Invoke(module), args, results, span, steps)
+        whole = self.add(Invoke(module, over), args, results, span, steps)
         if len(results) == 1:
             return whole
         items = [self.add(Item(i), (whole,), (t,), span) for i, t in enumerate(results)]

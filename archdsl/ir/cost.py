@@ -8,6 +8,7 @@ from functools import lru_cache
 from math import prod
 
 from archdsl.ir.graph import Apply, Graph, Invoke, Item, Node, Path, Program
+from archdsl.ir.scan import emitted
 from archdsl.ir.types import Cost
 from archdsl.ops.base import Operation, Types
 
@@ -67,8 +68,13 @@ class Pricer:
                 activations += sizes[position]
             elif isinstance(kind, Invoke):
                 weights[node.path] = inner.params
-                macs += inner.macs
-                activations += inner.activation_bytes
+                times = kind.steps or 1
+                macs += inner.macs * times
+                activations += inner.activation_bytes * times
+                if kind.steps:  # what is stacked is written once more
+                    used = self.modules[kind.module]
+                    count = emitted(len(used.inputs) - 1, len(used.outputs))
+                    activations += FLOAT_BYTES * sum(t.elements for t in node.types[:count])
         return Cost(
             params=sum(weights.values()),
             macs=macs,

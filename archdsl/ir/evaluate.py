@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from archdsl.ir.work import Work
 
 MAX_RANGE = 20_000
-WORDS = frozenset((*JOINS, *functions.FUNCTIONS))
+SCAN = "scan"
+WORDS = frozenset((*JOINS, *functions.FUNCTIONS, SCAN))
 """Functions of the language: no name can take their place."""
 
 
@@ -161,6 +162,8 @@ class Evaluator:
         return self.is_function(alternative.value, names.inside(own) if own else names)
 
     def _is_function_call(self, call: tree.Call, names: Names) -> bool:
+        if call.name == SCAN:
+            return False
         if isinstance(names.find(call.name), Closure):
             return True
         if call.name in JOINS:
@@ -179,6 +182,8 @@ class Evaluator:
 
     def _call(self, call: tree.Call, names: Names) -> Value:
         definition = self.work.elaborator.definitions.get(call.name)
+        if call.name == SCAN:
+            return self.work.uses.scan(call, names)
         if call.name in JOINS:
             return self.work.joiner.join(JOINS[call.name], self.arguments(call, names), call.span)
         if call.name in functions.FUNCTIONS:

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from archdsl.ir.conditions import Constraint
 from archdsl.ir.formula import ALWAYS, Formula
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import Operation
@@ -44,9 +45,14 @@ class Apply:
 
 @dataclass(frozen=True, slots=True)
 class Invoke:
-    """A use of a cell or block: the key of its graph in the program."""
+    """A use of a cell or block: the key of its graph in the program.
+
+    With `steps` it is taken over a sequence of that many elements (see `scan`); what it holds
+    is one set of weights and decisions for all of them.
+    """
 
     module: str
+    steps: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,28 +163,6 @@ class Graph:
     @property
     def result_types(self) -> tuple[TensorType, ...]:
         return tuple(self.nodes[i].type for i in self.outputs)
-
-
-METRICS = (
-    "params",
-    "macs",
-    "flops",
-    "live_params",
-    "live_macs",
-    "activation_bytes",
-    "peak_bytes",
-)
-"""What `where` may bound: the figures of `archdsl cost`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Constraint:
-    """`where params <= 12M`: a bound on one of METRICS; `operator` as the text spells it."""
-
-    metric: str
-    operator: str
-    bound: int | float
-    span: Span | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

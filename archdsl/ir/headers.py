@@ -10,24 +10,17 @@ from typing import TYPE_CHECKING
 
 from archdsl.ir.arithmetic import bounded, is_number
 from archdsl.ir.builder import MAX_ELEMENTS
+from archdsl.ir.conditions import Constraint
 from archdsl.ir.evaluate import Evaluator
-from archdsl.ir.graph import METRICS, Constraint, Static
+from archdsl.ir.graph import Static
 from archdsl.ir.types import TensorType
 from archdsl.ir.values import Names, Terms, Value, Varying, kind_of
 from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, fault
-from archdsl.syntax.tree import Operator, Span
+from archdsl.syntax.tree import Span
 
 if TYPE_CHECKING:
     from archdsl.ir.elaborate import Elaborator
-
-COMPARISONS = (
-    Operator.LESS,
-    Operator.LESS_EQUAL,
-    Operator.GREATER,
-    Operator.GREATER_EQUAL,
-    Operator.EQUAL,
-)
 
 
 @dataclass(slots=True)
@@ -128,40 +121,19 @@ class Headers:
         self.names.bound[constant.name] = value
 
     def constraints(self) -> tuple[Constraint, ...]:
-        evaluator = self.elaborator.evaluator()
-        found = []
-        for item in self.space.items:
-            if isinstance(item, tree.Where):
-                found += [self._constraint(part, evaluator) for part in item.constraints]
-        return tuple(found)
+        from archdsl.ir.where import Conditions
 
-    def _constraint(self, part: tree.Expression, evaluator: Evaluator) -> Constraint:
-        match part:
-            case tree.Binary(operator=operator, left=tree.Ref(name=metric, index=()), right=right):
-                bound = evaluator.value(right, self.names)
-                if metric not in METRICS:
-                    near = get_close_matches(metric, METRICS, n=1)
-                    raise fault(
-                        "E0514",
-                        f"{metric} is no cost",
-                        part.span,
-                        found=metric,
-                        expected=", ".join(METRICS),
-                        hint=f"did you mean {near[0]}?" if near else "",
-                    )
-                if operator in COMPARISONS and is_number(bound):
-                    return Constraint(
-                        metric=metric, operator=operator.value, bound=bound, span=part.span
-                    )
-            case _:
-                pass
-        raise fault(
-            "E0514",
-            "where bounds a cost",
-            part.span,
-            expected="a cost compared with a number",
-            hint="where params <= 12M, macs <= 2G",
-        )
+        parts = [
+            part
+            for item in self.space.items
+            if isinstance(item, tree.Where)
+            for part in item.constraints
+        ]
+        if not parts:
+            return ()
+        graphs = self.elaborator.modules.values()
+        conditions = Conditions(graphs, self.elaborator.evaluator(), self.names)
+        return tuple(conditions.constraint(part) for part in parts)
 
     def shape(self, given: tree.Input, evaluator: Evaluator) -> TensorType:
         axes = []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from archdsl.ir.formula import ALWAYS, Formula, Taken
 from archdsl.ir.values import Family, Series, Tensor, Terms, Value, kind_of
 from archdsl.ops.base import Operation
-from archdsl.ops.joins import Concat, Mean, Product, Sum
+from archdsl.ops.joins import Concat, Lerp, Mean, Product, Sum
 from archdsl.syntax import tree
 from archdsl.syntax.errors import fault
 from archdsl.syntax.tree import Operator
@@ -22,6 +22,7 @@ JOINS: dict[str, type[Operation]] = {
     "mean": Mean,
     "concat": Concat,
     "product": Product,
+    "lerp": Lerp,
 }
 OPERATORS: dict[Operator, type[Operation]] = {Operator.ADD: Sum, Operator.MULTIPLY: Product}
 
@@ -53,6 +54,14 @@ class Joiner:
                     found="values that are not always there",
                     expected="the same values under every decision",
                     hint="sum them, or give each a 1x1 of its own and sum those",
+                )
+            if operation.arity is not None and any(when != ALWAYS for _, when in terms):
+                raise fault(
+                    "E0303",
+                    f"{operation.keyword} takes values that are always there",
+                    span,
+                    found="a set of values",
+                    hint="join the set first, as in sum(...)",
                 )
             tensors = [tensor for tensor, _ in terms]
             return self.work.builder.apply(

@@ -57,8 +57,8 @@ def _kind(node: Node) -> str:
                     for argument, term in zip(node.args, when, strict=True)
                 )
             return f"{print_operation(operation)} {arguments}".rstrip()
-        case Invoke(module):
-            return f"{module} {arguments}"
+        case Invoke(module, steps):
+            return f"scan({module}, {steps}) {arguments}" if steps else f"{module} {arguments}"
         case Choose(hole):
             return f"choose {hole} {{{arguments}}}"
         case Item(index):

@@ -82,7 +82,7 @@ class _Resolver:
             if isinstance(kind, Invoke):
                 used = self.program.modules[kind.module]
                 invoked.append(self.module(kind.module, inner_scope(used, scope, node.path)))
-                kind = Invoke(invoked[-1])
+                kind = replace(kind, module=invoked[-1])
             nodes.append(_filled(node, kind, chosen, position))
         result = replace(
             graph,

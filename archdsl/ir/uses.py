@@ -12,8 +12,9 @@ from archdsl.ir.functions import FUNCTIONS
 from archdsl.ir.graph import FrameKind, Static
 from archdsl.ir.joining import JOINS
 from archdsl.ir.paths import Step
+from archdsl.ir.scan import element, scan_types
 from archdsl.ir.values import Closure, Names, Tensor, Value, kind_of
-from archdsl.ops.base import Operation, OperationError
+from archdsl.ops.base import Operation, OperationError, Types
 from archdsl.ops.binding import bind, signature
 from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, fault
@@ -236,6 +237,45 @@ class Uses:
     def module_call(self, call: tree.Call, definition: tree.Module, names: Names) -> Value:
         """`cell(a, b, c=8)`: a module applied to several values."""
         inputs = [a for a in call.arguments if a.name is None]
+        named = replace(call, arguments=tuple(a for a in call.arguments if a.name))
+        return self._applied(named, definition, names, inputs, call.span)
+
+    def scan(self, call: tree.Call, names: Names) -> Value:
+        """`scan(step, x, h)`: a module applied to every element of a sequence, with a state."""
+        step, *inputs = call.arguments or (None,)
+        if any(a.name is not None for a in call.arguments) or call.comprehensions or not inputs:
+            raise fault(
+                "E0304",
+                "scan takes a cell or block, a sequence, and the first state",
+                call.span,
+                hint="scan(step, x, h); numbers go to the step: scan(step(c=8), x, h)",
+            )
+        assert step is not None
+        function = step.value
+        definition = None
+        if isinstance(function, tree.Ref | tree.Call):
+            definition = self.work.elaborator.definitions.get(function.name)
+        if not isinstance(definition, tree.Module):
+            raise fault(
+                "E0303",
+                "scan goes over a sequence with a cell or block",
+                function.span,
+                expected="the name of a cell or block",
+                hint="cell step(x, h) { ... return h }, then scan(step, x, h)",
+            )
+        assert isinstance(function, tree.Ref | tree.Call)
+        self._check_named(function, definition)
+        return self._applied(function, definition, names, inputs, call.span, scanned=True)
+
+    def _applied(
+        self,
+        function: tree.Ref | tree.Call,
+        definition: tree.Module,
+        names: Names,
+        inputs: Sequence[tree.Argument],
+        span: tree.Span,
+        scanned: bool = False,
+    ) -> Value:
         values = [self.work.evaluator.value(argument.value, names) for argument in inputs]
 
         def applied(*tensors: Value) -> Value:
@@ -245,13 +285,13 @@ class Uses:
                 raise fault(
                     "E0303",
                     f"{definition.name} takes values of the network",
-                    call.span,
+                    span,
                     found=kind_of(wrong),
                 )
-            named = replace(call, arguments=tuple(a for a in call.arguments if a.name))
-            return self._module(named, definition, names, tuple(given), None)
+            place = span if scanned else None
+            return self._module(function, definition, names, tuple(given), None, place)
 
-        return self.work.lifter.lift(applied, values, call.span)
+        return self.work.lifter.lift(applied, values, span)
 
     def _module(
         self,
@@ -260,7 +300,9 @@ class Uses:
         names: Names,
         inputs: tuple[Tensor, ...],
         step: Step | None,
+        scanned: tree.Span | None = None,
     ) -> Value:
+        """A use of a module; `scanned`: where the text takes it over a sequence."""
         _, keywords = self._split(function, names, ())
         family = tuple(self.work.evaluator.value(index, names) for index in function.index)
         bound = self.work.elaborator.headers.parameters(
@@ -271,11 +313,51 @@ class Uses:
             given = dict(zip(bound, arguments[len(family) :], strict=True))
             index = arguments[: len(family)]
             types = tuple(self.work.builder.type_of(tensor) for tensor in inputs)
+            over = 0
+            if scanned is not None:
+                over, types = _over(types, scanned)
             key, results = self.work.elaborator.module(definition, index, given, types, function)
+            if scanned is not None:
+                results = _scanned(definition, over, types, results, scanned)
             own = step or self.work.builder.step(definition.name, function.span)
-            return self.work.builder.invoke(key, results, inputs, function.span, own)
+            return self.work.builder.invoke(key, results, inputs, function.span, own, over)
 
         return self.work.lifter.lift(invoked, [*family, *bound.values()], function.span)
+
+
+def _over(types: Types, span: tree.Span) -> tuple[int, Types]:
+    """The length of the sequence that is gone over, and what one step takes."""
+    inner = element(types[0])
+    if inner is None or types[0].below is not None:
+        raise fault(
+            "E0401",
+            "scan goes over tokens",
+            span,
+            found=str(types[0]),
+            expected="a sequence of vectors (tokens, channels)",
+            hint="give every index a vector first: x -> embedding(64)"
+            if types[0].below is not None
+            else "",
+        )
+    return types[0].shape[0], (inner, *types[1:])
+
+
+def _scanned(
+    definition: tree.Module, over: int, types: Types, results: Types, span: tree.Span
+) -> Types:
+    """The results of a scan, whose step must return its state as it takes it."""
+    states = types[1:]
+    following = results[len(results) - len(states) :] if len(results) >= len(states) else ()
+    if following != states:
+        raise fault(
+            "E0401",
+            f"{definition.name} does not return the next state as it takes it",
+            span,
+            found=", ".join(map(str, results)),
+            expected=f"last {', '.join(map(str, states))}",
+            hint="its inputs behind the first are the state; return the next state last",
+        )
+    return scan_types(over, len(states), results)
 
 
 def _blamed(function: tree.Ref | tree.Call, formals: Sequence[str], message: str) -> tree.Span:

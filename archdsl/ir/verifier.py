@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from archdsl.ir.formula import Formula, atoms
 from archdsl.ir.graph import Apply, Choose, FrameKind, Graph, Invoke, Item, Node, Program
+from archdsl.ir.scan import scan_types
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import OperationError
 from archdsl.syntax.errors import fault
@@ -81,8 +82,8 @@ def _node(
             yield from _apply(node, node.kind, inputs)
         case Invoke(module) if module not in earlier:
             yield f"uses {module!r}, which is not before it"
-        case Invoke(module):
-            yield from _invoke(node, program.modules[module], inputs)
+        case Invoke(module, steps):
+            yield from _invoke(node, program.modules[module], inputs, steps)
         case Choose(hole):
             yield from _choose(node, hole in holes, inputs)
         case _:
@@ -131,14 +132,20 @@ def _apply(node: Node, kind: Apply, inputs: Types) -> Iterator[str]:
         yield f"{operation.keyword} gives {_show(types)}, the node says {_show(node.types)}"
 
 
-def _invoke(node: Node, used: Graph, inputs: Types) -> Iterator[str]:
+def _invoke(node: Node, used: Graph, inputs: Types, steps: int) -> Iterator[str]:
     if not node.path:
         yield f"{used.definition} has no path"
     expected = tuple(used.nodes[i].type for i in used.inputs)
-    if inputs != expected:
+    given, results = inputs, used.result_types
+    if steps:
+        states = len(expected) - 1
+        if given[:1] != (TensorType((steps, *expected[0].shape)),):
+            yield f"{used.definition} goes over {steps} elements of {expected[0]}"
+        given, results = (expected[0], *given[1:]), scan_types(steps, states, results)
+    if given != expected:
         yield f"{used.definition} takes {_show(expected)}, given {_show(inputs)}"
-    if used.result_types != node.types:
-        yield f"{used.definition} gives {_show(used.result_types)}, not {_show(node.types)}"
+    if results != node.types:
+        yield f"{used.definition} gives {_show(results)}, not {_show(node.types)}"
 
 
 def _paths(graph: Graph) -> Iterator[str]:

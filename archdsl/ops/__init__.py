@@ -24,12 +24,13 @@ from archdsl.ops.activation import (
 )
 from archdsl.ops.attention import Attention
 from archdsl.ops.base import Operation, OperationError
+from archdsl.ops.bias import Bias
 from archdsl.ops.constants import Identity, Zero
 from archdsl.ops.convolution import Conv, DepthwiseConv
-from archdsl.ops.dropout import Dropout, DropPath
+from archdsl.ops.dropout import Dropout, DropPath, LockedDropout
 from archdsl.ops.embedding import Embedding
 from archdsl.ops.gate import Gate
-from archdsl.ops.joins import Concat, Mean, Product, Sum
+from archdsl.ops.joins import Concat, Lerp, Mean, Product, Sum
 from archdsl.ops.linear import Linear
 from archdsl.ops.mlp import MLP, TokensLinear, TokensMLP
 from archdsl.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
@@ -49,6 +50,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Mean,
     Concat,
     Product,
+    Lerp,
     Identity,
     Zero,
     Conv,
@@ -59,6 +61,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     GroupNorm,
     LayerNorm,
     Scale,
+    Bias,
     Gate,
     ReLU,
     GELU,
@@ -72,6 +75,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     LeakyReLU,
     Dropout,
     DropPath,
+    LockedDropout,
     Pool,
     AvgPool,
     MaxPool,

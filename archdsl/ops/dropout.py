@@ -1,4 +1,4 @@
-"""Noise for training: `dropout` and `drop_path`. Both pass their input on in evaluation."""
+"""Noise for training: `dropout` and its relatives. In evaluation they pass their input on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Self
 
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import Argument, Code, Helper, Operation, OperationError, Traits, Types
-from archdsl.ops.shapes import only
+from archdsl.ops.shapes import axes, only
 
 DROP_PATH = '''\
 class DropPath(nn.Module):
@@ -25,9 +25,22 @@ class DropPath(nn.Module):
 '''
 
 
+LOCKED_DROPOUT = '''\
+class LockedDropout(nn.Module):
+    """Training drops a share `p` of the channels, the same ones at every position."""
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, N, C)
+        return F.dropout1d(x.transpose(1, 2), self.p, self.training).transpose(1, 2)
+'''
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop(Operation):
-    """What both have in common: the share `p` that training drops."""
+    """What all have in common: the share `p` that training drops."""
 
     p: float = 0.5
 
@@ -59,6 +72,29 @@ class Dropout(Drop):
 
     def code(self, inputs: Types) -> Code:
         return Code(constructor="nn.Dropout", arguments=(Argument(self.p, "dropout"),))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockedDropout(Drop):
+    """Dropout of whole channels of tokens: what is dropped is so at every position.
+
+    Gal and Ghahramani, "A Theoretically Grounded Application of Dropout in Recurrent Neural
+    Networks", section 4: one mask for a whole sequence. Also called variational dropout.
+    """
+
+    keyword = attribute = "locked_dropout"
+    helpers = (Helper(name="LockedDropout", source=LOCKED_DROPOUT),)
+
+    def infer(self, inputs: Types) -> TensorType:
+        axes("locked_dropout", inputs, 2)
+        return inputs[0]
+
+    def code(self, inputs: Types) -> Code:
+        return Code(
+            constructor="LockedDropout",
+            arguments=(Argument(self.p, "dropout"),),
+            helpers=("LockedDropout",),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

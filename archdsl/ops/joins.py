@@ -145,3 +145,30 @@ class Product(Join):
             per_channel=len({value.channels for value in inputs}) == 1,
             per_position=len({_rest(value) for value in inputs}) == 1,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lerp(Join):
+    """The way from the first value to the second, as far as the third says: `a + t * (b - a)`.
+
+    The update of highway networks and gated recurrent cells, where t is a gate between 0 and 1.
+    """
+
+    keyword = "lerp"
+    attribute = "lerp"
+    arity: ClassVar[int | None] = 3
+
+    def infer(self, inputs: Types) -> TensorType:
+        if len(inputs) != 3:
+            raise OperationError(
+                "lerp takes two values and how far to go from the first to the second",
+                found=f"{len(inputs)} values",
+                expected="lerp(a, b, t)",
+            )
+        return _equal("lerp", inputs)
+
+    def code(self, inputs: Types) -> Code:
+        return Code(expression="torch.lerp({all})")
+
+    def traits(self, inputs: Types) -> Traits:
+        return Traits(zero=True, per_channel=True, per_position=True)

@@ -57,7 +57,7 @@ def _key(
             graph = modules[module]
             if has_effects(graph, modules):
                 return None
-            return ("use", module, args, node.path if has_weights(graph, modules) else ())
+            return ("use", node.kind, args, node.path if has_weights(graph, modules) else ())
         case Apply(operation):
             traits = draft.traits(position)
             weights = operation.weights(draft.inputs(position))

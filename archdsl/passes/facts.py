@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item
+from archdsl.ir.scan import sources
 from archdsl.ops.base import Operation, Types
 from archdsl.ops.constants import Zero
 from archdsl.ops.fused import Zeros
@@ -24,14 +25,23 @@ def zero_results(graph: Graph, modules: Modules, empty: tuple[bool, ...]) -> tup
                 known.append((next(inputs),))
             case Item(index):
                 known.append((known[node.args[0]][index],))
-            case Invoke(module):
-                known.append(zero_results(modules[module], modules, given))
+            case Invoke():
+                known.append(use_results(node.kind, modules, given))
             case Apply(operation):
                 types = tuple(graph.nodes[argument].type for argument in node.args)
                 known.append((_zero(operation, types, given),) * len(node.types))
             case _:
                 known.append((False,) * len(node.types))
     return tuple(known[output][0] for output in graph.outputs)
+
+
+def use_results(use: Invoke, modules: Modules, empty: tuple[bool, ...]) -> tuple[bool, ...]:
+    """Which results of a use are zero. A scan's are where its step's are, whatever goes in."""
+    graph = modules[use.module]
+    if not use.steps:
+        return zero_results(graph, modules, empty)
+    known = zero_results(graph, modules, (False,) * len(empty))
+    return tuple(known[source] for source in sources(len(empty) - 1, len(known)))
 
 
 def _zero(operation: Operation, types: Types, given: tuple[bool, ...]) -> bool:

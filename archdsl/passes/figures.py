@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Mapping
-
 from archdsl.ir.cost import cost
-from archdsl.ir.graph import Constraint, Program
+from archdsl.ir.graph import Program
 from archdsl.passes.live import live_nodes
-
-COMPARE: Mapping[str, Callable[[float, float], bool]] = {
-    "<=": operator.le,
-    ">=": operator.ge,
-    "<": operator.lt,
-    ">": operator.gt,
-    "==": operator.eq,
-}
 
 
 def figures(network: Program) -> dict[str, int]:
@@ -33,15 +22,3 @@ def figures(network: Program) -> dict[str, int]:
         "activation_bytes": written.activation_bytes,
         "peak_bytes": written.peak_bytes,
     }
-
-
-def violated(network: Program) -> tuple[Constraint, ...]:
-    """The constraints of its space that a network does not keep."""
-    if not network.constraints:
-        return ()
-    known = figures(network)
-    return tuple(
-        constraint
-        for constraint in network.constraints
-        if not COMPARE[constraint.operator](known[constraint.metric], constraint.bound)
-    )

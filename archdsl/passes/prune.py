@@ -15,7 +15,7 @@ from archdsl.ops.constants import Identity, Zero
 from archdsl.ops.fused import Average, Zeros
 from archdsl.ops.joins import Concat, Mean, Product, Sum
 from archdsl.passes.draft import Draft, Rewrite
-from archdsl.passes.facts import zero_results
+from archdsl.passes.facts import use_results
 
 Modules = Mapping[str, Graph]
 
@@ -43,11 +43,11 @@ def _visit(draft: Draft, position: int, zero: set[tuple[int, int]], modules: Mod
         case Item(index):
             if (args[0], index) in zero:
                 zero.add((position, 0))
-        case Invoke(module):
+        case Invoke(module, steps):
             used = modules[module]
-            results = zero_results(used, modules, empty)
+            results = use_results(node.kind, modules, empty)
             zero.update((position, i) for i, is_zero in enumerate(results) if is_zero)
-            if len(used.outputs) == 1:
+            if len(used.outputs) == 1 and not steps:
                 _pass_through(draft, position, used)
         case Apply(operation):
             if isinstance(operation, Zero) or _stays_zero(draft, position, empty):

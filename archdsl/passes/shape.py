@@ -46,6 +46,8 @@ class Step(NamedTuple):
     zero: bool = False
     weights: bool = False
     random: bool = False
+    scan: int = -1
+    """The label of a use that is taken over a sequence."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,7 +170,8 @@ class _Shaping:
     def _ranked(self, step: Step, rank: Mapping[int, int]) -> Step:
         labelled = step.kind in (INPUT, OPERATION, PRODUCT, CONCAT) and step.number >= 0
         number = rank[step.number] if labelled else step.number
-        return step._replace(number=number, zeros=rank[step.zeros])
+        scan = rank[step.scan] if step.scan >= 0 else -1
+        return step._replace(number=number, zeros=rank[step.zeros], scan=scan)
 
     def _text(self, *parts: object) -> int:
         return self.texts.setdefault(repr(parts), len(self.texts))
@@ -184,9 +187,11 @@ class _Shaping:
                 return step._replace(kind=INPUT, number=number)
             case Item(index):
                 return step._replace(kind=ITEM, number=index)
-            case Invoke():
+            case Invoke(_, steps):
                 path = self._path(node)
-                return step._replace(kind=USE, number=self._inner(position, node, path), path=path)
+                scan = self._text("scan", steps) if steps else -1
+                number = self._inner(position, node, path)
+                return step._replace(kind=USE, number=number, path=path, scan=scan)
             case Choose(hole):
                 names = [known.name for known in self.use.graph.holes]
                 return step._replace(kind=CHOICE, number=names.index(hole))

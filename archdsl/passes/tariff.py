@@ -106,7 +106,7 @@ def _entry(graph: Graph, node: Node, holes: tuple[str, ...]) -> Entry:
             return entry
         case Item():
             return entry._replace(kind=ITEM)
-        case Invoke():
+        case Invoke(steps=0):
             return entry._replace(kind=USE)
         case Choose(hole):
             return entry._replace(kind=CHOICE, number=holes.index(hole), size=0)

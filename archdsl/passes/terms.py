@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from archdsl.ir.graph import Apply
 from archdsl.ir.resolve import lives
+from archdsl.ir.scan import sources
 from archdsl.passes.canonical import Vertex, certificate
 from archdsl.passes.shape import (
     CHOICE,
@@ -176,6 +177,8 @@ class _Terms:
         self.random |= used.random
         self.weights |= used.weights
         given = [self.values[arg][0] for arg in args]
+        if step.scan >= 0:
+            return self._scan(step, used, args, given)
         if all(result is not None for result in used.results):
             return tuple(NOTHING if r in (None, NOTHING) else given[r] for r in used.results)
         read = [given[i] for i in used.reads]
@@ -186,6 +189,21 @@ class _Terms:
         return tuple(
             term if result is None else NOTHING if result == NOTHING else given[result]
             for term, result in zip(made, used.results, strict=True)
+        )
+
+    def _scan(
+        self, step: Step, used: Known, args: tuple[int, ...], given: list[int]
+    ) -> tuple[int, ...]:
+        """A use over a sequence: a step's results are fed back, so all inputs may matter."""
+        own = step if used.weights else step._replace(path=-1)
+        label = INNER + self.ranks[step.number]
+        over = own._replace(results=1)
+        (whole,) = self._several(over, label, args, given, True, used.random)
+        scan = self._term((step.scan, whole), Vertex(step.scan, (whole,)))
+        zero = [used.results[i] == NOTHING for i in sources(len(args) - 1, len(used.results))]
+        return tuple(
+            NOTHING if nothing else self._term((PART + i, scan), Vertex(PART + i, (scan,)))
+            for i, nothing in enumerate(zero)
         )
 
     def _several(

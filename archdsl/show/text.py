@@ -81,8 +81,8 @@ def _price(graph: Graph, node: Node, prices: dict[str, Cost]) -> tuple[int, int]
             inputs = tuple(graph.nodes[arg].type for arg in node.args)
             owned = operation.weights(inputs)
             return sum(w.elements for w in owned if not w.buffer), operation.macs(inputs)
-        case Invoke(module):
-            return prices[module].params, prices[module].macs
+        case Invoke(module, steps):
+            return prices[module].params, prices[module].macs * (steps or 1)
         case _:
             return 0, 0
 

@@ -188,8 +188,9 @@ def described(program: Program, graph: Graph, node: Node) -> tuple[str, Sort]:
             inputs = tuple(graph.nodes[arg].type for arg in node.args)
             learns = any(not weight.buffer for weight in operation.weights(inputs))
             return operation.describe(), Sort.WEIGHTS if learns else Sort.PLAIN
-        case Invoke(module):
-            return group_name(program.modules[module]), Sort.MODULE
+        case Invoke(module, steps):
+            name = group_name(program.modules[module])
+            return f"scan of {name}" if steps else name, Sort.MODULE
         case Choose(hole):
             return f"choose {hole}", Sort.CHOICE
         case Item(index):

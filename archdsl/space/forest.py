@@ -107,7 +107,7 @@ class Forest:
         for i, place in enumerate(self.places):
             over = place.governor if place.governor >= 0 else place.parent
             (below[over] if over >= 0 else roots).append(i)
-        self._roots = tuple(roots)
+        self.roots = tuple(roots)
         self._below = tuple(tuple(children) for children in below)
         self._takes = self._weigh()
         self._values: dict[tuple[int, int], Takes] = {}
@@ -129,6 +129,10 @@ class Forest:
                     shared.append((when, found[child][0].total))
             found[i] = tuple(place.takes(given, shared) for given in _open(place, weights))
         return tuple(found[i] for i in range(len(self.places)))
+
+    def below(self, i: int) -> tuple[int, ...]:
+        """The decisions whose existence, or whose alternatives, this one decides."""
+        return self._below[i]
 
     def _case(self, i: int, choices: Partial) -> int:
         """Which of a decision's takes are meant: what its governor takes, if it has one."""
@@ -213,12 +217,12 @@ class Forest:
                 children = (child for child in self._below[i] if choices[child] is not None)
                 takes = self._takes[i][self._case(i, choices)]
                 ranks[i] = takes.start(taken) + self._joined(children, ranks, choices)
-        return self._joined(self._roots, ranks, choices)
+        return self._joined(self.roots, ranks, choices)
 
     def unrank(self, number: int) -> Choices:
         """The filling with a number of `range(size)`."""
         result: list[Taken | None] = [None] * len(self.places)
-        ranks = self._split(self._roots, number, result)
+        ranks = self._split(self.roots, number, result)
         for i in range(len(self.places)):
             if i in ranks:
                 taken, rest = self._takes[i][self._case(i, result)].find(ranks[i])

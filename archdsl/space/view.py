@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from random import Random
 from typing import TypeAlias
 
@@ -18,32 +19,44 @@ from archdsl.ir.graph import Program
 from archdsl.ir.resolve import resolve
 from archdsl.ir.scopes import Decision
 from archdsl.space import legal as prefixes
+from archdsl.space import levels as nested
 from archdsl.space.architecture import Architecture
-from archdsl.space.forest import Choices, Draw, Partial
+from archdsl.space.forest import Choices, Draw, Forest, Partial
+from archdsl.space.guide import Guide
 from archdsl.space.layout import Layout
 from archdsl.space.quick import QuickReader
 from archdsl.space.reader import read
 from archdsl.space.subsets import Taken
-from archdsl.syntax.errors import fault
+from archdsl.space.wording import number, percent
+from archdsl.syntax.errors import ArchError, fault
 from archdsl.syntax.parse import parse_genotype
 from archdsl.syntax.tree import Genotype
 
 MAX_TRIES = 10_000
+"""Draws before constraints are said to leave too little."""
+FEW_TRIES = 100
+"""Changes of given architectures before their surroundings are searched instead."""
+MAX_NEIGHBOURS = 10_000
+"""Neighbours that are looked at then."""
 
 Accept: TypeAlias = Callable[[Architecture], bool]
+Guides: TypeAlias = Callable[[], Guide | None]
 
 
 class SearchSpace:
     """Every architecture of a program with holes, for one set of parameters.
 
     `accept` says which architectures a constraint lets through; drawing tries again until it
-    does. `size`, `rank` and `unrank` know nothing of it: they number the whole space.
+    does, and no longer than it may. A guide draws among few that hold all of them (see
+    guide.py). `size`, `rank` and `unrank` know nothing of either: they number the whole
+    space.
     """
 
     def __init__(self, program: Program, accept: Accept | None = None) -> None:
         """Raises ArchError (E0520) where sets of alternatives cannot be counted."""
         self.program = program
         self.accept = accept
+        self._guides: Guides | None = None
         self._layout = Layout(program)
         self._forest = self._layout.forest
         self._quick = QuickReader(self._layout)
@@ -76,6 +89,30 @@ class SearchSpace:
     def exists(self, index: int, choices: Partial) -> bool:
         """Whether a decision exists, given what the decisions before it take."""
         return self._forest.exists(index, choices)
+
+    # --- level by level ------------------------------------------------------------------------
+
+    @cached_property
+    def levels(self) -> tuple[int, ...]:
+        """For each decision, the number of decisions that it stands inside of; 0 is outermost."""
+        return nested.levels(self._forest.places)
+
+    def size_above(self, level: int) -> int:
+        """In how many ways the decisions of the levels before this one can be taken, exact."""
+        return nested.count_above(self._forest, level)
+
+    def size_under(self, choices: Partial) -> int:
+        """The number of architectures with these choices, exact; None leaves a decision open."""
+        return nested.count_under(self._forest, choices)
+
+    def outer(self, architecture: Architecture, level: int) -> Choices:
+        """What an architecture takes in the levels before this one, and None for all inside."""
+        return nested.outer(self._forest, architecture.choices, level)
+
+    def complete(self, choices: Partial, rng: Random) -> Architecture:
+        """An architecture with these choices; every one is as likely."""
+        draw = self._forest.uniform(rng)
+        return self._accepted(lambda: self._forest.fill(choices, draw))
 
     # --- architectures -------------------------------------------------------------------------
 
@@ -162,10 +199,34 @@ class SearchSpace:
 
     # --- at random -----------------------------------------------------------------------------
 
+    def constrain(self, accept: Accept, guides: Guides) -> None:
+        """From now on draw only what is accepted, out of what a guide holds, if there is one."""
+        self.accept, self._guides = accept, guides
+
+    @cached_property
+    def guide(self) -> Guide | None:
+        """What draws among few that hold all that the constraints let through, if anything does."""
+        return self._guides() if self._guides is not None else None
+
+    @property
+    def forest(self) -> Forest:
+        """The decisions without their names."""
+        return self._forest
+
     def sample(self, rng: Random) -> Architecture:
-        """An architecture; every one is as likely."""
-        draw = self._forest.uniform(rng)
-        return self._accepted(lambda: self._forest.fill(self._forest.empty(), draw))
+        """An architecture; every one that the constraints accept is as likely.
+
+        Raises ArchError (E0521) where they leave too little.
+        """
+        return self._accepted(lambda: self.candidate(rng))
+
+    def candidate(self, rng: Random) -> Choices:
+        """What `sample` draws before it asks the constraints."""
+        if self.accept is not None and self.guide is not None:
+            if not self.guide.size:
+                raise self._nothing_left()
+            return self.guide.draw(rng)
+        return self._forest.fill(self._forest.empty(), self._forest.uniform(rng))
 
     def sample_tokens(self, rng: Random) -> Architecture:
         """An architecture; at every decision each way to take it is as likely.
@@ -179,17 +240,23 @@ class SearchSpace:
         """The architecture after n changes.
 
         Each: a decision that has another way to be taken, uniformly; one of its other ways,
-        uniformly; decisions that come to exist are drawn as `sample` draws them.
+        uniformly; decisions that come to exist are drawn as `sample` draws them. Where
+        constraints refuse what comes out again and again, it is one of the accepted neighbours,
+        uniformly. Raises ArchError (E0521) where there is none.
         """
         draw = self._forest.uniform(rng)
-
-        def changed() -> Choices:
+        for _ in range(FEW_TRIES):
             choices = architecture.choices
             for _ in range(n):
                 choices = self._mutated(choices, rng, draw)
-            return choices
-
-        return self._accepted(changed)
+            made = self._made(choices)
+            if self.accept is None or self.accept(made):
+                return made
+        near = islice(self._around(architecture), MAX_NEIGHBOURS)
+        around = [one for one in near if self.accept is None or self.accept(one)]
+        if not around:
+            raise self._too_little(f"no neighbour of {architecture.text} is accepted")
+        return rng.choice(around)
 
     def _mutated(self, choices: Choices, rng: Random, draw: Draw) -> Choices:
         movable = [i for i in self.free if choices[i] is not None and self._moves(i, choices)]
@@ -206,7 +273,12 @@ class SearchSpace:
         return len(self._forest.allowed(i, choices)) > 1 or self._forest.places[i].governor < 0
 
     def crossover(self, first: Architecture, second: Architecture, rng: Random) -> Architecture:
-        """A child: every decision as in one of the parents, or drawn where neither has it."""
+        """A child: every decision as in one of the parents, or drawn where neither has it.
+
+        Where constraints refuse what comes out again and again, it is a parent that they accept,
+        with as many decisions of the other as they let it take, one after another in any order.
+        Raises ArchError (E0521) where they accept neither parent nor child.
+        """
         draw = self._forest.uniform(rng)
 
         def inherited(i: int, choices: Partial) -> Taken:
@@ -214,7 +286,35 @@ class SearchSpace:
             fitting = [c for c in given if self._forest.allows(i, c, choices)]
             return rng.choice(fitting) if fitting else draw(i, choices)
 
-        return self._accepted(lambda: self._forest.fill(self._forest.empty(), inherited))
+        for _ in range(FEW_TRIES):
+            made = self._made(self._forest.fill(self._forest.empty(), inherited))
+            if self.accept is None or self.accept(made):
+                return made
+        return self._grafted(first, second, rng)
+
+    def _grafted(self, first: Architecture, second: Architecture, rng: Random) -> Architecture:
+        assert self.accept is not None, "without constraints every child is accepted"
+        pairs = [(first, second), (second, first)]
+        rng.shuffle(pairs)
+        child, other = next(((a, b) for a, b in pairs if self.accept(a)), (None, None))
+        if child is None or other is None:
+            raise self._too_little("neither the parents nor their children are accepted")
+        draw = self._forest.uniform(rng)
+
+        def as_other(i: int, choices: Partial) -> Taken:
+            given = other.choices[i]
+            fits = given is not None and self._forest.allows(i, given, choices)
+            return given if fits and given is not None else draw(i, choices)
+
+        for i in rng.sample(self.free, len(self.free)):
+            taken = other.choices[i]
+            if taken is None or child.choices[i] in (None, taken) or rng.random() < 0.5:
+                continue
+            if not self._forest.allows(i, taken, child.choices):
+                continue
+            made = self._made(self._with(child.choices, i, taken, as_other))
+            child = made if self.accept(made) else child
+        return child
 
     def _accepted(self, draw: Callable[[], Choices]) -> Architecture:
         if self.accept is None:
@@ -223,10 +323,21 @@ class SearchSpace:
             made = self._made(draw())
             if self.accept(made):
                 return made
-        raise fault(
+        raise self._too_little(f"none accepted in {MAX_TRIES:,} draws")
+
+    def _nothing_left(self) -> ArchError:
+        """Raised where a bound alone lets nothing through: no need to draw."""
+        assert self.guide is not None
+        return self._too_little(f"none: {self.guide.words()}")
+
+    def _too_little(self, found: str) -> ArchError:
+        if self.guide is not None and self.guide.size:
+            share = percent(self.guide.size, self.size)
+            found += f", of the {number(self.guide.size)} ({share}) left by {self.guide.name}"
+        return fault(
             "E0521",
             f"the constraints leave too little of {self.program.space}",
-            found=f"none accepted in {MAX_TRIES:,} draws",
+            found=found,
             expected="constraints that some architectures satisfy",
             hint="widen them, or narrow the space itself",
         )
@@ -239,19 +350,20 @@ class SearchSpace:
         Decisions that come to exist take their first alternatives (their first k; none of any).
         An iterator, since a decision that takes any of n alternatives has 2^n - 1 others.
         """
+        for one in self._around(architecture):
+            if self.accept is None or self.accept(one):
+                yield one
+
+    def _around(self, architecture: Architecture) -> Iterator[Architecture]:
         for i in self.free:
             taken = architecture.choices[i]
             if taken is None:
                 continue
             values = self._forest.values(i, architecture.choices)
-            for number in range(values.total):
-                other = values.find(number)[0]
+            for n in range(values.total):
+                other = values.find(n)[0]
                 if other != taken:
-                    made = self._made(
-                        self._with(architecture.choices, i, other, self._forest.least)
-                    )
-                    if self.accept is None or self.accept(made):
-                        yield made
+                    yield self._made(self._with(architecture.choices, i, other, self._forest.least))
 
     def _with(self, choices: Choices, i: int, taken: Taken, missing: Draw) -> Choices:
         return self._forest.fill((*choices[:i], taken, *choices[i + 1 :]), missing)

@@ -38,6 +38,22 @@ def number(value: int) -> str:
     return f"about {leading / 10**power:.1f}e{digits - 1 + power}"
 
 
+def percent(part: int, whole: int) -> str:
+    """`12.5 %`, `0.00031 %`, `3.5e-15`: a part of a whole."""
+    share = part / whole  # of integers of any size
+    return share_text(share) if share or not part else "less than 1e-300"
+
+
+def share_text(share: float) -> str:
+    """`12.5 %`, `0.00031 %`, `3.5e-15`: three digits, or two of a small one."""
+    if not share:
+        return "0 %"
+    if share < 1e-6:
+        return f"{share:.1e}"
+    decimals = max(0, 2 - math.floor(math.log10(share * 100)))
+    return f"{100 * share:.{min(decimals, 6)}f} %"
+
+
 def exact(value: int) -> int | str:
     """A number as JSON carries it: exact, unless no program would read that many digits."""
     return value if value < SPELLED else number(value)

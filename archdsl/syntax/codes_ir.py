@@ -222,9 +222,12 @@ IR_ROWS = (
     row(
         "E0514",
         "a constraint that bounds no cost",
-        "`where` compares one of the figures of `archdsl cost` with a number.",
+        "`where` compares figures of `archdsl cost`, and counts of what decisions take, with "
+        "numbers. `count(cell)` is how many alternatives the decisions of a definition take, "
+        '`count(cell, source)` those of the decisions called so, `count("none")` those with '
+        "a label.",
         "where speed <= 12M",
-        "where params <= 12M, macs <= 2G",
+        "where params <= 12M, count(cell, source) <= 9",
     ),
     row(
         "E0515",

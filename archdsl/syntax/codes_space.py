@@ -15,8 +15,10 @@ SPACE_ROWS = (
     row(
         "E0521",
         "constraints leave too little of a space",
-        "Architectures are drawn until one satisfies the constraints. None of many did: widen "
-        "them, or narrow the space so that most of it satisfies them.",
+        "Bounds on parameters, MACs, FLOPs, bytes of activations and counts are kept while "
+        "drawing; other constraints are tested on what is drawn. None of many draws satisfied "
+        "them all, or a bound lies outside of what the space can cost: widen them, or narrow the "
+        "space so that more of it satisfies them.",
     ),
     row(
         "E0610",

@@ -35,6 +35,17 @@ def put(module, path, part):
     module.add_module(last, part)
     return part
 
+
+def scan(step, sequence, *states):
+    outputs = []
+    for x in sequence.unbind(1):
+        results = step(x, *states)
+        results = results if isinstance(results, tuple) else (results,)
+        outputs.append(results[: max(len(results) - len(states), 1)])
+        states = results[len(results) - len(states) :]
+    stacked = tuple(torch.stack(column, 1) for column in zip(*outputs))
+    return (*stacked, *states) if len(stacked) + len(states) > 1 else stacked[0]
+
 """
 
 _numbers = count()
@@ -134,5 +145,7 @@ def _value(graph: Graph, node: Node) -> str:
         case Apply(operation):
             expression = _code(graph, node, operation).expression or "{self}({all})"
             return expression.format(*arguments, all=", ".join(arguments), self=stored)
+        case Invoke(_, steps) if steps:
+            return f"scan({stored}, {', '.join(arguments)})"
         case _:
             return f"{stored}({', '.join(arguments)})"

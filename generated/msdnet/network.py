@@ -2,7 +2,7 @@
 
     msdnet(blocks=3, base=2)
 
-    input   (B, 3, 32, 32)          parameters  941,992
+    input   (B, 3, 32, 32)                parameters  941,992
     output  (B, 100); (B, 100); (B, 100)  MACs        20,838,912
 
 A multi-scale dense network: features of several scales in every layer, and a classifier behind
