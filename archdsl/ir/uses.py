@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
+from archdsl.ir.cases import combine
+from archdsl.ir.elastic import is_size, tree_of
 from archdsl.ir.find import find_operation, spoken
 from archdsl.ir.functions import FUNCTIONS
 from archdsl.ir.graph import FrameKind, Static
+from archdsl.ir.invoking import invoked
 from archdsl.ir.joining import JOINS
 from archdsl.ir.paths import Step
-from archdsl.ir.scan import element, scan_types
-from archdsl.ir.values import Closure, Names, Tensor, Value, kind_of
-from archdsl.ops.base import Operation, OperationError, Types
+from archdsl.ir.values import Closure, Names, Tensor, Value, Varying, kind_of
+from archdsl.ops.base import Operation, OperationError
 from archdsl.ops.binding import bind, signature
 from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, fault
@@ -120,10 +122,10 @@ class Uses:
         formals = [parameter.name for parameter in signature(operation)]
         positional, keywords = self._split(function, names, formals)
 
-        def emitted(*arguments: Value) -> Value:
+        def bound(*arguments: Value) -> Operation:
             given = [self._argument(a, function, operation) for a in arguments]
             try:
-                applied = bind(
+                return bind(
                     operation,
                     given[: len(positional)],
                     dict(zip(keywords, given[len(positional) :], strict=True)),
@@ -137,11 +139,23 @@ class Uses:
                     expected=problem.expected,
                     hint=problem.hint,
                 ) from None
+
+        builder = self.work.builder
+        arguments = [*positional, *keywords.values()]
+        formal = [*formals[: len(positional)], *keywords]
+        labels = {n: a.label for n, a in zip(formal, arguments, strict=False) if is_labelled(a)}
+        # Under `elastic` sizes stay open; anything else is worked out case by case.
+        open_ = [builder.elastic and isinstance(a, Varying) and is_size(a) for a in arguments]
+
+        def emitted(*cases: Value) -> Value:
             if operation.arity != 1:
                 raise self._no_input(function.name, function.span)
-            return self.work.builder.apply(applied, (value,), function.span, step)
+            given = [a if o else c for a, o, c in zip(arguments, open_, cases, strict=True)]
+            applied = combine(bound, [tree_of(a) for a in given], builder.known())
+            return builder.apply(applied, (value,), function.span, step, labels=labels)
 
-        return self.work.lifter.lift(emitted, [*positional, *keywords.values()], function.span)
+        fixed = [0 if o else a for a, o in zip(arguments, open_, strict=True)]
+        return self.work.lifter.lift(emitted, fixed, function.span)
 
     def _no_input(self, name: str, span: tree.Span) -> ArchError:
         return fault(
@@ -309,55 +323,11 @@ class Uses:
             definition.parameters, [], keywords, function, self.work.evaluator
         )
 
-        def invoked(*arguments: Value) -> Value:
-            given = dict(zip(bound, arguments[len(family) :], strict=True))
-            index = arguments[: len(family)]
-            types = tuple(self.work.builder.type_of(tensor) for tensor in inputs)
-            over = 0
-            if scanned is not None:
-                over, types = _over(types, scanned)
-            key, results = self.work.elaborator.module(definition, index, given, types, function)
-            if scanned is not None:
-                results = _scanned(definition, over, types, results, scanned)
-            own = step or self.work.builder.step(definition.name, function.span)
-            return self.work.builder.invoke(key, results, inputs, function.span, own, over)
-
-        return self.work.lifter.lift(invoked, [*family, *bound.values()], function.span)
+        return invoked(self.work, definition, family, bound, inputs, function, step, scanned)
 
 
-def _over(types: Types, span: tree.Span) -> tuple[int, Types]:
-    """The length of the sequence that is gone over, and what one step takes."""
-    inner = element(types[0])
-    if inner is None or types[0].below is not None:
-        raise fault(
-            "E0401",
-            "scan goes over tokens",
-            span,
-            found=str(types[0]),
-            expected="a sequence of vectors (tokens, channels)",
-            hint="give every index a vector first: x -> embedding(64)"
-            if types[0].below is not None
-            else "",
-        )
-    return types[0].shape[0], (inner, *types[1:])
-
-
-def _scanned(
-    definition: tree.Module, over: int, types: Types, results: Types, span: tree.Span
-) -> Types:
-    """The results of a scan, whose step must return its state as it takes it."""
-    states = types[1:]
-    following = results[len(results) - len(states) :] if len(results) >= len(states) else ()
-    if following != states:
-        raise fault(
-            "E0401",
-            f"{definition.name} does not return the next state as it takes it",
-            span,
-            found=", ".join(map(str, results)),
-            expected=f"last {', '.join(map(str, states))}",
-            hint="its inputs behind the first are the state; return the next state last",
-        )
-    return scan_types(over, len(states), results)
+def is_labelled(value: Value) -> TypeGuard[Varying]:
+    return isinstance(value, Varying) and bool(value.label)
 
 
 def _blamed(function: tree.Ref | tree.Call, formals: Sequence[str], message: str) -> tree.Span:

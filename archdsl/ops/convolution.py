@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Operation, Traits, Types
+from archdsl.ops.base import Argument, Code, Elastic, Operation, Slice, Traits, Types
 from archdsl.ops.shapes import (
     at_least,
     divides,
@@ -15,6 +16,7 @@ from archdsl.ops.shapes import (
     scalar,
     window,
 )
+from archdsl.ops.sharing import helpers, kernel_conv, kernel_slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +28,7 @@ class Conv(Operation):
 
     keyword = "conv"
     attribute = "conv"
+    helpers = helpers("ElasticConv2d", "ElasticKernelConv2d")
 
     channels: int
     k: int = 1
@@ -97,6 +100,15 @@ class Conv(Operation):
             ),
         )
 
+    def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        kernels = _kernels(sizes)
+        if self.groups != 1 or not kernels:
+            return None
+        return kernel_conv(self, inputs, kernels, channels="channels")
+
+    def slices(self, inputs: Types, shared: Sequence[Weight]) -> Mapping[str, Slice]:
+        return kernel_slices(self.weights(inputs), shared)
+
     def depthwise(self, inputs: Types) -> bool:
         """Whether every channel is filtered on its own."""
         return self.groups == self.channels == inputs[0].channels
@@ -120,6 +132,7 @@ class DepthwiseConv(Operation):
 
     keyword = "dwconv"
     attribute = "dwconv"
+    helpers = helpers("ElasticConv2d", "ElasticKernelConv2d")
 
     k: int = 3
     s: int = 1
@@ -161,6 +174,13 @@ class DepthwiseConv(Operation):
     def code(self, inputs: Types) -> Code:
         return self.as_conv(inputs).code(inputs)
 
+    def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        kernels = _kernels(sizes)
+        return kernel_conv(self, inputs, kernels) if kernels else None
+
+    def slices(self, inputs: Types, shared: Sequence[Weight]) -> Mapping[str, Slice]:
+        return kernel_slices(self.weights(inputs), shared)
+
     def traits(self, inputs: Types) -> Traits:
         return self.as_conv(inputs).traits(inputs)
 
@@ -189,3 +209,13 @@ def _windowed(conv: Conv | DepthwiseConv) -> str:
     if stride == (1, 1):
         return kernel
     return f"{kernel} stride {stride[0]}" + (f"x{stride[1]}" if stride[0] != stride[1] else "")
+
+
+def _kernels(sizes: Sequence[Operation]) -> tuple[int, ...]:
+    """The kernel sizes in ascending order; none where one cannot be the centre of another."""
+    given = [size for size in sizes if isinstance(size, Conv | DepthwiseConv)]
+    kernels = tuple(sorted({size.k for size in given}))
+    if len(kernels) == 1:
+        return kernels
+    square = all(size.p is size.pw is size.kw is None for size in given)
+    return kernels if square and all(k % 2 for k in kernels) else ()

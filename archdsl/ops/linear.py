@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Operation, Traits, Types
+from archdsl.ops.base import Argument, Code, Elastic, Operation, Traits, Types
 from archdsl.ops.shapes import at_least, axes, option
+from archdsl.ops.sharing import helpers, shared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,6 +17,7 @@ class Linear(Operation):
 
     keyword = "linear"
     attribute = "linear"
+    helpers = helpers("ElasticLinear")
 
     features: int
     bias: bool = True
@@ -45,6 +48,9 @@ class Linear(Operation):
                 *option("bias", self.bias, True),
             ),
         )
+
+    def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        return shared(self, inputs, "ElasticLinear", features="features")
 
     def traits(self, inputs: Types) -> Traits:
         linear = not self.bias
