@@ -106,7 +106,8 @@ KNOWN = {
     "spos": "(0, 0, 3, 1, 1, 1, 0, 0, 2, 0, 2, 1, 1, 0, 2, 0, 2, 1, 3, 2)",
     "darts-rnn": "Genotype(recurrent=[('sigmoid', 0), ('relu', 1), ('relu', 1), ('identity', 1), "
     "('tanh', 2), ('sigmoid', 5), ('tanh', 3), ('relu', 5)], concat=range(1, 9))",
-    "autoformer": "RETRAIN: {MLP_RATIO: [3.5, 3.5, 3], NUM_HEADS: [3, 3, 4], DEPTH: 3, EMBED_DIM: 192}",
+    "autoformer": "RETRAIN: {MLP_RATIO: [3.5, 3.5, 3], NUM_HEADS: [3, 3, 4], DEPTH: 3, "
+    "EMBED_DIM: 192}",
     "nb301": "([(0, 3), (1, 3), (0, 3), (1, 3), (0, 2), (1, 3), (0, 2), (2, 5)], "
     "[(0, 0), (1, 0), (1, 0), (2, 2), (0, 0), (2, 2), (1, 0), (2, 2)])",
     "nb101": "([[0, 1, 1], [0, 0, 1], [0, 0, 0]], ['input', 'conv1x1-bn-relu', 'output'])",

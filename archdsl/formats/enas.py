@@ -132,7 +132,7 @@ def read_macro(text: str, space: str) -> str:
     """Our string for the integers of all layers. Raises ArchError: E0640, E0642."""
     numbers = Numbers(text, "<enas>", "the integers of ENAS's layers")
     layers: list[str] = []
-    while numbers.more:
+    while numbers.more or not layers:
         layer = len(layers)
         branch = BRANCHES[numbers.take(len(BRANCHES), f"the operation of layer {layer}")]
         skips = [numbers.take(2, f"a skip of layer {layer}, 0 or 1") for _ in range(layer)]
