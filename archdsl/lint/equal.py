@@ -27,8 +27,8 @@ DRAWN = 100
 CONTEXTS = 12
 """Contexts in which two alternatives are compared, and the fewest from which one may judge."""
 FEWEST = 4
-NEIGHBOURS, NODES = 40, 8_000
-"""Neighbours looked at of each: fewer where there are more nodes to name."""
+NEIGHBOURS, NODES, ELASTIC = 40, 800_000, 40
+"""Neighbours looked at of each, nodes named in all, and how much longer one of several sizes takes."""
 BUDGET = 4_000
 """Identities asked for, in all, to compare alternatives."""
 MANY_EQUAL = 0.1
@@ -115,15 +115,14 @@ def equal_architectures(space: SearchSpace, place: Span | None) -> Iterator[Diag
         share = 1 - distinct / space.size
         found = f"{number(space.size)} architectures, {number(distinct)} of them different"
     else:
+        draws, tries = _effort(space)
         rng = Random(SEED)
-        drawn = [space.sample(rng) for _ in range(DRAWN)]
-        nodes = sum(len(graph.nodes) for graph in space.program.modules.values())
-        tries = max(5, min(NEIGHBOURS, NODES // nodes))
+        drawn = [space.sample(rng) for _ in range(draws)]
         equal = sum(_has_equal(space, known, one, tries) for one in drawn)
-        share, (low, high) = equal / DRAWN, wilson(equal, DRAWN)
+        share, (low, high) = equal / draws, wilson(equal, draws)
         found = (
             f"at least {share_text(share)} have an equal neighbour "
-            f"({share_text(low)} to {share_text(high)}, 95 %; {DRAWN} drawn)"
+            f"({share_text(low)} to {share_text(high)}, 95 %; {draws} drawn)"
         )
     if share >= MANY_EQUAL:
         yield Diagnostic(
@@ -133,6 +132,14 @@ def equal_architectures(space: SearchSpace, place: Span | None) -> Iterator[Diag
             found=found,
             hint="searches should compare `archdsl id`, not strings",
         )
+
+
+def _effort(space: SearchSpace) -> tuple[int, int]:
+    """How many architectures are drawn, and how many neighbours of each are looked at."""
+    nodes = [node for graph in space.program.modules.values() for node in graph.nodes]
+    work = sum(1 if node.sizes is None else ELASTIC for node in nodes)
+    tries = max(5, min(NEIGHBOURS, NODES // work // DRAWN))
+    return max(20, min(DRAWN, NODES // work // tries)), tries
 
 
 def _has_equal(space: SearchSpace, known: Many, one: Architecture, tries: int) -> bool:
