@@ -149,6 +149,16 @@ class Diagrams:
             case Taken():
                 return formula
 
+    def single(self, diagram: Diagram) -> Formula | None:
+        """The formula of a diagram that asks for what one hole takes, and nothing else."""
+        level, children = self._nodes[diagram]
+        if not children or not set(children) <= {FALSE, TRUE}:
+            return None
+        hole, part = next(key for key, known in self._levels.items() if known == level)
+        if self.holes[hole].quantity is not Quantity.ONE:
+            return Taken(hole, part) if children == (FALSE, TRUE) else None
+        return any_of(Taken(hole, i) for i, child in enumerate(children) if child == TRUE)
+
     def _pruned(self, terms: tuple[Formula, ...], given: Diagram, conjunction: bool) -> Formula:
         kept = [self.simplify(term, given) for term in terms]
         position = 0

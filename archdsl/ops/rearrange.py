@@ -89,8 +89,12 @@ class Channels(Operation):
         selected = _slice(self.first, last) + (f":{self.step}" if self.step > 1 else "")
         if selected == ":":
             return Code(expression="{0}")
-        ahead = ":, :" if len(inputs[0].shape) == 2 else ":"
-        return Code(expression=f"{{0}}[{ahead}, {selected}]")
+        axis = 2 if len(inputs[0].shape) == 2 else 1
+        size = self.infer(inputs).channels
+        if self.step == 1 and 2 * size == inputs[0].channels and self.first in (0, size):
+            # So written, layers of other widths read the same and share one class.
+            return Code(expression=f"{{0}}.chunk(2, dim={axis})[{self.first // size}]")
+        return Code(expression=f"{{0}}[{':, ' * axis}{selected}]")
 
     def traits(self, inputs: Types) -> Traits:
         whole = self.infer(inputs) == inputs[0]

@@ -180,6 +180,50 @@ class ElasticChannelMLP(nn.Module):
         return self.fc2(F.gelu(self.fc1(x, hidden)), dim)
 '''
 
+TOKEN_ATTENTION = '''\
+class ElasticTokenAttention(TokenAttention):
+    """The same for several widths and numbers of heads."""
+
+    def __init__(self, dim: int, heads: int, head: int, bias: bool = True) -> None:
+        super().__init__(dim, heads, head, bias)
+        self.head = head
+        self.qkv = ElasticQKV(dim, 3 * heads * head, bias)
+        self.out = ElasticLinear(heads * head, dim)
+
+    def forward(self, x: Tensor, heads: int | None = None) -> Tensor:  # (B, N, C)
+        heads = heads or self.heads
+        qkv = self.qkv(x, 3 * heads * self.head).unflatten(2, (3, heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, N, head) each
+        y = F.scaled_dot_product_attention(q, k, v)
+        return self.out(y.transpose(1, 2).flatten(2), x.shape[-1])
+'''
+
+CAUSAL_ATTENTION = TOKEN_ATTENTION.replace("TokenAttention", "CausalAttention").replace(
+    "attention(q, k, v)", "attention(q, k, v, is_causal=True)"
+)
+
+RELATIVE_ATTENTION = '''\
+class ElasticRelativeAttention(RelativeAttention):
+    """The same for several widths and numbers of heads."""
+
+    def __init__(
+        self, dim: int, size: int, heads: int, head: int, bias: bool = True, reach: int = 14
+    ) -> None:
+        super().__init__(dim, size, heads, head, bias, reach)
+        self.head = head
+        self.qkv = ElasticQKV(dim, 3 * heads * head, bias)
+        self.out = ElasticLinear(heads * head, dim)
+
+    def forward(self, x: Tensor, heads: int | None = None) -> Tensor:  # (B, N, C)
+        heads = heads or self.heads
+        qkv = self.qkv(x, 3 * heads * self.head).unflatten(2, (3, heads, -1))
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # (B, heads, N, head) each
+        near = torch.einsum("bhnc,nmc->bhnm", q, self.key_positions())
+        weights = ((q @ k.mT + near) * self.scale).softmax(dim=-1)  # (B, heads, N, N)
+        place = torch.einsum("bhnm,nmc->bhnc", weights, self.value_positions())
+        return self.out((weights @ v + place).transpose(1, 2).flatten(2), x.shape[-1])
+'''
+
 HELPERS = {
     helper.name: helper
     for helper in (
@@ -193,6 +237,9 @@ HELPERS = {
         Helper(name="ElasticLayerNorm", source=LAYER_NORM),
         Helper(name="ElasticLinear", source=LINEAR),
         Helper(name="ElasticQKV", source=QKV),
+        Helper(name="ElasticTokenAttention", source=TOKEN_ATTENTION),
+        Helper(name="ElasticCausalAttention", source=CAUSAL_ATTENTION),
+        Helper(name="ElasticRelativeAttention", source=RELATIVE_ATTENTION),
         Helper(name="ElasticClassToken", source=CLASS_TOKEN),
         Helper(name="ElasticPositions", source=POSITIONS),
         Helper(name="ElasticScale", source=SCALE),
@@ -259,3 +306,11 @@ def kernel_slices(weights: Sequence[Weight], whole: Sequence[Weight]) -> Mapping
         steps += [Take(((range(out),), (range(into),), window, window)), Mix(mix.name)]
         size = edge
     return {**result, "weight": tuple(steps)}
+
+
+# --- attention -----------------------------------------------------------------------------------
+
+
+def thirds(rows: int, columns: int) -> Slice:
+    """Every third of the first rows from 0 on, then from 1 on, then from 2 on."""
+    return (Take((tuple(range(i, rows, 3) for i in range(3)), (range(columns),))),)

@@ -57,7 +57,7 @@ def inherit(
         ArchError: E0708 for a file that cannot be read, E0812 where it does not hold exactly
             the weights of `before`, E0813 where the optimised network cannot take them.
     """
-    known = _as_written(_read(weights), before, weights)
+    known = _as_written(read_weights(weights), before, weights)
     found = shares(before, after)
     old = {**known, **found.forward(known)}
     used = {share.name for name, share in found.entries.items() if share.name in known}
@@ -79,11 +79,11 @@ def inherit(
         params=sum(parameters.values()),
     )
     new |= {name: old[name] for name in carried}
-    _write(out, new, after, level)
+    write_weights(out, new, after, level)
     return report
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file; of a search's checkpoint, the shared weights."""
     try:
         with safe_open(path, framework="pt") as file:
@@ -140,7 +140,7 @@ def _refuse(tensors: Tensors, wanted: Iterable[str], path: Path) -> NoReturn:
     )
 
 
-def _write(out: Path, tensors: Tensors, program: Program, level: int) -> None:
+def write_weights(out: Path, tensors: Tensors, program: Program, level: int) -> None:
     """One safetensors file with the names that a network of that level loads."""
     optimised = optimise(program, level)
     try:
