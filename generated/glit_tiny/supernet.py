@@ -129,8 +129,7 @@ class Mixture1(nn.Module):
         self.locality = Locality(128, hidden, kernel=31)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, N, C)
-        y = self.attention(x.chunk(3, dim=2)[0])
-        return torch.cat((y, self.locality(x[:, :, 64:])), dim=2)
+        return torch.cat((self.attention(x[:, :, :64]), self.locality(x[:, :, 64:])), dim=2)
 
 
 class Mixture2(nn.Module):
@@ -142,8 +141,7 @@ class Mixture2(nn.Module):
         self.locality = Locality(64, hidden, kernel=31)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, N, C)
-        y = self.attention(x[:, :, :128])
-        return torch.cat((y, self.locality(x.chunk(3, dim=2)[2])), dim=2)
+        return torch.cat((self.attention(x[:, :, :128]), self.locality(x[:, :, 128:])), dim=2)
 
 
 class Layer(nn.Module):
