@@ -95,10 +95,34 @@ class Lifter:
         elif isinstance(first, Series):
             return self._together(hole, cases, first)
         elif isinstance(first, Varying):
-            return self._inside(hole, cases, first)
+            return self._turned(hole, cases, first.hole) or Varying(hole, tuple(cases))
         elif is_number(first) and all(is_number(v) and v == first for v in values):
             return first
         return Varying(hole, tuple(cases))
+
+    def _turned(self, hole: str, cases: Sequence[tuple[int, Value]], inner: str) -> Value | None:
+        """Cases that all vary with one inner hole, by that hole alone, where types allow it.
+
+        Maps of several sizes that are brought to the size of the next level vary with the next
+        level only.
+        """
+        columns: dict[int, list[tuple[int, Tensor]]] = {}
+        for number, value in cases:
+            if not isinstance(value, Varying) or value.hole != inner:
+                return None
+            for alternative, tensor in value.cases:
+                if not isinstance(tensor, Tensor):
+                    return None
+                columns.setdefault(alternative, []).append((number, tensor))
+        for column in columns.values():
+            if len({self.builder.type_of(tensor) for _, tensor in column}) > 1:
+                return None
+        turned: list[tuple[int, Value]] = []
+        for alternative in sorted(columns):
+            label = self.labels[inner][alternative]
+            with self.builder.case(inner, alternative, label, len(columns)):
+                turned.append((alternative, self.collapse(hole, columns[alternative])))
+        return self.collapse(inner, turned)
 
     def _together(self, hole: str, cases: Sequence[tuple[int, Value]], first: Series) -> Value:
         """Several results in every case: each of them joined on its own."""
@@ -108,30 +132,6 @@ class Lifter:
         columns = range(len(first.values))
         joined = [self.collapse(hole, [(n, v.values[i]) for n, v in rows]) for i in columns]
         return Series(tuple(joined), first.labels)
-
-    def _inside(self, hole: str, cases: Sequence[tuple[int, Value]], first: Varying) -> Value:
-        """Values that all vary with one other hole: joined for each of its cases, if they can be.
-
-        `x -> conv(a)` where the channels of x vary too has a shape that only `a` decides.
-        """
-        numbers = [number for number, _ in first.cases]
-        rows = [(n, v) for n, v in cases if isinstance(v, Varying) and v.hole == first.hole]
-        if len(rows) < len(cases) or any([n for n, _ in v.cases] != numbers for _, v in rows):
-            return Varying(hole, tuple(cases))
-        columns = [[(n, v.cases[place][1]) for n, v in rows] for place in range(len(numbers))]
-        if not all(self._alike(column) for column in columns):
-            return Varying(hole, tuple(cases))
-        joined: list[tuple[int, Value]] = []
-        for number, column in zip(numbers, columns, strict=True):
-            label = self.labels[first.hole][number]
-            with self.builder.case(first.hole, number, label, len(numbers)):
-                joined.append((number, self.collapse(hole, column)))
-        return Varying(first.hole, tuple(joined))
-
-    def _alike(self, column: Sequence[tuple[int, Value]]) -> bool:
-        """Whether values are tensors of one type."""
-        types = {self.builder.type_of(v) if isinstance(v, Tensor) else None for _, v in column}
-        return len(types) == 1 and None not in types
 
     def _choose(self, hole: str, cases: Sequence[tuple[int, Value]]) -> Tensor:
         by_number = {n: value for n, value in cases if isinstance(value, Tensor)}
