@@ -130,7 +130,8 @@ class Mixture(nn.Module):
         self.locality = Locality(512, hidden=2048)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, N, C)
-        return torch.cat((self.attention(x[:, :, :256]), self.locality(x[:, :, 256:])), dim=2)
+        y = self.attention(x.chunk(3, dim=2)[0])
+        return torch.cat((y, self.locality(x[:, :, 256:])), dim=2)
 
 
 class Layer3(nn.Module):

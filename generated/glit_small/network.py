@@ -130,7 +130,8 @@ class Mixture(nn.Module):
         self.locality = Locality(256, hidden=1024)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, N, C)
-        return torch.cat((self.attention(x[:, :, :128]), self.locality(x[:, :, 128:])), dim=2)
+        y = self.attention(x.chunk(3, dim=2)[0])
+        return torch.cat((y, self.locality(x[:, :, 128:])), dim=2)
 
 
 class Layer3(nn.Module):

@@ -125,7 +125,8 @@ class Mixture1(nn.Module):
         self.locality = Locality(256, hidden, kernel=31)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, N, C)
-        return torch.cat((self.attention(x[:, :, :128]), self.locality(x[:, :, 128:])), dim=2)
+        y = self.attention(x.chunk(3, dim=2)[0])
+        return torch.cat((y, self.locality(x[:, :, 128:])), dim=2)
 
 
 class Mixture2(nn.Module):
@@ -137,7 +138,8 @@ class Mixture2(nn.Module):
         self.locality = Locality(128, hidden, kernel=31)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, N, C)
-        return torch.cat((self.attention(x[:, :, :256]), self.locality(x[:, :, 256:])), dim=2)
+        y = self.attention(x[:, :, :256])
+        return torch.cat((y, self.locality(x.chunk(3, dim=2)[2])), dim=2)
 
 
 class Layer(nn.Module):

@@ -136,7 +136,8 @@ class Mixture(nn.Module):
         self.locality = Locality(128, hidden=512, kernel=31)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, N, C)
-        return torch.cat((self.attention(x[:, :, :64]), self.locality(x[:, :, 64:])), dim=2)
+        y = self.attention(x.chunk(3, dim=2)[0])
+        return torch.cat((y, self.locality(x[:, :, 64:])), dim=2)
 
 
 class Layer3(nn.Module):
