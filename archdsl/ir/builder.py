@@ -35,8 +35,8 @@ class Position:
 
     `written` are the alternatives that enclose this place of the text, `under` those and the
     cases of varying values that are being worked out, `varied` the labels of these cases.
-    `turns` is how often the enclosing loops and repetitions come here, `cases` the number of
-    cases worked out side by side.
+    `site` is the application that a rule is worked out for. `turns` is how often the enclosing
+    loops and repetitions come here, `cases` the number of cases worked out side by side.
     """
 
     prefix: Steps = ()
@@ -46,6 +46,7 @@ class Position:
     under: Under = ()
     written: Under = ()
     hint: str = ""
+    site: tuple[int, ...] = ()
     turns: int = 1
     cases: int = 1
 
@@ -268,7 +269,7 @@ class Builder:
         """
         at = self.at
         way = tuple((step.base, step.place, step.indices) for step in at.prefix)
-        place = (way, span.start, at.indices, at.written)
+        place = (way, at.site, span.start, at.indices, at.written)
         if place in self.known_holes:
             return self._again(self.known_holes[place], labels, span)
         key = self.known_holes[place] = f"#{len(self.hole_drafts)}"
@@ -288,7 +289,7 @@ class Builder:
             span=span,
         )
         indices = tuple(i for step in at.prefix for i in step.indices) + at.indices
-        places = (*(p for step in at.prefix for p in step.place), span.start)
+        places = (*(p for step in at.prefix for p in step.place), *at.site, span.start)
         self.hole_drafts.append(_HoleDraft(hole, base, places, indices))
         return key
 

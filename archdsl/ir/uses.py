@@ -12,9 +12,10 @@ from archdsl.ir.functions import FUNCTIONS
 from archdsl.ir.graph import FrameKind, Static
 from archdsl.ir.joining import JOINS
 from archdsl.ir.paths import Step
-from archdsl.ir.scan import element, scan_types
+from archdsl.ir.rules import IT
+from archdsl.ir.scanning import over_elements, scanned_results
 from archdsl.ir.values import Closure, Names, Tensor, Value, kind_of
-from archdsl.ops.base import Operation, OperationError, Types
+from archdsl.ops.base import Operation, OperationError
 from archdsl.ops.binding import bind, signature
 from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, fault
@@ -119,6 +120,8 @@ class Uses:
     ) -> Value:
         formals = [parameter.name for parameter in signature(operation)]
         positional, keywords = self._split(function, names, formals)
+        for rule in self.work.elaborator.rules_for(function.name):
+            self._vary(rule, function, operation, names, (positional, keywords))
 
         def emitted(*arguments: Value) -> Value:
             given = [self._argument(a, function, operation) for a in arguments]
@@ -142,6 +145,33 @@ class Uses:
             return self.work.builder.apply(applied, (value,), function.span, step)
 
         return self.work.lifter.lift(emitted, [*positional, *keywords.values()], function.span)
+
+    def _vary(
+        self,
+        rule: tree.Vary,
+        function: tree.Ref | tree.Call,
+        operation: type[Operation],
+        names: Names,
+        given: tuple[list[Value], dict[str, Value]],
+    ) -> None:
+        """Give an application the arguments that a rule makes of those in the text."""
+        positional, keywords = given
+        formals = {parameter.name: i for i, parameter in enumerate(signature(operation))}
+        at = self.work.builder.at
+        for argument in rule.arguments:
+            name = argument.name or ""
+            place = formals[name]
+            known = keywords.get(name, signature(operation)[place].default)
+            if place < len(positional):
+                known = positional[place]
+            bound = {} if known is None else {IT: known}
+            here = replace(at, site=(function.span.start,), hint=name)
+            with self.work.builder.moved(here):
+                value = self.work.evaluator.value(argument.value, names.inside(bound))
+            if place < len(positional):
+                positional[place] = value
+            else:
+                keywords[name] = value
 
     def _no_input(self, name: str, span: tree.Span) -> ArchError:
         return fault(
@@ -315,49 +345,14 @@ class Uses:
             types = tuple(self.work.builder.type_of(tensor) for tensor in inputs)
             over = 0
             if scanned is not None:
-                over, types = _over(types, scanned)
+                over, types = over_elements(types, scanned)
             key, results = self.work.elaborator.module(definition, index, given, types, function)
             if scanned is not None:
-                results = _scanned(definition, over, types, results, scanned)
+                results = scanned_results(definition, over, types, results, scanned)
             own = step or self.work.builder.step(definition.name, function.span)
             return self.work.builder.invoke(key, results, inputs, function.span, own, over)
 
         return self.work.lifter.lift(invoked, [*family, *bound.values()], function.span)
-
-
-def _over(types: Types, span: tree.Span) -> tuple[int, Types]:
-    """The length of the sequence that is gone over, and what one step takes."""
-    inner = element(types[0])
-    if inner is None or types[0].below is not None:
-        raise fault(
-            "E0401",
-            "scan goes over tokens",
-            span,
-            found=str(types[0]),
-            expected="a sequence of vectors (tokens, channels)",
-            hint="give every index a vector first: x -> embedding(64)"
-            if types[0].below is not None
-            else "",
-        )
-    return types[0].shape[0], (inner, *types[1:])
-
-
-def _scanned(
-    definition: tree.Module, over: int, types: Types, results: Types, span: tree.Span
-) -> Types:
-    """The results of a scan, whose step must return its state as it takes it."""
-    states = types[1:]
-    following = results[len(results) - len(states) :] if len(results) >= len(states) else ()
-    if following != states:
-        raise fault(
-            "E0401",
-            f"{definition.name} does not return the next state as it takes it",
-            span,
-            found=", ".join(map(str, results)),
-            expected=f"last {', '.join(map(str, states))}",
-            hint="its inputs behind the first are the state; return the next state last",
-        )
-    return scan_types(over, len(states), results)
 
 
 def _blamed(function: tree.Ref | tree.Call, formals: Sequence[str], message: str) -> tree.Span:

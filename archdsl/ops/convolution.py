@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archdsl.ir.types import TensorType, Weight
 from archdsl.ops.base import Argument, Code, Operation, Traits, Types
+from archdsl.ops.rounding import HELPERS, check_bits, in_words, rounded, rounded_traits
 from archdsl.ops.shapes import (
     at_least,
     divides,
@@ -22,10 +23,12 @@ class Conv(Operation):
     """A convolution. Without `p`, odd kernels are padded so that stride 1 keeps the size.
 
     `kw`, `sw` and `pw` are those of the width, where they differ from those of the height.
+    `weight_bits` and `input_bits` simulate quantisation (see `rounding`).
     """
 
     keyword = "conv"
     attribute = "conv"
+    helpers = HELPERS
 
     channels: int
     k: int = 1
@@ -37,6 +40,8 @@ class Conv(Operation):
     kw: int | None = None
     sw: int | None = None
     pw: int | None = None
+    weight_bits: int | None = None
+    input_bits: int | None = None
 
     def __post_init__(self) -> None:
         at_least("conv", "channels", self.channels, 1)
@@ -83,7 +88,7 @@ class Conv(Operation):
     def code(self, inputs: Types) -> Code:
         channels = inputs[0].channels
         square = channels == self.channels
-        return Code(
+        code = Code(
             constructor="nn.Conv2d",
             arguments=(
                 Argument(channels, "dim" if square else "in_channels"),
@@ -96,22 +101,27 @@ class Conv(Operation):
                 *option("bias", self.bias, True),
             ),
         )
+        return rounded(code, self.weight_bits, self.input_bits)
+
+    def smooth(self) -> Conv:
+        return replace(self, weight_bits=None, input_bits=None)
 
     def depthwise(self, inputs: Types) -> bool:
         """Whether every channel is filtered on its own."""
         return self.groups == self.channels == inputs[0].channels
 
     def traits(self, inputs: Types) -> Traits:
-        return Traits(
+        traits = Traits(
             linear=not self.bias,
             affine=True,
             zero=not self.bias,
             per_channel=self.depthwise(inputs),
             per_position=self.kernel == self.stride == (1, 1) and self.padding == (0, 0),
         )
+        return rounded_traits(traits, inputs, self.input_bits)
 
     def describe(self) -> str:
-        return f"conv {_windowed(self)}"
+        return in_words(f"conv {_windowed(self)}", self.weight_bits, self.input_bits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +130,7 @@ class DepthwiseConv(Operation):
 
     keyword = "dwconv"
     attribute = "dwconv"
+    helpers = HELPERS
 
     k: int = 3
     s: int = 1
@@ -129,6 +140,8 @@ class DepthwiseConv(Operation):
     kw: int | None = None
     sw: int | None = None
     pw: int | None = None
+    weight_bits: int | None = None
+    input_bits: int | None = None
 
     def __post_init__(self) -> None:
         _check("dwconv", self)
@@ -147,7 +160,12 @@ class DepthwiseConv(Operation):
             kw=self.kw,
             sw=self.sw,
             pw=self.pw,
+            weight_bits=self.weight_bits,
+            input_bits=self.input_bits,
         )
+
+    def smooth(self) -> DepthwiseConv:
+        return replace(self, weight_bits=None, input_bits=None)
 
     def infer(self, inputs: Types) -> TensorType:
         return self.as_conv(inputs).infer(inputs)
@@ -165,7 +183,7 @@ class DepthwiseConv(Operation):
         return self.as_conv(inputs).traits(inputs)
 
     def describe(self) -> str:
-        return f"depthwise conv {_windowed(self)}"
+        return in_words(f"depthwise conv {_windowed(self)}", self.weight_bits, self.input_bits)
 
 
 def _check(keyword: str, conv: Conv | DepthwiseConv) -> None:
@@ -178,6 +196,7 @@ def _check(keyword: str, conv: Conv | DepthwiseConv) -> None:
         ("sw", conv.sw),
     ):
         at_least(keyword, name, value, 1)
+    check_bits(keyword, conv.weight_bits, conv.input_bits)
     at_least(keyword, "p", conv.p, 0)
     at_least(keyword, "pw", conv.pw, 0)
 

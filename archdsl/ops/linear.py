@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archdsl.ir.types import TensorType, Weight
 from archdsl.ops.base import Argument, Code, Operation, Traits, Types
+from archdsl.ops.rounding import HELPERS, check_bits, in_words, rounded, rounded_traits
 from archdsl.ops.shapes import at_least, axes, option
 
 
@@ -15,11 +16,15 @@ class Linear(Operation):
 
     keyword = "linear"
     attribute = "linear"
+    helpers = HELPERS
 
     features: int
     bias: bool = True
+    weight_bits: int | None = None
+    input_bits: int | None = None
 
     def __post_init__(self) -> None:
+        check_bits("linear", self.weight_bits, self.input_bits)
         at_least("linear", "features", self.features, 1)
 
     def infer(self, inputs: Types) -> TensorType:
@@ -37,7 +42,7 @@ class Linear(Operation):
     def code(self, inputs: Types) -> Code:
         channels = inputs[0].channels
         square = channels == self.features
-        return Code(
+        code = Code(
             constructor="nn.Linear",
             arguments=(
                 Argument(channels, "dim" if square else "in_features"),
@@ -45,7 +50,15 @@ class Linear(Operation):
                 *option("bias", self.bias, True),
             ),
         )
+        return rounded(code, self.weight_bits, self.input_bits)
+
+    def smooth(self) -> Linear:
+        return replace(self, weight_bits=None, input_bits=None)
 
     def traits(self, inputs: Types) -> Traits:
         linear = not self.bias
-        return Traits(linear=linear, affine=True, zero=linear, per_position=True)
+        traits = Traits(linear=linear, affine=True, zero=linear, per_position=True)
+        return rounded_traits(traits, inputs, self.input_bits)
+
+    def describe(self) -> str:
+        return in_words("linear", self.weight_bits, self.input_bits)
