@@ -94,6 +94,14 @@ def test_naslib_counts_operations_in_its_own_order() -> None:
     assert FORMATS["naslib201"].theirs(ours) == "(4, 0, 3, 1, 4, 3)"
 
 
+def test_the_found_glit() -> None:
+    """What GLiT released, and what the same lists are in our spelling."""
+    lists = "[3, 0, 1, 3, 0, 1, 3, 1, 0, 3, 0, 3], [1, 4, 8, 4, 8, 8, 3, 6, 8, 4, 5, 8]"
+    ours = FORMATS["glit"].ours(lists)
+    assert ours.startswith("glit_tiny/layer[global(0.5 4); local(31 2); mixed.1(4 6); global(1 4);")
+    assert FORMATS["glit"].theirs(ours) == lists
+
+
 # --- every format ----------------------------------------------------------------------------
 
 LIBRARY = Library()

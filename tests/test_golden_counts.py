@@ -145,7 +145,7 @@ def test_every_architecture_of_nas_bench_201() -> None:
     assert len(rows) == space.size
     wrong = []
     for row in rows:
-        spent = cost(space.resolve(space.parse(read(row["arch"]))))
+        spent = cost(space.resolve(space.parse(read(row["arch"], "nas_bench_201"))))
         params = round(float(row["params_M"]) * 1e6)
         macs = round(float(row["flops_M"]) * 1e6) - 10  # the classifier's bias is counted there
         if (spent.params, spent.macs) != (params, macs):
@@ -163,3 +163,25 @@ def test_every_architecture_of_nas_bench_201() -> None:
 )
 def test_torch_counts_the_same(name: str, parameters: dict[str, Static]) -> None:
     assert differing(shipped(name, **parameters), 20, Random(0)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("resnet18", (11_689_512, 1_814_073_344)),
+        ("resnet50", (25_557_032, 4_089_184_256)),
+        ("vgg11_bn", (132_868_840, 7_609_090_048)),
+        ("mobilenet_v2", (3_504_872, 300_774_272)),
+        ("densenet121", (7_978_856, 2_834_161_664)),
+        ("squeezenet1_1", (1_235_496, 349_151_936)),
+        ("shufflenet_v2_x1_0", (2_278_604, 144_907_992)),
+        ("efficientnet_b0", (5_288_548, 385_814_752)),
+        ("poolformer_s12", (11_915_176, 1_812_267_008)),
+    ],
+)
+def test_plain_networks(name: str, expected: tuple[int, int]) -> None:
+    """The parameters that torchvision and timm document, and torch's own count of MACs."""
+    space = shipped(name)
+    assert space.size == 1
+    spent = cost(space.resolve(space.unrank(0)))
+    assert (spent.params, spent.macs) == expected

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from archdsl.cli.batches import answer_each, told
-from archdsl.cli.command import Session, Several, X, command, space_names
+from archdsl.cli.command import Level, Session, Several, X, command, space_names
 from archdsl.cli.output import input_lines, json_line, put, put_json
+from archdsl.cli.weights import convert_weights
 from archdsl.syntax.errors import ArchError, fault
 
 if TYPE_CHECKING:
@@ -136,12 +138,25 @@ def convert(
     text: Annotated[str, typer.Argument(metavar="X", help="A string; '-' reads one a line.")],
     source: Annotated[str, typer.Option("--from", metavar="FORMAT", help="Of X.")] = OURS,
     target: Annotated[str, typer.Option("--to", metavar="FORMAT", help="Of the result.")] = OURS,
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", metavar="FILE", help="A state dict of X in safetensors."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", metavar="OUT", help="Where weights go.")
+    ] = None,
+    level: Level = 1,
 ) -> int:
-    """Translate strings from and to other tools.
+    """Translate strings or weights from and to other tools.
 
     'arch' is our format; `archdsl formats` lists the others. Where a format describes several
     spaces, --space names the one that is meant.
+
+    With --weights, --from is torchvision or timm, X the network that the weights are of, and OUT
+    loads into the network.py that `compile X` writes at the same -O. Every tensor is used once.
     """
+    if weights is not None or out is not None:
+        return convert_weights(session, text, weights, source, out, level)
     read, write = _reader(session, source), _writer(target)
 
     def work(line: str) -> None:

@@ -208,7 +208,7 @@ def _table(emitter: Emitter, step: Step) -> TableForm | None:
 
 def _is_table_module(emitter: Emitter, step: Step) -> bool:
     """Whether a step is one submodule on one value."""
-    if len(step.args) != 1 or len(step.types) != 1 or not is_stored(step):
+    if len(step.args) != 1 or len(step.types) != 1 or not is_stored(step) or step.numbers:
         return False
     if isinstance(step.what, Leaf) and step.what.code.expression:
         return False

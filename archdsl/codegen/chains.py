@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from archdsl.codegen.choice import InnerField, Reach
 from archdsl.codegen.code import block, join
 from archdsl.codegen.steps import Step, Use
+from archdsl.codegen.told import told
 
 if TYPE_CHECKING:
     from archdsl.codegen.forward import Emitter
@@ -24,7 +25,7 @@ def emit_chain(emitter: Emitter, step: Step, members: Sequence[Step]) -> list[st
         end = start + len(run)
         if len(run) == 1:
             choice = emitter.choice_of(run[0])
-            given = [current, *([choice] if choice else [])]
+            given = [current, *told(emitter, run[0]), *([choice] if choice else [])]
             shape = emitter.comment(run[0])
             lines.append(f"{name} = {access}[{start}]({join(given)}){shape}")
         else:
@@ -50,7 +51,7 @@ def runs(emitter: Emitter, members: Sequence[Step]) -> Iterator[tuple[int, list[
 
 
 def _alike(emitter: Emitter, a: Step, b: Step) -> bool:
-    if not _same_class(emitter, a, b):
+    if not _same_class(emitter, a, b) or told(emitter, a) != told(emitter, b):
         return False
     first, second = emitter.reach(a), emitter.reach(b)
     if first is None or second is None or first.member is None or second.member is None:
@@ -73,16 +74,17 @@ def _loop(emitter: Emitter, run: Sequence[Step], part: str, name: str) -> list[s
         word = emitter.layout.program.modules[what.module].definition
     item = emitter.fresh(*(w for w in (emitter.safe(word), "block") if w != name))
     reach = emitter.reach(run[0])
+    given = join([name, *told(emitter, run[0])])
     if reach is None:
-        return block(f"for {item} in {part}:", [f"{name} = {item}({name})"])
+        return block(f"for {item} in {part}:", [f"{name} = {item}({given})"])
     if reach.member is None:
-        call = f"{name} = {item}({name}, {reach.expression('choice')})"
+        call = f"{name} = {item}({given}, {reach.expression('choice')})"
         return block(f"for {item} in {part}:", [call])
     inner = "inner" if "inner" not in (name, item) else "inner_"
     choices = _members(emitter, reach, len(run))
     return block(
         f"for {item}, {inner} in zip({part}, {choices}, strict=True):",
-        [f"{name} = {item}({name}, {inner})"],
+        [f"{name} = {item}({given}, {inner})"],
     )
 
 

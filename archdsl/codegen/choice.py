@@ -8,7 +8,8 @@ nothing and has one choice below it passes that choice through.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from archdsl.codegen.conditions import hole_values
@@ -45,6 +46,12 @@ class Choices:
 
     definition: str
     fields: tuple[HoleField | InnerField, ...]
+    of_hole: Mapping[str, str] = field(init=False, compare=False, repr=False)
+    """The field of each hole that has one."""
+
+    def __post_init__(self) -> None:
+        named = {part.hole.name: part.name for part in self.fields if isinstance(part, HoleField)}
+        object.__setattr__(self, "of_hole", named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +93,9 @@ class Layout:
     def field(self, module: str, hole: str) -> str:
         """The field of a module's choice that holds what a hole takes."""
         choices = self.of(module)
-        for part in choices.fields if choices else ():
-            if isinstance(part, HoleField) and part.hole.name == hole:
-                return part.name
-        raise KeyError(hole)
+        if choices is None:
+            raise KeyError(hole)
+        return choices.of_hole[hole]
 
     def type_name(self, choices: Choices) -> str:
         return self.names[choices]

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from archdsl.codegen.choice import Layout
 from archdsl.codegen.flow import Flow
 from archdsl.codegen.forward import Emitter
+from archdsl.codegen.literals import Table
 from archdsl.codegen.modules import (
     Attribute,
+    Kept,
     Made,
     Modules,
     New,
@@ -21,6 +23,7 @@ from archdsl.codegen.parameters import Parameters, parametrise
 from archdsl.codegen.patterns import Functions, find_pattern
 from archdsl.codegen.plan import Plan
 from archdsl.codegen.steps import Chain, Leaf, Part, Pick, Step, Unit, UnitKey, Use
+from archdsl.codegen.told import told_inside
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,6 +48,7 @@ class Draft:
             tuple((line.name, line.dead, _shape(line.made)) for line in self.attributes),
             tuple(self.forward),
             self.unit.names,
+            self.unit.parameters,
             tuple(len(self.unit.type_of(value).shape) for value in self.unit.inputs),
         )
 
@@ -158,11 +162,16 @@ class Classes:
         emitter = self.emitter(unit)
         modules = emitter.modules
         made = {step.out: self._made(step, emitter) for step in modules.stored.values()}
+        forward = emitter.function()
+        tables = [
+            Attribute(name, Kept(Slot(table, name, name)), dead=False)
+            for table, name in emitter.tables.items()
+        ]
         return Draft(
             unit=unit,
             emitter=emitter,
-            attributes=modules.attributes(made),
-            forward=emitter.function(),
+            attributes=[*tables, *modules.attributes(made)],
+            forward=forward,
         )
 
     def _made(self, step: Step, emitter: Emitter) -> Made:
@@ -174,7 +183,8 @@ class Classes:
             case Part(key):
                 return self._new(key)
             case Chain(members):
-                of = "nn.ModuleList" if emitter.choice_inside(step) else "nn.Sequential"
+                loose = emitter.choice_inside(step) or told_inside(step)
+                of = "nn.ModuleList" if loose else "nn.Sequential"
                 return Several(of, tuple(self._made(member, emitter) for member in members))
             case _:
                 raise AssertionError("a step without a module")
@@ -214,8 +224,12 @@ def _below(step: Step) -> Iterator[UnitKey]:
 
 def slots_of(made: Made) -> Iterator[Slot]:
     """The slots of a module, in the order of its text."""
-    for new in news_of(made):
-        yield from new.slots
+    match made:
+        case Kept(slot):
+            yield slot
+        case _:
+            for new in news_of(made):
+                yield from new.slots
 
 
 def news_of(made: Made) -> Iterator[New]:
@@ -225,6 +239,8 @@ def news_of(made: Made) -> Iterator[New]:
         case Several(_, members):
             for member in members:
                 yield from news_of(member)
+        case Kept():
+            return
 
 
 def _shape(made: Made) -> object:
@@ -233,6 +249,8 @@ def _shape(made: Made) -> object:
             return (of, tuple((slot.keyword, _kind(slot)) for slot in slots))
         case Several(of, members, names):
             return (of, names, tuple(_shape(member) for member in members))
+        case Kept(slot):
+            return (slot.keyword, _kind(slot))
 
 
 def _kind(slot: Slot) -> object:
@@ -242,5 +260,7 @@ def _kind(slot: Slot) -> object:
             return bool
         case int() | float():
             return float
+        case Table() as table:
+            return table.annotation
         case other:
             return ("fixed", other)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,10 +19,19 @@ def live_atom(name: str) -> Taken:
     return Taken(f"{LIVE}{name}", 0)
 
 
-def hole_values(hole: Hole) -> tuple[int | str, ...]:
+DECIMAL = re.compile(r"\d+\.\d+")
+
+
+def hole_values(hole: Hole) -> tuple[int | float | str, ...]:
     """What a field of the generated `Choice` holds for each alternative: its label."""
-    if all(label.isdecimal() and str(int(label)) == label for label in hole.labels):
+    whole = [label.isdecimal() and str(int(label)) == label for label in hole.labels]
+    if all(whole):
         return tuple(int(label) for label in hole.labels)
+    if all(w or DECIMAL.fullmatch(label) for w, label in zip(whole, hole.labels, strict=True)):
+        numbers = tuple(
+            int(label) if w else float(label) for w, label in zip(whole, hole.labels, strict=True)
+        )
+        return numbers if len(set(numbers)) == len(numbers) else hole.labels
     return hole.labels
 
 

@@ -7,11 +7,13 @@ group apart, its nodes become steps one by one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 
 from archdsl.codegen.simplify import simplify
+from archdsl.codegen.sizes import number_in, use_parameters
 from archdsl.codegen.steps import (
     Chain,
     Gather,
@@ -25,8 +27,10 @@ from archdsl.codegen.steps import (
     UnitKey,
     Use,
 )
+from archdsl.ir.cases import Cases, change
 from archdsl.ir.formula import ALWAYS
 from archdsl.ir.graph import (
+    USE,
     Apply,
     Choose,
     Frame,
@@ -35,8 +39,12 @@ from archdsl.ir.graph import (
     Input,
     Invoke,
     Item,
+    Node,
+    Number,
     Path,
     Program,
+    Static,
+    Variant,
 )
 from archdsl.ops.constants import Zero
 
@@ -71,6 +79,8 @@ class Flow:
             list(region), len(unit.key[1])
         )
         unit.steps, unit.outputs = simplify(found, unit.outputs, unit.inputs, unit.graph)
+        numbers = (number for step in unit.steps for number in numbers_of(step))
+        unit.parameters = use_parameters(unit.graph, numbers)
         unit.height = 1 + max((self._height(step) for step in unit.steps), default=0)
         self.units[unit.key] = unit
 
@@ -105,8 +115,18 @@ class Flow:
             )
             self._fill(unit, region)
         node = graph.nodes[out]
+        told = {n: [number_in(row, n) for row in graph.rows] for n in self.units[key].parameters}
         return Step(
-            out=out, args=inputs, what=Part(key), path=key[1], label=node.label, types=node.types
+            out=out,
+            args=inputs,
+            what=Part(key),
+            path=key[1],
+            label=node.label,
+            types=node.types,
+            numbers=tuple(
+                Number(field=n, keyword=n, values=Cases(USE, tuple(enumerate(values))))
+                for n, values in told.items()
+            ),
         )
 
 
@@ -210,6 +230,21 @@ class _Collector:
             types=last.types,
         )
 
+    def told(self, node: Node, module: str) -> tuple[Number, ...]:
+        """The sizes that a use of a module tells it."""
+        used = self.flow.units[module, ()]
+        if node.sizes is None:
+            return ()
+        rows = used.graph.rows
+        return tuple(
+            Number(
+                field=name,
+                keyword=name,
+                values=change(node.sizes.variants, partial(_in_row, rows, name)),
+            )
+            for name in used.parameters
+        )
+
     def leaf(self, position: int) -> Step:
         """The step for one node."""
         node = self.graph.nodes[position]
@@ -224,14 +259,17 @@ class _Collector:
         )
         match node.kind:
             case Apply(operation, when):
-                inputs = tuple(self.graph.nodes[arg].type for arg in node.args)
+                inputs = self.graph.types_in(node)
                 if isinstance(operation, Zero):
                     return step
                 if any(formula != ALWAYS for formula in when):
                     return replace(step, what=Gather(operation), when=when)
-                return replace(step, what=Leaf(operation, operation.code(inputs), inputs))
+                form = node.sizes.form if node.sizes is not None else None
+                code = operation.code(inputs) if form is None else form.code
+                numbers = node.sizes.numbers if node.sizes is not None else ()
+                return replace(step, what=Leaf(operation, code, inputs), numbers=numbers)
             case Invoke(module, steps):
-                return replace(step, what=Use(module, steps))
+                return replace(step, what=Use(module, steps), numbers=self.told(node, module))
             case Choose(hole):
                 return replace(step, what=Pick(hole))
             case Item(index):
@@ -246,10 +284,22 @@ def _is_module(step: Step) -> bool:
         return False
     match step.what:
         case Leaf(_, code):
-            return bool(code.constructor) and "{self}" not in code.expression
+            return bool(code.constructor) and not step.numbers and "{self}" not in code.expression
         case Use(_, steps):
             return not steps
         case Part() | Chain():
             return True
         case _:
             return False
+
+
+def _in_row(rows: Sequence[Mapping[str, Static]], name: str, size: Variant) -> int | float:
+    return number_in(rows[size.row], name)
+
+
+def numbers_of(step: Step) -> Iterator[Number]:
+    """The sizes that a step and the members of a chain are told."""
+    yield from step.numbers
+    if isinstance(step.what, Chain):
+        for member in step.what.members:
+            yield from numbers_of(member)

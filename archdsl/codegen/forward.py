@@ -17,6 +17,7 @@ from archdsl.codegen.code import LINE, Expr, block, fill, join
 from archdsl.codegen.conditions import Conditions
 from archdsl.codegen.gathers import emit_gather
 from archdsl.codegen.guards import name_guards
+from archdsl.codegen.literals import Table
 from archdsl.codegen.modules import Modules
 from archdsl.codegen.naming import VARIABLES, safe
 from archdsl.codegen.needs import Diagram
@@ -36,10 +37,26 @@ from archdsl.codegen.steps import (
     UnitKey,
     Use,
 )
+from archdsl.codegen.told import parameter, told, told_inside
+from archdsl.ir.cases import holes_of
 from archdsl.ir.formula import Formula
+from archdsl.ir.graph import USE
 
 DEPTH = 4
 TEMPORARIES = ("x", "y", "z", "u", "v", "w")
+
+
+class Names(dict[int, str]):
+    """The variables of values. `recent` are those that may still be read, so that a long function
+    need not look through all it ever named."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recent: dict[int, None] = {}
+
+    def __setitem__(self, value: int, name: str) -> None:
+        super().__setitem__(value, name)
+        self.recent[value] = None
 
 
 @dataclass(slots=True)
@@ -59,7 +76,7 @@ class Emitter:
     shapes: bool = False
     returned: bool = False
     """Whether the branches of the last step have returned the result."""
-    names: dict[int, str] = field(default_factory=dict)
+    names: Names = field(default_factory=Names)
     pending: dict[int, Expr] = field(default_factory=dict)
     left: dict[int, int] = field(default_factory=dict)
     users: dict[int, set[int]] = field(default_factory=dict)
@@ -69,6 +86,8 @@ class Emitter:
     zeros: dict[int, Step] = field(default_factory=dict)
     names_of_inputs: dict[int, str] = field(default_factory=dict)
     forms: dict[int, Form] = field(default_factory=dict)
+    tables: dict[Table, str] = field(default_factory=dict)
+    """The tables of sizes that the class keeps, with their names."""
     absorbed: dict[int, int] = field(default_factory=dict)
     """Steps that are written as part of another one's code, by that step's value."""
 
@@ -77,6 +96,7 @@ class Emitter:
         for value, name in zip(unit.inputs, unit.names, strict=True):
             self.names[value] = self.safe(name)
         self.names_of_inputs |= self.names
+        self.reserved.update(parameter(name) for name in unit.parameters)
         self.zeros |= {s.out: s for s in unit.steps if isinstance(s.what, Nothing)}
         for step in reversed(self.plan.steps.values()):
             if isinstance(step.what, Pick) and step.out not in self.absorbed:
@@ -113,8 +133,8 @@ class Emitter:
 
     def fresh(self, *wanted: str) -> str:
         """A variable's name that no value still needed has."""
-        busy = {name for value, name in self.names.items() if self.left.get(value, 0) > 0}
-        busy |= self.reserved
+        self.names.recent = {v: None for v in self.names.recent if self.left.get(v, 0) > 0}
+        busy = {self.names[value] for value in self.names.recent} | self.reserved
         for expression in self.pending.values():  # named there, though counted as used up
             busy.update(re.findall(r"[A-Za-z_]\w*", expression.text))
         for name in wanted:
@@ -162,6 +182,9 @@ class Emitter:
     def comment(self, step: Step) -> str:
         """The shape, where a reader of the whole network wants to know it."""
         if not self.shapes or len(step.types) != 1:
+            return ""
+        sizes = self.plan.unit.graph.nodes[step.out].sizes
+        if sizes is not None and sizes.vary:
             return ""
         before = [self.plan.unit.graph.nodes[arg].types for arg in step.args]
         if step.types in before:
@@ -229,7 +252,7 @@ class Emitter:
                 return self.forms[step.out].emit(self, step)
             case Gather():
                 return emit_gather(self, step)
-            case Chain(members) if self.choice_inside(step):
+            case Chain(members) if self.choice_inside(step) or told_inside(step):
                 return emit_chain(self, step, members)
             case Project():
                 return []
@@ -317,7 +340,7 @@ class Emitter:
         """What the code of a step adds around its arguments."""
         match step.what:
             case Leaf(_, code):
-                return code.expression or self.access(step)
+                return code.expression or self.access(step) + "".join(told(self, step))
             case Use() | Part() | Chain():
                 return self.access(step) + self.choice_of(step)
             case _:
@@ -335,7 +358,7 @@ class Emitter:
                 return Expr(f"torch.zeros_like({self.value(step.args[0]).text})", depth=1)
             case _:
                 args = [self.value(arg) for arg in step.args]
-                texts = [arg.text for arg in args]
+                texts = [arg.text for arg in args] + told(self, step)
                 if choice := self.choice_of(step):
                     texts.append(choice)
                 depth = 1 + max((arg.depth for arg in args), default=0)
@@ -367,6 +390,8 @@ class Emitter:
                 return self.reach(step) is not None
             case Part(key):
                 return any(self.choice_inside(inner) for inner in self.units[key].steps)
+            case Leaf():
+                return any(h != USE for number in step.numbers for h in holes_of(number.values))
             case Chain(members):
                 return any(self.choice_inside(member) for member in members)
             case _:

@@ -6,13 +6,31 @@ import re
 import textwrap
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 WIDTH = 100
 
 
-def literal(value: int | float | bool | str | tuple[int, ...] | None) -> str:
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Numbers by what a choice takes."""
+
+    rows: tuple[tuple[object, int | float], ...]
+
+    @property
+    def annotation(self) -> str:
+        """The type of the dictionary that it is in Python."""
+        keys = {type(key).__name__ for key, _ in self.rows if key is not None}
+        kind = keys.pop() if len(keys) == 1 else "object"
+        whole = all(isinstance(value, int) for _, value in self.rows)
+        return f"dict[{kind}, {'int' if whole else 'float'}]"
+
+
+def literal(value: int | float | bool | str | tuple[object, ...] | Table | None) -> str:
     """A value as a person would write it: 1e-5, not 1e-05."""
     match value:
+        case Table(rows):
+            return f"{{{', '.join(f'{key!r}: {literal(number)}' for key, number in rows)}}}"
         case bool() | None | int() | tuple():
             return repr(value)
         case float():

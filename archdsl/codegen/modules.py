@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from archdsl.codegen.literals import Table
 from archdsl.codegen.naming import attribute
 from archdsl.codegen.steps import Chain, Leaf, Part, Step, Unit, Use
 from archdsl.ir.graph import FrameKind, Path
@@ -22,7 +23,7 @@ class Slot:
     position where the variable has the parameter's name.
     """
 
-    value: int | float | bool | str | tuple[int, ...] | None
+    value: int | float | bool | str | tuple[int, ...] | Table | None
     role: str
     keyword: str = ""
     default: int | float | bool | str | None = None
@@ -46,7 +47,14 @@ class Several:
     names: tuple[str, ...] = ()
 
 
-Made: TypeAlias = New | Several
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A value of its own: a table of sizes."""
+
+    slot: Slot
+
+
+Made: TypeAlias = New | Several | Kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ class Attribute:
 
 
 # What torch fills in, so that layers which differ only in these can share one class.
-TORCH_DEFAULTS: Mapping[str, tuple[tuple[str, str, int | float], ...]] = {
+TORCH_DEFAULTS: dict[str, tuple[tuple[str, str, int | float], ...]] = {
     "nn.Conv2d": (
         ("stride", "stride", 1),
         ("padding", "padding", 0),
@@ -67,6 +75,7 @@ TORCH_DEFAULTS: Mapping[str, tuple[tuple[str, str, int | float], ...]] = {
         ("groups", "groups", 1),
     ),
 }
+TORCH_DEFAULTS |= {"ElasticConv2d": TORCH_DEFAULTS["nn.Conv2d"]}
 
 
 def helper_defaults(helper: Helper) -> tuple[tuple[str, str, int | float], ...]:
@@ -90,7 +99,7 @@ def leaf_constructor(leaf: Leaf) -> New:
     helpers = {helper.name: helper for helper in leaf.operation.helpers}
     defaults = (
         helper_defaults(helpers[code.constructor])
-        if code.constructor in helpers
+        if code.constructor in helpers and code.constructor not in TORCH_DEFAULTS
         else TORCH_DEFAULTS.get(code.constructor, ())
     )
     given = {argument.keyword: argument for argument in code.arguments if argument.keyword}
@@ -113,6 +122,9 @@ class Modules:
     unit: Unit
     stored: dict[Path, Step] = field(default_factory=dict)
     live: set[Path] = field(default_factory=set)
+    below: dict[Path, dict[str, None]] = field(default_factory=dict)
+    """The names under each path, in the order of the text."""
+    lists: dict[Path, bool] = field(default_factory=dict)
 
     @classmethod
     def of(cls, unit: Unit, live: Mapping[int, Step]) -> Modules:
@@ -123,6 +135,8 @@ class Modules:
                 continue
             path = modules.inside(step)
             modules.stored.setdefault(path, step)
+            for depth, name in enumerate(path):
+                modules.below.setdefault(path[:depth], {})[name] = None
             if step.out in live:
                 modules.live.add(path)
         return modules
@@ -141,26 +155,27 @@ class Modules:
         return text
 
     def children(self, prefix: Path) -> list[str]:
-        depth = len(prefix)
-        return list(dict.fromkeys(p[depth] for p in self.stored if p[:depth] == prefix))
+        return list(self.below.get(prefix, ()))
 
     def is_list(self, prefix: Path) -> bool:
         """Whether what a group holds is numbered without gaps."""
-        frame = self.unit.graph.frames.get((*self.unit.key[1], *prefix))
-        names = self.children(prefix)
-        return (
-            frame is not None
-            and frame.kind is FrameKind.SEQUENCE
-            and names == [str(number) for number in range(len(names))]
-        )
+        if prefix not in self.lists:
+            frame = self.unit.graph.frames.get((*self.unit.key[1], *prefix))
+            names = self.children(prefix)
+            self.lists[prefix] = (
+                frame is not None
+                and frame.kind is FrameKind.SEQUENCE
+                and names == [str(number) for number in range(len(names))]
+            )
+        return self.lists[prefix]
 
     def attributes(self, make: Mapping[int, Made]) -> list[Attribute]:
         """The lines of `__init__`, in the order of the text; `make` gives each step's module."""
-        result = []
-        for name in self.children(()):
-            dead = not any(path[0] == name for path in self.live)
-            result.append(Attribute(attribute(name), self._made((name,), make), dead))
-        return result
+        live = {path[0] for path in self.live}
+        return [
+            Attribute(attribute(name), self._made((name,), make), name not in live)
+            for name in self.children(())
+        ]
 
     def _made(self, path: Path, make: Mapping[int, Made]) -> Made:
         if path in self.stored:

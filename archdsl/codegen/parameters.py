@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from archdsl.codegen.literals import literal
+from archdsl.codegen.literals import Table, literal
 from archdsl.codegen.modules import Slot
 from archdsl.codegen.naming import VARIABLES, Taken, safe
 
 Number: TypeAlias = int | float | bool
-Values: TypeAlias = tuple[Number, ...]
+Values: TypeAlias = tuple[Any, ...]
+"""Numbers, or tables of them: one for each row."""
 
 # Roles that measure the same thing; only within one family, and along the laws below, is a
 # number taken for a function of another: anything else would be a coincidence.
@@ -60,6 +61,8 @@ class Parameter:
 
     @property
     def annotation(self) -> str:
+        if isinstance(self.values[0], Table):
+            return self.values[0].annotation
         kinds = {type(value) for value in self.values}
         if kinds == {bool}:
             return "bool"
@@ -104,7 +107,7 @@ def parametrise(columns: Sequence[Sequence[Slot]]) -> Parameters:
         key = _key(column)
         keys.append(key)
         if key is not None:
-            numbers = tuple(v for v in values if isinstance(v, int | float))
+            numbers = tuple(v for v in values if isinstance(v, int | float | Table))
             known = found.setdefault(key, _Column(numbers, first=position))
             known.roles |= dict.fromkeys(slot.role for slot in column)
             known.defaults.add(column[0].default)

@@ -11,6 +11,7 @@ from archdsl.codegen.modules import is_stored
 from archdsl.codegen.naming import Taken as Names
 from archdsl.codegen.naming import stem
 from archdsl.codegen.steps import Chain, Leaf, Nothing, Part, Pick, Step, Use
+from archdsl.codegen.told import told_inside
 
 if TYPE_CHECKING:
     from archdsl.codegen.forward import Emitter
@@ -110,6 +111,8 @@ class _PatternFinder:
                 return ("leaf", code.expression)
             case Leaf() | Part() | Use() | Chain() if len(step.types) == 1:
                 if self.emitter.choice_of(step) or self.emitter.choice_inside(step):
+                    return None
+                if step.numbers or told_inside(step):
                     return None
                 self.modules.setdefault(step.path, step)
                 expression = step.what.code.expression if isinstance(step.what, Leaf) else ""

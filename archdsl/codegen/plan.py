@@ -114,7 +114,10 @@ class Plan:
 
     def input_like(self, value: int) -> int | None:
         """An input of the class that has the type of a value."""
+        nodes = self.unit.graph.nodes
         for position in self.unit.inputs:
+            if any(s is not None and s.vary for s in (nodes[position].sizes, nodes[value].sizes)):
+                continue
             if self.unit.type_of(position) == self.unit.type_of(value):
                 return position
         return None

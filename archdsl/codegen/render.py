@@ -10,9 +10,10 @@ from archdsl.codegen.classes import Class, Classes, Draft
 from archdsl.codegen.code import join
 from archdsl.codegen.functions import function_emitter
 from archdsl.codegen.literals import docstring, in_docstring, literal, paragraphs, sentence
-from archdsl.codegen.modules import Made, New, Several, Slot
+from archdsl.codegen.modules import Kept, Made, New, Several, Slot
 from archdsl.codegen.naming import IMPORTED, Taken, camel, stem
 from archdsl.codegen.steps import Chain, Leaf, Part, Step, Unit, Use
+from archdsl.codegen.told import parameter
 from archdsl.codegen.types import Types
 from archdsl.codegen.view import ClassView, FunctionView, HelperView
 from archdsl.ir.types import TensorType
@@ -101,6 +102,7 @@ class Renderer:
         unit = draft.unit
         parameters = [p.declaration for p in item.parameters.parameters]
         inputs = [f"{draft.emitter.names_of_inputs[value]}: Tensor" for value in unit.inputs]
+        inputs += [f"{parameter(name)}: {_annotation(unit, name)}" for name in unit.parameters]
         if choice := self.choice_type(draft):
             inputs.append(f"choice: {choice}")
         results = len(unit.outputs)
@@ -166,6 +168,8 @@ class Renderer:
 
     def _made(self, made: Made, texts: Iterator[str]) -> str:
         match made:
+            case Kept():
+                return next(texts)
             case New(of, slots):
                 name = of if isinstance(of, str) else self.names[of]
                 return f"{name}({join(_arguments(slots, texts))})"
@@ -175,6 +179,12 @@ class Renderer:
                     rows = zip(names, written, strict=True)
                     return f"{of}({{{join(f'{literal(k)}: {v}' for k, v in rows)}}})"
                 return _several(of, written)
+
+
+def _annotation(unit: Unit, name: str) -> str:
+    """The type of a size that a use tells."""
+    whole = all(isinstance(row[name], int) for row in unit.graph.rows)
+    return "int" if whole else "float"
 
 
 def _axes(type_: TensorType) -> str:

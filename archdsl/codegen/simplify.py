@@ -30,7 +30,8 @@ def simplify(
                 labels.setdefault(step.args[0], step.label)
         else:
             kept.append(step)
-    types = {graph.nodes[value].type for value in inputs}
+    plain = [graph.nodes[value] for value in inputs]
+    types = {node.type for node in plain if node.sizes is None or not node.sizes.vary}
     kept = _skip_zeros(kept, outputs, types)
     named = [
         replace(s, label=labels[s.out]) if not s.label and s.out in labels else s for s in kept

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from archdsl.ir.formula import Formula
-from archdsl.ir.graph import Graph, Path
+from archdsl.ir.graph import Graph, Number, Path
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import Code, Operation
 from archdsl.syntax.tree import Span
@@ -90,6 +90,8 @@ class Step:
     types: tuple[TensorType, ...]
     when: tuple[Formula, ...] = ()
     span: Span | None = None
+    numbers: tuple[Number, ...] = ()
+    """Sizes that its module is told when it is called."""
     spare: int | None = None
     """For a sum that may be of nothing: the value whose shape its zeros have."""
 
@@ -110,6 +112,8 @@ class Unit:
     names: tuple[str, ...]
     outputs: tuple[int, ...]
     steps: tuple[Step, ...] = ()
+    parameters: tuple[str, ...] = ()
+    """The sizes that its uses tell it, by their names in the text."""
     height: int = 0
 
     def type_of(self, value: int) -> TensorType:

@@ -21,10 +21,10 @@ class Types:
     """The NamedTuples of a file and the aliases that they use."""
 
     layout: Layout
-    aliases: dict[tuple[int | str, ...], str] = field(default_factory=dict)
+    aliases: dict[tuple[int | float | str, ...], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        holes: dict[tuple[int | str, ...], list[Hole]] = {}
+        holes: dict[tuple[int | float | str, ...], list[Hole]] = {}
         for choices in self.layout.names:
             for part in choices.fields:
                 if isinstance(part, HoleField):
@@ -42,6 +42,8 @@ class Types:
     def of_hole(self, hole: Hole) -> str:
         """The type of one alternative of a hole."""
         values = hole_values(hole)
+        if any(isinstance(value, float) for value in values):
+            return "float"
         return self.aliases.get(values, f"Literal[{join(literal(v) for v in values)}]")
 
     def alias_views(self) -> tuple[AliasView, ...]:
@@ -101,8 +103,7 @@ class Types:
 
 def always(hole: Hole, choices: Choices) -> bool:
     """Whether a hole exists whatever the others take; holes without a field take everything."""
-    open_holes = {part.hole.name for part in choices.fields if isinstance(part, HoleField)}
-    return all(atom.hole not in open_holes for atom in atoms(hole.under))
+    return all(atom.hole not in choices.of_hole for atom in atoms(hole.under))
 
 
 def _first(hole: Hole, taken: dict[str, tuple[int, ...]]) -> str:
@@ -113,7 +114,7 @@ def _first(hole: Hole, taken: dict[str, tuple[int, ...]]) -> str:
     )
     count = hole.count if hole.quantity is Quantity.SOME else 1
     taken[hole.name] = tuple(range(count)) if exists else ()
-    values: Sequence[int | str] = hole_values(hole)[:count] if exists else ()
+    values: Sequence[int | float | str] = hole_values(hole)[:count] if exists else ()
     match hole.quantity:
         case Quantity.ONE:
             return literal(values[0]) if values else "None"

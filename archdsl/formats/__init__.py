@@ -7,8 +7,11 @@ check. What one side cannot say is refused with the reason, never approximated.
 
 from __future__ import annotations
 
-from archdsl.formats import darts, metaformer_nas, nas_bench_201
+from archdsl.formats import darts, enas, glit, metaformer_nas, nas_bench_201, ofa, spos, timm
 from archdsl.formats.base import Format
+from archdsl.formats.weights import Library
+from archdsl.formats.weights_timm import TIMM
+from archdsl.formats.weights_torchvision import TORCHVISION
 
 DARTS = ("darts_cifar", "darts_imagenet", "darts_search")
 
@@ -37,6 +40,61 @@ FORMATS: dict[str, Format] = {
         read=darts.read_pairs,
         write=darts.write_pairs,
     ),
+    "darts-blocks": Format(
+        about="NASNet and AmoebaNet as DARTS writes them: Genotype(normal=[...], ...)",
+        spaces=("nasnet",),
+        read=darts.read_blocks,
+        write=darts.write_blocks,
+    ),
+    "darts-rnn": Format(
+        about="DARTS' recurrent cells: Genotype(recurrent=[('relu', 0), ...], concat=...)",
+        spaces=("rnn_darts",),
+        read=darts.read_recurrent,
+        write=darts.write_recurrent,
+    ),
+    "enas-micro": Format(
+        about="ENAS's two cells: 0 2 0 0 0 4 0 1 ...",
+        spaces=("nasnet",),
+        parameters='operations="enas"',
+        read=enas.read_micro,
+        write=enas.write_micro,
+    ),
+    "enas-rnn": Format(
+        about="ENAS's recurrent cells: 0 0 0 1 1 2 1 2 ...",
+        spaces=("rnn_enas",),
+        read=enas.read_recurrent,
+        write=enas.write_recurrent,
+    ),
+    "ofa": Format(
+        about='Once-for-All: {"ks": [3, 5, ...], "e": [6, 4, ...], "d": [4, 3, ...]}',
+        spaces=("ofa_mobilenet_v3",),
+        read=ofa.read,
+        write=ofa.write,
+    ),
+    "ofa-config": Format(
+        about='Once-for-All: {"name": "MobileNetV3", ..., "blocks": [...], ...}',
+        spaces=("ofa_mobilenet_v3",),
+        read=ofa.read_config,
+        write=ofa.write_config,
+    ),
+    "spos": Format(
+        about="Single-path one-shot: (0, 0, 3, 1, ...)",
+        spaces=("spos_shufflenet",),
+        read=spos.read,
+        write=spos.write,
+    ),
+    "timm": Format(
+        about='timm: [["ds_r1_k3_s1_e1_c16"], ["ir_r2_k3_s2_e6_c24_se0.25"], ...]',
+        spaces=("mbconv",),
+        read=timm.read,
+        write=timm.write,
+    ),
+    "glit": Format(
+        about="GLiT: kinds and details, [3, 0, 1, ...], [1, 4, 8, ...]",
+        spaces=("glit_tiny", "glit_small", "glit_base"),
+        read=glit.read,
+        write=glit.write,
+    ),
     "metaformer": Format(
         about="MetaFormer-NAS: [(0, 'Id'), (1, 'Pool'), ...]",
         spaces=("metaformer_nas",),
@@ -45,4 +103,7 @@ FORMATS: dict[str, Format] = {
     ),
 }
 
-__all__ = ["FORMATS", "Format"]
+LIBRARIES: dict[str, Library] = {library.name: library for library in (TORCHVISION, TIMM)}
+"""Whose weights can be converted."""
+
+__all__ = ["FORMATS", "LIBRARIES", "Format"]

@@ -72,7 +72,7 @@ class Ours:
     def entries(self, group: str) -> list[tuple[Picks, ...]]:
         """The choices of every entry of a group, none where the string has no such group."""
         for found in self.genotype.groups:
-            if found.name == group:
+            if ".".join((found.name, *map(str, found.index))) == group:
                 return [entry.choices for entry in found.entries]
         return []
 

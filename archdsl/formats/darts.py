@@ -4,7 +4,10 @@
     ([(0, 6), (1, 2), ...], [...])
 
 Two edges for each node, `(operation, source)` in the first, `(source, operation)` by number in the
-second. The order of the two edges means nothing; ours has them in the order of their sources.
+second. In DARTS' own cells the order of the two edges means nothing: ours has them in the order of
+their sources, which differ. The cells of NASNet and AmoebaNet, as DARTS' code writes them, have
+five nodes, whose edges may share a source; what is concatenated is what no node takes. A recurrent
+cell is `Genotype(recurrent=[('relu', 0), ...], concat=range(1, 9))`.
 
 Liu, Simonyan and Yang, "DARTS"; Siems et al., "NAS-Bench-301".
 """
@@ -90,6 +93,86 @@ def _spelled(space: str, cells: Sequence[Sequence[Sequence[Edge]]]) -> str:
         for name, nodes in zip(CELLS, cells, strict=True)
     ]
     return "/".join((space, *groups))
+
+
+# --- cells of blocks -------------------------------------------------------------------------
+
+BLOCK_CELLS = {"normal": "stride.1", "reduce": "stride.2"}
+
+
+def read_blocks(text: str, space: str) -> str:
+    """Our string for a `Genotype(...)` of cells of blocks. Raises ArchError as `read` does."""
+    check = Checked("a Genotype(...) of cells of blocks")
+    value = read_python(text, "<darts>", check.what)
+    names = [name for cell in CELLS for name in (cell, f"{cell}_concat")]
+    parts = dict(zip(names, check.fields(value, *names, name="Genotype"), strict=True))
+    groups = []
+    for cell, group in BLOCK_CELLS.items():
+        edges: list[Edge] = []
+        for number, item in enumerate(check.items(parts[cell])):
+            operation, source = check.items(item, 2, "an operation and a source")
+            most = number // INPUTS + INPUTS - 1
+            edges.append((check.integer(source, 0, most), check.text(operation)))
+        if len(edges) % INPUTS:
+            check.refuse(parts[cell], "two edges for each node")
+        unused = _unused(edges)
+        if sorted(check.integers(parts[f"{cell}_concat"])) != unused:
+            check.refuse(parts[f"{cell}_concat"], f"the unused nodes, {unused}", code="E0643")
+        pairs = zip(edges[::2], edges[1::2], strict=True)
+        nodes = [" ".join(f"{source}({name})" for source, name in pair) for pair in pairs]
+        groups.append(f"{group}[{'; '.join(nodes)}]")
+    return "/".join((space, *groups))
+
+
+def _unused(edges: Sequence[Edge]) -> list[int]:
+    """The nodes that no other takes."""
+    nodes = range(INPUTS, INPUTS + len(edges) // INPUTS)
+    return sorted(set(nodes) - {source for source, _ in edges})
+
+
+def write_blocks(ours: Ours) -> str:
+    """The `Genotype(...)` for one of ours, of cells of blocks."""
+    parts = []
+    for cell, group in BLOCK_CELLS.items():
+        taken = [ours.one(picks) for entry in ours.entries(group) for picks in entry]
+        edges = [(int(pick.label), ours.one(pick.inner[0]).label) for pick in taken]
+        shown = [(name, source) for source, name in edges]
+        parts.append(f"{cell}={shown}, {cell}_concat={_unused(edges)}")
+    return f"Genotype({', '.join(parts)})"
+
+
+# --- recurrent cells -------------------------------------------------------------------------
+
+STEP = "step"
+ACTIVATIONS = ("tanh", "relu", "sigmoid", "identity")
+
+
+def read_recurrent(text: str, space: str) -> str:
+    """Our string for a recurrent `Genotype(...)`. Raises ArchError as `read` does."""
+    check = Checked("a Genotype(recurrent=..., concat=...) of DARTS")
+    value = read_python(text, "<darts>", check.what)
+    recurrent, concat = check.fields(value, "recurrent", "concat", name="Genotype")
+    nodes = []
+    for node, item in enumerate(check.items(recurrent), 1):
+        activation, source = check.items(item, 2, "an activation and a source")
+        word = check.text(activation, *ACTIVATIONS)
+        nodes.append(f"{check.integer(source, 0, node - 1)} {word}")
+    expected = list(range(1, len(nodes) + 1))
+    if check.integers(concat) != expected:
+        check.refuse(concat, f"all nodes, {expected}", code="E0643")
+    return f"{space}/{STEP}[{'; '.join(nodes)}]"
+
+
+def write_recurrent(ours: Ours) -> str:
+    """The recurrent `Genotype(...)` for one of ours."""
+    nodes = []
+    for entry in ours.entries(STEP):
+        source, activation = (ours.one(picks).label for picks in entry)
+        nodes.append((activation, int(source)))
+    return f"Genotype(recurrent={nodes}, concat=range(1, {len(nodes) + 1}))"
+
+
+# --- writing DARTS' own cells -------------------------------------------------------------------
 
 
 def write(ours: Ours) -> str:

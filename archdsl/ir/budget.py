@@ -76,7 +76,7 @@ def check_limits(program: Program, limits: Limits) -> None:
 def _figures(program: Program, pricer: Pricer, node: Node) -> tuple[int, int] | None:
     match node.kind:
         case Apply(operation):
-            return price(operation, tuple(program.net.nodes[arg].type for arg in node.args))
+            return price(operation, program.net.types_in(node))
         case Invoke(module, steps):
             inner = pricer.price(module)
             return inner.params, inner.macs * (steps or 1)

@@ -2,84 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from archdsl.ir.budget import Budget
+from archdsl.ir.cases import Cases, Tree, branch, change, combine, settle
+from archdsl.ir.drafts import Draft, HoleDraft, Position, Under, formula_of
+from archdsl.ir.elastic import largest_kinds, sized
 from archdsl.ir.find import spoken
 from archdsl.ir.formula import (
     ALWAYS,
     Formula,
-    Taken,
-    all_of,
-    any_of,
 )
-from archdsl.ir.graph import Apply, Choose, Hole, Input, Invoke, Item, Kind
+from archdsl.ir.graph import (
+    USE,
+    Apply,
+    Choose,
+    Hole,
+    Input,
+    Invoke,
+    Item,
+    Kind,
+    Sizes,
+    Variant,
+)
 from archdsl.ir.paths import Step, Steps
 from archdsl.ir.types import TensorType
 from archdsl.ir.values import Series, Tensor
-from archdsl.ops.base import Operation, OperationError
-from archdsl.syntax.errors import fault
+from archdsl.ops.base import Operation, OperationError, Types
+from archdsl.syntax.errors import ArchError, fault
 from archdsl.syntax.tree import Quantity, Span
-
-Under = tuple[tuple[str, tuple[int, ...]], ...]
-
 
 MAX_ELEMENTS = 10**12
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
-    """Where the elaborator stands: names, indices and enclosing alternatives.
-
-    `written` are the alternatives that enclose this place of the text, `under` those and the
-    cases of varying values that are being worked out, `varied` the labels of these cases.
-    `site` is the application that a rule is worked out for. `turns` is how often the enclosing
-    loops and repetitions come here, `cases` the number of cases worked out side by side.
-    """
-
-    prefix: Steps = ()
-    indices: tuple[str, ...] = ()
-    varied: tuple[str, ...] = ()
-    loops: tuple[str, ...] = ()
-    under: Under = ()
-    written: Under = ()
-    hint: str = ""
-    site: tuple[int, ...] = ()
-    turns: int = 1
-    cases: int = 1
-
-
-@dataclass(slots=True)
-class Draft:
-    """A node whose path is still steps; its attributes are those of `Node`."""
-
-    kind: Kind
-    args: tuple[int, ...]
-    types: tuple[TensorType, ...]
-    under: Formula
-    span: Span | None
-    steps: Steps = ()
-    label: str = ""
-
-
-@dataclass(slots=True)
-class _HoleDraft:
-    hole: Hole
-    base: str
-    place: tuple[int, ...]
-    indices: tuple[str, ...]
-
-
 @dataclass(slots=True)
 class Builder:
-    """Collects the nodes and holes of one module."""
+    """Collects the nodes and holes of one module.
+
+    `elastic`: sizes share weights, so values keep one node whatever their size.
+    """
 
     budget: Budget
+    elastic: bool = False
     at: Position = field(default_factory=Position)
     drafts: list[Draft] = field(default_factory=list)
-    hole_drafts: list[_HoleDraft] = field(default_factory=list)
+    hole_drafts: list[HoleDraft] = field(default_factory=list)
     holed: set[Steps] = field(default_factory=set)
     known_holes: dict[tuple[object, ...], str] = field(default_factory=dict)
     formulas: dict[Under, Formula] = field(default_factory=dict)
@@ -172,7 +142,7 @@ class Builder:
             return ALWAYS
         known = self.formulas.get(under)
         if known is None:
-            known = self.formulas[under] = _formula(under)
+            known = self.formulas[under] = formula_of(under)
         return known
 
     def add(
@@ -182,14 +152,60 @@ class Builder:
         types: tuple[TensorType, ...],
         span: Span | None,
         steps: Steps = (),
+        sizes: Sizes | None = None,
     ) -> Tensor:
         self.budget.node(span)
+        if any(hole == USE for hole, _ in self.at.under):
+            raise self.decided_outside(span)
         given = tuple(arg.node for arg in args)
-        self.drafts.append(Draft(kind, given, types, self.formula(), span, steps))
+        self.drafts.append(Draft(kind, given, types, self.formula(), span, steps, sizes=sizes))
         return Tensor(len(self.drafts) - 1)
 
-    def input(self, name: str, type_: TensorType, span: Span | None) -> Tensor:
-        tensor = self.add(Input(name), (), (type_,), span)
+    def decided_outside(self, span: Span | None) -> ArchError:
+        return fault(
+            "E0515",
+            "what is computed here depends on a size that a hole outside decides",
+            span,
+            expected="the same operations for every size",
+            hint="decide it where the block is used: two uses, or two blocks",
+        )
+
+    # --- sizes that holes decide -------------------------------------------------------------
+
+    def kind(self, value: Tensor) -> Tree[Types]:
+        """The types of a value, by the decisions that they depend on."""
+        draft = self.drafts[value.node]
+        if draft.sizes is None:
+            return draft.types
+        return change(draft.sizes.variants, lambda variant: variant.types)
+
+    def known(self) -> dict[str, tuple[int, ...]]:
+        """What the enclosing alternatives say of holes."""
+        found: dict[str, tuple[int, ...]] = {}
+        for hole, taken in self.at.under:
+            found[hole] = tuple(i for i in found.get(hole, taken) if i in taken)
+        return found
+
+    def add_sized(
+        self,
+        kind: Kind,
+        args: Sequence[Tensor],
+        kinds: Tree[Types],
+        span: Span | None,
+        rows: Tree[int] = 0,
+        steps: Steps = (),
+    ) -> Tensor:
+        """A node that is no operation, its types by the decisions that they depend on."""
+        if not isinstance(kinds, Cases) and not isinstance(rows, Cases):
+            return self.add(kind, args, kinds, span, steps)
+        variants = combine(
+            lambda types, row: Variant(types=types, row=row), [kinds, rows], self.known()
+        )
+        types = largest_kinds(kinds, span)
+        return self.add(kind, args, types, span, steps, Sizes(inputs=(), variants=variants))
+
+    def input(self, name: str, kinds: Tree[Types], span: Span | None) -> Tensor:
+        tensor = self.add_sized(Input(name), (), kinds, span)
         self.label(tensor, name)
         return tensor
 
@@ -199,14 +215,38 @@ class Builder:
 
     def apply(
         self,
-        operation: Operation,
+        operation: Tree[Operation],
         args: Sequence[Tensor],
         span: Span,
         step: Step | None = None,
         when: tuple[Formula, ...] = (),
+        labels: Mapping[str, str] | None = None,
     ) -> Tensor:
-        """An operation applied; its shape rule speaks here."""
-        inputs = tuple(self.type_of(arg) for arg in args)
+        """An operation applied; its shape rule speaks here.
+
+        Under `elastic` its arguments may be open; `labels` are then their names in the text.
+        """
+        kinds = [change(self.kind(arg), lambda types: types[0]) for arg in args]
+        variants: Tree[Variant] = combine(
+            lambda own, *inputs: self._variant(own, inputs, span),
+            [operation, *kinds],
+            self.known(),
+        )
+        sizes = None
+        if isinstance(variants, Cases):
+            own, sizes, types = sized(variants, labels or {}, span)
+        else:
+            assert variants.operation is not None
+            own, types = variants.operation, variants.types
+            if variants.inputs != tuple(map(self.type_of, args)):
+                sizes = Sizes(inputs=variants.inputs, variants=variants)
+        kept = () if all(formula == ALWAYS for formula in when) else when
+        last = self.suffixed(step) if step else self.step(own.attribute, span)
+        steps = (*self.at.prefix, last)
+        return self.add(Apply(own, kept), args, types, span, steps, sizes)
+
+    def _variant(self, operation: Operation, inputs: Types, span: Span) -> Variant:
+        """One size of an operation, checked."""
         try:
             types = operation.results(inputs)
         except OperationError as problem:
@@ -228,30 +268,42 @@ class Builder:
                     expected=f"1 to {MAX_ELEMENTS:,} numbers",
                 )
         self.budget.operation(operation, inputs, span)
-        kept = () if all(formula == ALWAYS for formula in when) else when
-        own = self.suffixed(step) if step else self.step(operation.attribute, span)
-        steps = (*self.at.prefix, own)
-        return self.add(Apply(operation, kept), args, types, span, steps)
+        return Variant(operation=operation, inputs=inputs, types=types)
 
     def choose(self, hole: str, args: Sequence[Tensor], span: Span | None) -> Tensor:
-        return self.add(Choose(hole), args, (self.type_of(args[0]),), span)
+        if not self.elastic:
+            return self.add(Choose(hole), args, (self.type_of(args[0]),), span)
+        if hole == USE:
+            raise self.decided_outside(span)
+        known = self.known()
+        kinds = tuple(
+            (number, settle(self.kind(arg), {**known, hole: (number,)}))
+            for number, arg in enumerate(args)
+            if number in known.get(hole, (number,))
+        )
+        return self.add_sized(Choose(hole), args, branch(hole, kinds), span)
 
     def invoke(
         self,
         module: str,
-        results: tuple[TensorType, ...],
+        results: Tree[Types],
         args: Sequence[Tensor],
         span: Span,
         step: Step,
+        rows: Tree[int] = 0,
         over: int = 0,
     ) -> Tensor | Series:
         """A module used, `over` a sequence of that length; all results where it has several."""
         steps = (*self.at.prefix, self.suffixed(step))
-        whole = self.add(Invoke(module, over), args, results, span, steps)
-        if len(results) == 1:
+        whole = self.add_sized(Invoke(module, over), args, results, span, rows, steps)
+        count = len(self.drafts[whole.node].types)
+        if count == 1:
             return whole
-        items = [self.add(Item(i), (whole,), (t,), span) for i, t in enumerate(results)]
-        return Series(tuple(items), tuple(str(i) for i in range(len(items))))
+        items = [
+            self.add_sized(Item(i), (whole,), change(results, partial(_member, i)), span)
+            for i in range(count)
+        ]
+        return Series(tuple(items), tuple(str(i) for i in range(count)))
 
     def label(self, tensor: Tensor, label: str) -> None:
         """Give a value the name that the text binds it to; the first name stays."""
@@ -283,14 +335,14 @@ class Builder:
             quantity=quantity,
             count=count,
             labels=labels,
-            under=_formula(at.written),
+            under=formula_of(at.written),
             parent=at.written[-1] if at.written else None,
             entry=self.entry,
             span=span,
         )
         indices = tuple(i for step in at.prefix for i in step.indices) + at.indices
         places = (*(p for step in at.prefix for p in step.place), *at.site, span.start)
-        self.hole_drafts.append(_HoleDraft(hole, base, places, indices))
+        self.hole_drafts.append(HoleDraft(hole, base, places, indices))
         return key
 
     def _again(self, key: str, labels: tuple[str, ...], span: Span) -> str:
@@ -323,5 +375,5 @@ class Builder:
         }
 
 
-def _formula(under: Under) -> Formula:
-    return all_of(any_of(Taken(hole, i) for i in taken) for hole, taken in under)
+def _member(index: int, types: Types) -> Types:
+    return (types[index],)

@@ -62,8 +62,10 @@ class Pricer:
             if live is not None and position not in live:
                 continue
             if isinstance(kind, Apply):
-                types = tuple([nodes[arg].types[0] for arg in node.args])
-                weights[node.path], spent = price(kind.operation, types)
+                weights[node.path], spent = price(kind.operation, graph.types_in(node))
+                if node.sizes is not None:
+                    own = graph.weights_of(node)
+                    weights[node.path] = sum(w.elements for w in own if not w.buffer)
                 macs += spent
                 activations += sizes[position]
             elif isinstance(kind, Invoke):

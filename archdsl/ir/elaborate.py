@@ -8,18 +8,21 @@ from hashlib import sha256
 
 from archdsl.ir.budget import Budget, check_limits
 from archdsl.ir.builder import Builder
+from archdsl.ir.cases import Tree, branch
 from archdsl.ir.evaluate import WORDS, Evaluator
 from archdsl.ir.finish import finish
-from archdsl.ir.graph import Graph, Invoke, Program, Static
-from archdsl.ir.headers import Headers, head, refuse_elastic, spelled
+from archdsl.ir.graph import USE, Graph, Invoke, Program, Static
+from archdsl.ir.headers import Headers, head, is_static, spelled
+from archdsl.ir.invoking import Row
 from archdsl.ir.limits import Limits
 from archdsl.ir.references import holed_definitions, smallest_sizes
 from archdsl.ir.rules import Rules
 from archdsl.ir.stack import Stack, not_too_deep
 from archdsl.ir.statements import Statements
 from archdsl.ir.types import TensorType
-from archdsl.ir.values import Names, Value, kind_of
+from archdsl.ir.values import Names, Value, Varying, kind_of
 from archdsl.ir.work import Work
+from archdsl.ops.base import Types
 from archdsl.syntax import tree
 from archdsl.syntax.errors import fault
 from archdsl.syntax.printer import canonical
@@ -146,48 +149,38 @@ class Elaborator:
         evaluator = self.evaluator()
         types = tuple(self.headers.shape(given, evaluator) for given in nets[0].inputs)
         bound = self.headers.parameters(nets[0].parameters, [], {}, nets[0], evaluator)
-        key, _ = self.module(nets[0], (), bound, types, nets[0])
-        return key
+        row = (tuple((n, type(v), v) for n, v in bound.items() if is_static(v)), types)
+        return self.module(nets[0], (), (row,), nets[0])
 
     def module(
         self,
         definition: tree.Module,
         family: tuple[Value, ...],
-        bound: Mapping[str, Value],
-        types: tuple[TensorType, ...],
+        rows: tuple[Row, ...],
         use: tree.Node,
-    ) -> tuple[str, tuple[TensorType, ...]]:
-        """The graph of a definition for these arguments: its key and its results' types."""
+    ) -> str:
+        """The key of the graph of a definition for these arguments.
+
+        Under `elastic` uses may come with several rows of them, and one graph is made for all.
+        """
         index = self._family(definition, family, use)
-        statics: dict[str, Static] = {}
-        for name, value in bound.items():
-            if not isinstance(value, (int, float, str)):
-                raise fault(
-                    "E0304",
-                    f"{name} of {definition.name} is a number, yes or no, or a text",
-                    use.span,
-                    found=kind_of(value),
-                )
-            statics[name] = value
-        if len(types) != len(definition.inputs):
+        if len(rows[0][1]) != len(definition.inputs):
             raise fault(
                 "E0304",
                 f"{definition.name} takes {len(definition.inputs)} inputs",
                 use.span,
-                found=str(len(types)),
+                found=str(len(rows[0][1])),
                 expected=", ".join(given.name for given in definition.inputs),
             )
-        spelled = tuple((name, type(value), value) for name, value in statics.items())
-        made = (definition.name, index, spelled, types)
+        made = (definition.name, index, rows)
         if made not in self.made:
             with self.stack.entered(_member(definition.name, index), use.span):
-                graph = self._graph(definition, index, statics, types)
+                graph = self._graph(definition, index, rows, use)
             self.made[made] = key = f"{definition.name}#{len(self.modules)}"
             self.modules[key] = graph
             self._check_uses(key, use)
             self._check_cell(key, use)
-        key = self.made[made]
-        return key, self.modules[key].result_types
+        return self.made[made]
 
     def _check_uses(self, key: str, use: tree.Node) -> None:
         """Bound what a person never writes but a few lines can ask for: uses within uses."""
@@ -252,20 +245,38 @@ class Elaborator:
         self,
         definition: tree.Module,
         family: tuple[int, ...],
-        statics: Mapping[str, Static],
-        types: tuple[TensorType, ...],
+        rows: tuple[Row, ...],
+        use: tree.Node,
     ) -> Graph:
-        if definition.elastic:
-            raise refuse_elastic(definition)
-        builder = Builder(self.budget)
-        bound: dict[str, Value] = dict(statics)
+        builder = Builder(self.budget, elastic=self.space.elastic or definition.elastic)
+        if len(rows) > 1 and not builder.elastic:
+            raise fault(
+                "E0515",
+                f"{definition.name} is given values of several sizes",
+                use.span,
+                found=f"{len(rows)} sizes, as holes decide",
+                expected="one size, or an elastic definition",
+                hint=f"write elastic behind the header of {definition.name}",
+            )
+        statics: list[dict[str, Static]] = [{n: v for n, _, v in given} for given, _ in rows]
+        bound: dict[str, Value] = {
+            name: value
+            if len({(type(s[name]), s[name]) for s in statics}) == 1
+            else Varying(USE, tuple((i, s[name]) for i, s in enumerate(statics)), name)
+            for name, value in statics[0].items()
+        }
         bound.update(zip(definition.family, family, strict=True))
         names = self.names.inside(bound, ())
-        for given, type_ in zip(definition.inputs, types, strict=True):
+        for number, given in enumerate(definition.inputs):
+            types = [row[1][number] for row in rows]
             if given.shape and definition.kind is not ModuleKind.NET:
-                self._check_shape(definition, given, type_)
-            names.bound[given.name] = builder.input(given.name, type_, given.span)
-        outputs = Statements(Work(self, builder), names).run(definition.body, names)
+                for type_ in types:
+                    self._check_shape(definition, given, type_)
+            kinds: Tree[Types] = branch(USE, tuple((i, (t,)) for i, t in enumerate(types)))
+            names.bound[given.name] = builder.input(given.name, kinds, given.span)
+        work = Work(self, builder)
+        work.lifter.labels[USE] = tuple(str(i) for i in range(len(rows)))
+        outputs = Statements(work, names).run(definition.body, names)
         if outputs is None:
             raise fault(
                 "E0309",
@@ -280,7 +291,8 @@ class Elaborator:
             definition=definition.name,
             kind=definition.kind,
             family=family,
-            arguments=dict(statics),
+            arguments=statics[0],
+            rows=tuple(statics) if len(rows) > 1 else (),
             doc=definition.doc,
             span=definition.span,
         )

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from archdsl.ir.builder import Builder, Draft
+from archdsl.ir import cases
+from archdsl.ir.builder import Builder
+from archdsl.ir.drafts import Draft
 from archdsl.ir.formula import All, Any, Formula, Not, Taken, all_of, any_of, negate
-from archdsl.ir.graph import Apply, Choose, Graph, Invoke, Kind, Node, Path
+from archdsl.ir.graph import Apply, Choose, Graph, Invoke, Kind, Node, Path, Sizes
 from archdsl.ir.paths import Steps, name_all, name_paths
 from archdsl.ir.types import Weight
 from archdsl.ir.values import Tensor
@@ -116,7 +118,18 @@ def _finished(draft: Draft, paths: Mapping[Steps, Path], names: Mapping[str, str
         path=paths[draft.steps] if draft.steps else (),
         label=draft.label,
         under=rename(draft.under, names),
+        sizes=draft.sizes and _renamed(draft.sizes, names),
         span=draft.span,
+    )
+
+
+def _renamed(sizes: Sizes, names: Mapping[str, str]) -> Sizes:
+    return replace(
+        sizes,
+        variants=cases.rename(sizes.variants, names),
+        numbers=tuple(
+            replace(number, values=cases.rename(number.values, names)) for number in sizes.numbers
+        ),
     )
 
 

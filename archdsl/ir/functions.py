@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush
 
 from archdsl.ir.arithmetic import Number, bounded, is_number
-from archdsl.ir.builder import Builder, Draft
+from archdsl.ir.builder import Builder
+from archdsl.ir.drafts import Draft
 from archdsl.ir.formula import (
     ALWAYS,
     NEVER,

@@ -18,10 +18,11 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
+from archdsl.ir.cases import Cases, Tree, ends, select
 from archdsl.ir.conditions import Constraint
 from archdsl.ir.formula import ALWAYS, Formula
-from archdsl.ir.types import TensorType
-from archdsl.ops.base import Operation
+from archdsl.ir.types import TensorType, Weight
+from archdsl.ops.base import Elastic, Operation, Types
 from archdsl.syntax.tree import ModuleKind, Quantity, Span
 
 Path: TypeAlias = tuple[str, ...]
@@ -72,13 +73,62 @@ class Item:
 Kind: TypeAlias = Input | Apply | Invoke | Choose | Item
 
 
+USE = "use"
+"""Stands for a hole in trees of sizes: which of its uses' sizes a graph has (no hole is so called:
+the names of holes are those of the text, with `#` while a module is unfinished)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """One size of a node: the operation, or the row of the module used, and the types."""
+
+    operation: Operation | None = None
+    row: int = 0
+    inputs: Types = ()
+    types: Types
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """What a module is told when it is called: a size, by the decisions.
+
+    `field` is the operation's argument, `keyword` how `forward` calls it, `label` how the text
+    does, where it has a name.
+    """
+
+    field: str
+    keyword: str
+    values: Tree[int | float]
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizes:
+    """A node under `elastic`: its variants by decision; the node itself has the largest size.
+
+    `inputs` are the largest that it takes. `form` is set where weights are shared; without it
+    the code is the same for all variants.
+    """
+
+    inputs: Types
+    variants: Tree[Variant]
+    form: Elastic | None = None
+    numbers: tuple[Number, ...] = ()
+
+    @property
+    def vary(self) -> bool:
+        """Whether the type of the result depends on a decision."""
+        return len({variant.types for variant in ends(self.variants)}) > 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """One value (or, where `types` has several, a tuple of values).
 
     `path`: where its weights live, set for every Apply and Invoke, weights or none.
     `label`: the name a reader knows it by (`stem`, `n3`), empty for an unnamed step.
-    `under`: the enclosing alternatives; in a network, always.
+    `under`: the enclosing alternatives; in a network, always. `sizes`: under `elastic`, where
+    its size depends on decisions.
     """
 
     kind: Kind
@@ -87,6 +137,7 @@ class Node:
     path: Path = ()
     label: str = ""
     under: Formula = ALWAYS
+    sizes: Sizes | None = None
     span: Span | None = field(default=None, compare=False, repr=False)
 
     @property
@@ -138,7 +189,8 @@ class Graph:
     """One specialised definition.
 
     `definition` is its name in the text, `arguments` its static arguments. `frames` maps path
-    prefixes to what they stand for.
+    prefixes to what they stand for. `rows`: the arguments of each size that uses give it, where
+    these are several (under `elastic`); `arguments` are then the first.
     """
 
     definition: str
@@ -149,6 +201,7 @@ class Graph:
     outputs: tuple[int, ...]
     holes: tuple[Hole, ...] = ()
     frames: Mapping[Path, Frame] = field(default_factory=dict)
+    rows: tuple[Mapping[str, Static], ...] = ()
     doc: tuple[str, ...] = ()
     span: Span | None = field(default=None, compare=False, repr=False)
 
@@ -159,6 +212,32 @@ class Graph:
     @property
     def result_types(self) -> tuple[TensorType, ...]:
         return tuple(self.nodes[i].type for i in self.outputs)
+
+    def result_types_of(self, row: int) -> tuple[TensorType, ...]:
+        """The types of the results for one of the sizes that uses give it."""
+        return tuple(t for i in self.outputs for t in types_of(self.nodes[i], row))
+
+    def types_in(self, node: Node) -> Types:
+        """What a node takes: the largest, where sizes vary."""
+        if node.sizes is not None:
+            return node.sizes.inputs
+        return tuple([self.nodes[arg].types[0] for arg in node.args])
+
+    def weights_of(self, node: Node) -> tuple[Weight, ...]:
+        """What an operation's node owns; under `elastic`, what all sizes share."""
+        if node.sizes is not None and node.sizes.form is not None:
+            return node.sizes.form.weights
+        if isinstance(node.kind, Apply):
+            return node.kind.operation.weights(self.types_in(node))
+        return ()
+
+
+def types_of(node: Node, row: int) -> Types:
+    """The types of a node whose size depends on nothing but the use."""
+    if node.sizes is None or not isinstance(node.sizes.variants, Cases):
+        return node.types
+    sizes: Tree[Variant] = node.sizes.variants
+    return select(sizes, lambda _: row).types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

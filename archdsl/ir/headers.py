@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from archdsl.ir.arithmetic import bounded, is_number
 from archdsl.ir.builder import MAX_ELEMENTS
@@ -16,7 +16,7 @@ from archdsl.ir.graph import Static
 from archdsl.ir.types import TensorType
 from archdsl.ir.values import Names, Terms, Value, Varying, kind_of
 from archdsl.syntax import tree
-from archdsl.syntax.errors import ArchError, fault
+from archdsl.syntax.errors import fault
 from archdsl.syntax.tree import Span
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ class Headers:
 
     def bind_space(self, given: Mapping[str, Static]) -> dict[str, Static]:
         """Bind parameters and constants; the parameters that differ from their defaults."""
-        if self.space.elastic:
-            raise refuse_elastic(self.space)
         evaluator = self.elaborator.evaluator()
         known = {parameter.name: parameter for parameter in self.space.parameters}
         for name in given:
@@ -232,14 +230,8 @@ class Headers:
         return bound
 
 
-def refuse_elastic(node: tree.Space | tree.Module) -> ArchError:
-    return fault(
-        "E0515",
-        "elastic sizes are not supported yet",
-        head(node),
-        found=f"{node.name} elastic",
-        hint="leave the word out: every size then has weights of its own",
-    )
+def is_static(value: Value) -> TypeGuard[Static]:
+    return isinstance(value, (int, float, str))
 
 
 def head(node: tree.Module | tree.Operation | tree.Space | tree.For) -> Span:

@@ -36,7 +36,7 @@ class Lifter:
                 if hole == value.hole:
                     cases = tuple(case for case in cases if case[0] in taken) or cases
             if len(cases) > 1:
-                return Varying(value.hole, cases)
+                return value if cases is value.cases else Varying(value.hole, cases, value.label)
             value = cases[0][1]
         return value
 
@@ -88,6 +88,8 @@ class Lifter:
         first = values[0]
         if isinstance(first, Tensor):
             type_ = self.builder.type_of(first)
+            if self.builder.elastic and all(isinstance(v, Tensor) for v in values):
+                return self._choose(hole, cases)
             if all(isinstance(v, Tensor) and self.builder.type_of(v) == type_ for v in values):
                 return self._choose(hole, cases)
         elif isinstance(first, Series):

@@ -6,8 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from archdsl.ir.cases import select
 from archdsl.ir.formula import ALWAYS, All, Formula, Taken, holds
-from archdsl.ir.graph import Apply, Choose, Frame, Graph, Invoke, Kind, Node, Path, Program
+from archdsl.ir.graph import (
+    USE,
+    Apply,
+    Choose,
+    Frame,
+    Graph,
+    Invoke,
+    Kind,
+    Node,
+    Path,
+    Program,
+    Variant,
+)
 from archdsl.ir.scopes import ScopeKey, inner_scope, qualify
 
 Assignment: TypeAlias = Mapping[str, tuple[int, ...]]
@@ -34,22 +47,25 @@ class _Resolver:
     program: Program
     assignment: Assignment
     modules: dict[str, Graph] = field(default_factory=dict)
-    seen: dict[tuple[str, ScopeKey], str] = field(default_factory=dict)
+    seen: dict[tuple[str, ScopeKey, int], str] = field(default_factory=dict)
     keys: dict[tuple[object, ...], str] = field(default_factory=dict)
     open: dict[str, bool] = field(default_factory=dict)
 
-    def module(self, key: str, scope: ScopeKey) -> str:
-        """The key of a graph with its holes filled as this scope decides."""
+    def module(self, key: str, scope: ScopeKey, row: int = 0) -> str:
+        """The key of a graph with its holes filled as this scope decides.
+
+        `row`: which of the sizes that its uses give it.
+        """
         if not self.is_open(key):  # nothing to decide below: the same graph in every scope
             scope = ()
-        if (key, scope) not in self.seen:
-            graph, made = self._graph(self.program.modules[key], scope)
+        if (key, scope, row) not in self.seen:
+            graph, made = self._graph(self.program.modules[key], scope, row)
             if made not in self.keys:
                 taken = key in self.modules
                 self.keys[made] = f"{key}.{len(self.modules)}" if taken else key
                 self.modules[self.keys[made]] = graph
-            self.seen[key, scope] = self.keys[made]
-        return self.seen[key, scope]
+            self.seen[key, scope, row] = self.keys[made]
+        return self.seen[key, scope, row]
 
     def is_open(self, key: str) -> bool:
         """Whether something inside is decided in the scope of the use."""
@@ -62,10 +78,11 @@ class _Resolver:
             )
         return self.open[key]
 
-    def _graph(self, graph: Graph, scope: ScopeKey) -> tuple[Graph, tuple[object, ...]]:
+    def _graph(self, graph: Graph, scope: ScopeKey, row: int) -> tuple[Graph, tuple[object, ...]]:
         """The graph, and what tells it from others: its definition and what it decided."""
         decided = [self.assignment.get(qualify(scope, hole.name)) for hole in graph.holes]
         chosen = {h.name: taken or () for h, taken in zip(graph.holes, decided, strict=True)}
+        chosen[USE] = (row,)
         nodes: list[Node] = []
         position: dict[int, int] = {}
         invoked: list[str] = []
@@ -81,7 +98,9 @@ class _Resolver:
             position[old] = len(nodes)
             if isinstance(kind, Invoke):
                 used = self.program.modules[kind.module]
-                invoked.append(self.module(kind.module, inner_scope(used, scope, node.path)))
+                inner = inner_scope(used, scope, node.path)
+                size = variant_of(node, chosen)
+                invoked.append(self.module(kind.module, inner, size.row if size else 0))
                 kind = replace(kind, module=invoked[-1])
             nodes.append(_filled(node, kind, chosen, position))
         result = replace(
@@ -89,12 +108,21 @@ class _Resolver:
             nodes=tuple(nodes),
             outputs=tuple(position[output] for output in graph.outputs),
             holes=(),
+            arguments=graph.rows[row] if graph.rows else graph.arguments,
+            rows=(),
             frames=_live_frames(graph.frames, nodes) if graph.frames else {},
         )
-        return result, (id(graph), tuple(decided), tuple(invoked))
+        return result, (id(graph), row, tuple(decided), tuple(invoked))
 
 
 Chosen: TypeAlias = Mapping[str, tuple[int, ...]]
+
+
+def variant_of(node: Node, chosen: Chosen) -> Variant | None:
+    """The size of a node under these decisions, where it depends on any."""
+    if node.sizes is None:
+        return None
+    return select(node.sizes.variants, lambda hole: chosen[hole][0])
 
 
 def lives(formula: Formula, chosen: Chosen) -> bool:
@@ -114,6 +142,9 @@ def _filled(node: Node, kind: Kind, chosen: Chosen, position: Mapping[int, int])
         args = tuple([arg for arg, when in present if lives(when, chosen)])
         kind = Apply(kind.operation)
     args = tuple([position[arg] for arg in args])
+    if (size := variant_of(node, chosen)) is not None:
+        kind = Apply(size.operation) if size.operation is not None else kind
+        node = replace(node, types=size.types, sizes=None, under=ALWAYS)
     if kind is node.kind and args == node.args and node.under == ALWAYS:
         return node
     return Node(

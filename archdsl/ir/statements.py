@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from archdsl.ir.cases import ends, holes_of
 from archdsl.ir.evaluate import WORDS, Evaluator, flatten
-from archdsl.ir.graph import FrameKind
+from archdsl.ir.graph import USE, FrameKind
 from archdsl.ir.headers import head
 from archdsl.ir.paths import Step, binding_name
 from archdsl.ir.values import Family, Names, Series, Tensor, Value, Varying, kind_of
@@ -73,22 +74,29 @@ class Statements:
 
     def _output(self, value: Value, expression: tree.Expression) -> Tensor:
         if isinstance(value, Tensor):
-            return value
+            kinds = self.work.builder.kind(value)
+            if all(hole == USE for hole in holes_of(kinds)):
+                return value
+            shapes = dict.fromkeys(", ".join(map(str, types)) for types in ends(kinds))
+            raise self._several(expression, list(shapes))
         if isinstance(value, Varying) and isinstance(self.work.lifter.sample(value), Tensor):
-            raise fault(
-                "E0512",
-                "the shape of what is returned depends on a hole",
-                expression.span,
-                found=" or ".join(self._shapes(value)),
-                expected="one shape, whatever the hole takes",
-                hint="bring all alternatives to one shape before the return, as in -> conv(64)",
-            )
+            raise self._several(expression, self._shapes(value))
         raise fault(
             "E0303",
             "return gives values of the network",
             expression.span,
             found=kind_of(value),
             expected="x -> ... or several of them: return a, b",
+        )
+
+    def _several(self, expression: tree.Expression, shapes: Sequence[str]) -> ArchError:
+        return fault(
+            "E0512",
+            "the shape of what is returned depends on a hole",
+            expression.span,
+            found=" or ".join(shapes),
+            expected="one shape, whatever the hole takes",
+            hint="bring all alternatives to one shape before the return, as in -> conv(64)",
         )
 
     def _shapes(self, value: Value) -> list[str]:
@@ -158,6 +166,8 @@ class Statements:
             value = self._value(bind.value, names, label)
         if isinstance(value, Tensor):
             self.work.builder.label(value, label)
+        elif isinstance(value, Varying):
+            value = replace(value, label=label)
         for target in bind.targets:
             self._set(target, self._indices(target, names), value, names)
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
+from archdsl.ir.cases import combine
+from archdsl.ir.elastic import is_size, tree_of
 from archdsl.ir.find import find_operation, spoken
 from archdsl.ir.functions import FUNCTIONS
 from archdsl.ir.graph import FrameKind, Static
+from archdsl.ir.invoking import invoked
 from archdsl.ir.joining import JOINS
 from archdsl.ir.paths import Step
 from archdsl.ir.rules import IT
-from archdsl.ir.scanning import over_elements, scanned_results
-from archdsl.ir.values import Closure, Names, Tensor, Value, kind_of
+from archdsl.ir.values import Closure, Names, Tensor, Value, Varying, kind_of
 from archdsl.ops.base import Operation, OperationError
 from archdsl.ops.binding import bind, signature
 from archdsl.syntax import tree
@@ -123,10 +125,10 @@ class Uses:
         for rule in self.work.elaborator.rules_for(function.name):
             self._vary(rule, function, operation, names, (positional, keywords))
 
-        def emitted(*arguments: Value) -> Value:
+        def bound(*arguments: Value) -> Operation:
             given = [self._argument(a, function, operation) for a in arguments]
             try:
-                applied = bind(
+                return bind(
                     operation,
                     given[: len(positional)],
                     dict(zip(keywords, given[len(positional) :], strict=True)),
@@ -140,11 +142,23 @@ class Uses:
                     expected=problem.expected,
                     hint=problem.hint,
                 ) from None
+
+        builder = self.work.builder
+        arguments = [*positional, *keywords.values()]
+        formal = [*formals[: len(positional)], *keywords]
+        labels = {n: a.label for n, a in zip(formal, arguments, strict=False) if is_labelled(a)}
+        # Under `elastic` sizes stay open; anything else is worked out case by case.
+        open_ = [builder.elastic and isinstance(a, Varying) and is_size(a) for a in arguments]
+
+        def emitted(*cases: Value) -> Value:
             if operation.arity != 1:
                 raise self._no_input(function.name, function.span)
-            return self.work.builder.apply(applied, (value,), function.span, step)
+            given = [a if o else c for a, o, c in zip(arguments, open_, cases, strict=True)]
+            applied = combine(bound, [tree_of(a) for a in given], builder.known())
+            return builder.apply(applied, (value,), function.span, step, labels=labels)
 
-        return self.work.lifter.lift(emitted, [*positional, *keywords.values()], function.span)
+        fixed = [0 if o else a for a, o in zip(arguments, open_, strict=True)]
+        return self.work.lifter.lift(emitted, fixed, function.span)
 
     def _vary(
         self,
@@ -339,20 +353,11 @@ class Uses:
             definition.parameters, [], keywords, function, self.work.evaluator
         )
 
-        def invoked(*arguments: Value) -> Value:
-            given = dict(zip(bound, arguments[len(family) :], strict=True))
-            index = arguments[: len(family)]
-            types = tuple(self.work.builder.type_of(tensor) for tensor in inputs)
-            over = 0
-            if scanned is not None:
-                over, types = over_elements(types, scanned)
-            key, results = self.work.elaborator.module(definition, index, given, types, function)
-            if scanned is not None:
-                results = scanned_results(definition, over, types, results, scanned)
-            own = step or self.work.builder.step(definition.name, function.span)
-            return self.work.builder.invoke(key, results, inputs, function.span, own, over)
+        return invoked(self.work, definition, family, bound, inputs, function, step, scanned)
 
-        return self.work.lifter.lift(invoked, [*family, *bound.values()], function.span)
+
+def is_labelled(value: Value) -> TypeGuard[Varying]:
+    return isinstance(value, Varying) and bool(value.label)
 
 
 def _blamed(function: tree.Ref | tree.Call, formals: Sequence[str], message: str) -> tree.Span:

@@ -44,6 +44,8 @@ class Varying:
 
     hole: str
     cases: tuple[tuple[int, Value], ...]
+    label: str = field(default="", compare=False)
+    """The name that the text gives a number, if any."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from archdsl.ir.cases import ends
 from archdsl.ir.formula import Formula, atoms
 from archdsl.ir.graph import Apply, Choose, FrameKind, Graph, Invoke, Item, Node, Program
 from archdsl.ir.scan import scan_types
@@ -79,16 +80,34 @@ def _node(
     inputs = tuple(argument.type for argument in arguments)
     match node.kind:
         case Apply():
-            yield from _apply(node, node.kind, inputs)
+            yield from _sizes(node) if node.sizes else _apply(node, node.kind, inputs)
         case Invoke(module) if module not in earlier:
             yield f"uses {module!r}, which is not before it"
         case Invoke(module, steps):
             yield from _invoke(node, program.modules[module], inputs, steps)
         case Choose(hole):
-            yield from _choose(node, hole in holes, inputs)
+            yield from _choose(node, hole in holes, inputs if node.sizes is None else node.types)
         case _:
             if node.args or len(node.types) != 1:
                 yield "an input takes nothing and is one value"
+
+
+def _sizes(node: Node) -> Iterator[str]:
+    """Every size of an operation has the types that its own rule gives."""
+    if not node.path:
+        yield "an operation has no path"
+    for size in ends(node.sizes.variants) if node.sizes else ():
+        if size.operation is None:
+            yield "a size without an operation"
+            continue
+        try:
+            result = size.operation.infer(size.inputs)
+        except OperationError as problem:
+            yield f"{size.operation.keyword}: {problem}"
+            continue
+        types = (result,) if isinstance(result, TensorType) else result
+        if types != size.types:
+            yield f"{size.operation.keyword} gives {_show(types)}, not {_show(size.types)}"
 
 
 def _choose(node: Node, known: bool, inputs: Types) -> Iterator[str]:

@@ -9,8 +9,9 @@ compiler takes names, shapes, weights, costs, algebra and the PyTorch code.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from archdsl.ir.types import TensorType, Weight
 
@@ -94,6 +95,43 @@ class Helper:
     imports: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Take:
+    """A part of a tensor: for each axis the indices, as ranges one after another."""
+
+    axes: tuple[tuple[range, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """The last two axes, as one, under a learned square matrix: the weight of that name."""
+
+    matrix: str
+
+
+Slice: TypeAlias = tuple[Take | Mix, ...]
+"""How a weight comes out of the one that all sizes share, step by step."""
+
+
+def first(shape: Sequence[int]) -> Take:
+    """The first so many of each axis."""
+    return Take(tuple((range(size),) for size in shape))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elastic:
+    """One module for all sizes of an operation: its weights are shared, each size takes slices.
+
+    `code` makes it at the largest size. `takes`: the arguments that may differ from call to
+    call, each with the keyword by which `forward` is told; the size of the input it sees.
+    `weights` are all that it owns.
+    """
+
+    code: Code
+    takes: Mapping[str, str]
+    weights: tuple[Weight, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation(ABC):
     """One application of an operation, with its arguments."""
@@ -142,6 +180,17 @@ class Operation(ABC):
 
     def traits(self, inputs: Types) -> Traits:
         return Traits()
+
+    def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        """One module for several sizes, of which this is the largest; None where there is none.
+
+        `inputs` are the largest, `sizes` the operation with all its arguments.
+        """
+        return None
+
+    def slices(self, inputs: Types, shared: Sequence[Weight]) -> Mapping[str, Slice]:
+        """How each weight of this size comes out of the shared ones: the first of each axis."""
+        return {weight.name: (first(weight.shape),) for weight in self.weights(inputs)}
 
     def still(self) -> Operation:
         """The same without chance, for operations whose traits say `random`.

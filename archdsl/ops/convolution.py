@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Operation, Traits, Types
-from archdsl.ops.rounding import HELPERS, check_bits, in_words, rounded, rounded_traits
+from archdsl.ops.base import Argument, Code, Elastic, Operation, Slice, Traits, Types
+from archdsl.ops.rounding import ROUNDING, check_bits, in_words, rounded, rounded_traits
 from archdsl.ops.shapes import (
     at_least,
     divides,
@@ -16,6 +17,7 @@ from archdsl.ops.shapes import (
     scalar,
     window,
 )
+from archdsl.ops.sharing import helpers, kernel_conv, kernel_slices
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +30,7 @@ class Conv(Operation):
 
     keyword = "conv"
     attribute = "conv"
-    helpers = HELPERS
+    helpers = (*helpers("ElasticConv2d", "ElasticKernelConv2d"), *ROUNDING)
 
     channels: int
     k: int = 1
@@ -48,6 +50,11 @@ class Conv(Operation):
         at_least("conv", "groups", self.groups, 1)
         _check("conv", self)
         divides("conv", "groups", self.groups, self.channels, "output channels")
+
+    @property
+    def rounds(self) -> bool:
+        """Whether weights or inputs are rounded."""
+        return self.weight_bits is not None or self.input_bits is not None
 
     @property
     def kernel(self) -> tuple[int, int]:
@@ -106,6 +113,15 @@ class Conv(Operation):
     def smooth(self) -> Conv:
         return replace(self, weight_bits=None, input_bits=None)
 
+    def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        kernels = _kernels(sizes)
+        if self.groups != 1 or not kernels or self.rounds:
+            return None
+        return kernel_conv(self, inputs, kernels, channels="channels")
+
+    def slices(self, inputs: Types, shared: Sequence[Weight]) -> Mapping[str, Slice]:
+        return kernel_slices(self.weights(inputs), shared)
+
     def depthwise(self, inputs: Types) -> bool:
         """Whether every channel is filtered on its own."""
         return self.groups == self.channels == inputs[0].channels
@@ -130,7 +146,7 @@ class DepthwiseConv(Operation):
 
     keyword = "dwconv"
     attribute = "dwconv"
-    helpers = HELPERS
+    helpers = (*helpers("ElasticConv2d", "ElasticKernelConv2d"), *ROUNDING)
 
     k: int = 3
     s: int = 1
@@ -145,6 +161,11 @@ class DepthwiseConv(Operation):
 
     def __post_init__(self) -> None:
         _check("dwconv", self)
+
+    @property
+    def rounds(self) -> bool:
+        """Whether weights or inputs are rounded."""
+        return self.weight_bits is not None or self.input_bits is not None
 
     def as_conv(self, inputs: Types) -> Conv:
         """The same operation as a grouped convolution."""
@@ -179,6 +200,13 @@ class DepthwiseConv(Operation):
     def code(self, inputs: Types) -> Code:
         return self.as_conv(inputs).code(inputs)
 
+    def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        kernels = _kernels(sizes)
+        return kernel_conv(self, inputs, kernels) if kernels and not self.rounds else None
+
+    def slices(self, inputs: Types, shared: Sequence[Weight]) -> Mapping[str, Slice]:
+        return kernel_slices(self.weights(inputs), shared)
+
     def traits(self, inputs: Types) -> Traits:
         return self.as_conv(inputs).traits(inputs)
 
@@ -208,3 +236,13 @@ def _windowed(conv: Conv | DepthwiseConv) -> str:
     if stride == (1, 1):
         return kernel
     return f"{kernel} stride {stride[0]}" + (f"x{stride[1]}" if stride[0] != stride[1] else "")
+
+
+def _kernels(sizes: Sequence[Operation]) -> tuple[int, ...]:
+    """The kernel sizes in ascending order; none where one cannot be the centre of another."""
+    given = [size for size in sizes if isinstance(size, Conv | DepthwiseConv)]
+    kernels = tuple(sorted({size.k for size in given}))
+    if len(kernels) == 1:
+        return kernels
+    square = all(size.p is size.pw is size.kw is None for size in given)
+    return kernels if square and all(k % 2 for k in kernels) else ()

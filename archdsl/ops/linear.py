@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Operation, Traits, Types
-from archdsl.ops.rounding import HELPERS, check_bits, in_words, rounded, rounded_traits
+from archdsl.ops.base import Argument, Code, Elastic, Operation, Traits, Types
+from archdsl.ops.rounding import ROUNDING, check_bits, in_words, rounded, rounded_traits
 from archdsl.ops.shapes import at_least, axes, option
+from archdsl.ops.sharing import helpers, shared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +18,7 @@ class Linear(Operation):
 
     keyword = "linear"
     attribute = "linear"
-    helpers = HELPERS
+    helpers = (*helpers("ElasticLinear"), *ROUNDING)
 
     features: int
     bias: bool = True
@@ -54,6 +56,11 @@ class Linear(Operation):
 
     def smooth(self) -> Linear:
         return replace(self, weight_bits=None, input_bits=None)
+
+    def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        if self.weight_bits is not None or self.input_bits is not None:
+            return None
+        return shared(self, inputs, "ElasticLinear", features="features")
 
     def traits(self, inputs: Types) -> Traits:
         linear = not self.bias

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Helper, Operation, Traits, Types
+from archdsl.ops.base import Argument, Code, Elastic, Helper, Operation, Traits, Types
 from archdsl.ops.shapes import hidden_size, map_axes, number, only, option, positive
+from archdsl.ops.sharing import helpers as helpers_of
+from archdsl.ops.sharing import shared
 
 CHANNEL_MLP = '''\
 class ChannelMLP(nn.Module):
@@ -82,6 +85,7 @@ class MLP(Operation):
     helpers = (
         Helper(name="ChannelMLP", source=CHANNEL_MLP),
         Helper(name="TokenMLP", source=TOKEN_MLP),
+        *helpers_of("ElasticConv2d", "ElasticChannelMLP", "ElasticLinear", "ElasticTokenMLP"),
     )
 
     ratio: float = 4.0
@@ -106,6 +110,13 @@ class MLP(Operation):
         dim = Argument(inputs[0].channels, "dim")
         ratio = option("ratio", number(self.ratio), 4)
         return Code(constructor=name, arguments=(dim, *ratio), helpers=(name,))
+
+    def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        maps = len(inputs[0].shape) == 3
+        layer, own = (
+            ("ElasticConv2d", "ElasticChannelMLP") if maps else ("ElasticLinear", "ElasticTokenMLP")
+        )
+        return shared(self, inputs, own, layer, ratio="ratio")
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(per_position=True)

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Helper, Operation, OperationError, Traits, Types
+from archdsl.ops.base import (
+    Argument,
+    Code,
+    Elastic,
+    Helper,
+    Operation,
+    OperationError,
+    Traits,
+    Types,
+)
 from archdsl.ops.shapes import at_least, axes, divides, map_axes, only, option, positive
+from archdsl.ops.sharing import helpers as helpers_of
+from archdsl.ops.sharing import shared
 
 SCALE = '''\
 class Scale(nn.Module):
@@ -51,7 +63,10 @@ class BatchNorm(Operation):
 
     keyword = "bn"
     attribute = "norm"
-    helpers = (Helper(name="TokenBatchNorm", source=TOKEN_BATCH_NORM),)
+    helpers = (
+        Helper(name="TokenBatchNorm", source=TOKEN_BATCH_NORM),
+        *helpers_of("ElasticBatchNorm1d", "ElasticBatchNorm2d"),
+    )
 
     affine: bool = True
     eps: float = 1e-5
@@ -88,6 +103,10 @@ class BatchNorm(Operation):
             ),
             helpers=(name,) if name == "TokenBatchNorm" else (),
         )
+
+    def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        axes = len(inputs[0].shape)
+        return None if axes == 2 else shared(self, inputs, f"ElasticBatchNorm{(axes + 1) // 2}d")
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(per_channel=True, batch_statistics=True)
@@ -135,6 +154,7 @@ class LayerNorm(Operation):
 
     keyword = "layer_norm"
     attribute = "norm"
+    helpers = helpers_of("ElasticLayerNorm")
 
     eps: float = 1e-5
 
@@ -152,6 +172,9 @@ class LayerNorm(Operation):
         dim = Argument(inputs[0].channels, "dim")
         return Code(constructor="nn.LayerNorm", arguments=(dim, *option("eps", self.eps, 1e-5)))
 
+    def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        return shared(self, inputs, "ElasticLayerNorm")
+
     def traits(self, inputs: Types) -> Traits:
         return Traits(per_position=True)
 
@@ -162,7 +185,11 @@ class Scale(Operation):
 
     keyword = "scale"
     attribute = "scale"
-    helpers = (Helper(name="Scale", source=SCALE), Helper(name="TokenScale", source=TOKEN_SCALE))
+    helpers = (
+        Helper(name="Scale", source=SCALE),
+        Helper(name="TokenScale", source=TOKEN_SCALE),
+        *helpers_of("ElasticScale", "ElasticTokenScale"),
+    )
 
     initial: float = 1e-5
 
@@ -178,6 +205,10 @@ class Scale(Operation):
         dim = Argument(inputs[0].channels, "dim")
         initial = option("initial", self.initial, 1e-5)
         return Code(constructor=name, arguments=(dim, *initial), helpers=(name,))
+
+    def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        own = "Scale" if len(inputs[0].shape) == 3 else "TokenScale"
+        return shared(self, inputs, f"Elastic{own}", own)
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(linear=True, affine=True, zero=True, per_channel=True, per_position=True)

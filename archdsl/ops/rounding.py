@@ -84,7 +84,7 @@ class RoundedLinear(nn.Linear):
 '''
 
 ROUNDED = {"nn.Conv2d": "RoundedConv2d", "nn.Linear": "RoundedLinear"}
-HELPERS = (
+ROUNDING = (
     Helper(name="round_weight", source=ROUND_WEIGHT),
     Helper(name="round_input", source=ROUND_INPUT),
     Helper(name="RoundedConv2d", source=ROUNDED_CONV),

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import Literal
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Helper, Operation, OperationError, Types
+from archdsl.ops.base import (
+    Argument,
+    Code,
+    Elastic,
+    Helper,
+    Operation,
+    OperationError,
+    Slice,
+    Types,
+)
 from archdsl.ops.shapes import at_least, axes, divides, option
+from archdsl.ops.sharing import helpers as helpers_of
+from archdsl.ops.sharing import shared as shared_by
+from archdsl.ops.sharing import thirds
 
 SELF = '''\
 class TokenAttention(nn.Module):
@@ -107,6 +120,8 @@ class SelfAttention(Operation):
         Helper(name="CausalAttention", source=CAUSAL),
         Helper(name="RelativePositions", source=RELATIVE_POSITIONS),
         Helper(name="RelativeAttention", source=RELATIVE),
+        *helpers_of("ElasticQKV", "ElasticLinear", "ElasticTokenAttention"),
+        *helpers_of("ElasticCausalAttention", "ElasticRelativeAttention"),
     )
 
     heads: int
@@ -180,6 +195,19 @@ class SelfAttention(Operation):
             )
         name = "CausalAttention" if self.causal else "TokenAttention"
         return Code(constructor=name, arguments=(width, heads, head, *bias), helpers=(name,))
+
+    def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        if self.head is None:  # a width that follows from others would change with them
+            return None
+        code = self.code(inputs)
+        needs = ("ElasticQKV", "ElasticLinear", *code.helpers)
+        return shared_by(self, inputs, f"Elastic{code.constructor}", *needs, heads="heads")
+
+    def slices(self, inputs: Types, shared: Sequence[Weight]) -> Mapping[str, Slice]:
+        """AutoFormer's: every third row makes queries, keys, values; the bias is contiguous."""
+        own = super(SelfAttention, self).slices(inputs, shared)
+        rows = 3 * self.heads * self.head_width(inputs)
+        return {**own, "qkv.weight": thirds(rows, inputs[0].channels)}
 
     def describe(self) -> str:
         return "self-attention"

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Helper, Operation, OperationError, Traits, Types
+from archdsl.ops.base import (
+    Argument,
+    Code,
+    Elastic,
+    Helper,
+    Operation,
+    OperationError,
+    Traits,
+    Types,
+)
 from archdsl.ops.shapes import at_least, axes, map_axes, option
+from archdsl.ops.sharing import helpers as helpers_of
+from archdsl.ops.sharing import shared
 
 TO_TOKENS = '''\
 class ToTokens(nn.Module):
@@ -79,7 +91,7 @@ class ClassToken(Operation):
 
     keyword = "class_token"
     attribute = "class_token"
-    helpers = (Helper(name="ClassToken", source=CLASS_TOKEN),)
+    helpers = (Helper(name="ClassToken", source=CLASS_TOKEN), *helpers_of("ElasticClassToken"))
 
     def infer(self, inputs: Types) -> TensorType:
         tokens, channels = _tokens("class_token", inputs)
@@ -92,6 +104,9 @@ class ClassToken(Operation):
         dim = Argument(inputs[0].channels, "dim")
         return Code(constructor="ClassToken", arguments=(dim,), helpers=("ClassToken",))
 
+    def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        return shared(self, inputs, "ElasticClassToken", "ClassToken")
+
     def traits(self, inputs: Types) -> Traits:
         return Traits(affine=True, per_channel=True)
 
@@ -102,7 +117,7 @@ class Positions(Operation):
 
     keyword = "positions"
     attribute = "positions"
-    helpers = (Helper(name="Positions", source=POSITIONS),)
+    helpers = (Helper(name="Positions", source=POSITIONS), *helpers_of("ElasticPositions"))
 
     def infer(self, inputs: Types) -> TensorType:
         _tokens("positions", inputs)
@@ -115,6 +130,9 @@ class Positions(Operation):
         tokens, channels = inputs[0].shape
         arguments = (Argument(tokens, "tokens"), Argument(channels, "dim"))
         return Code(constructor="Positions", arguments=arguments, helpers=("Positions",))
+
+    def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        return shared(self, inputs, "ElasticPositions", "Positions")
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(affine=True, per_channel=True, per_position=True)

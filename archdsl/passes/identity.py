@@ -79,6 +79,9 @@ class Identities:
         self._program = program
         self._keys = tuple(keys)
         self._open = deciding(program)
+        self._elastic = any(
+            node.sizes is not None for graph in program.modules.values() for node in graph.nodes
+        )
         shapes: dict[object, _Forms] = {}
         for use in distinct(self._root):
             shape = shaped(use)
@@ -95,12 +98,18 @@ class Identities:
         return found
 
     def _find(self, choices: Partial) -> str:
+        if self._elastic:
+            return self._resolved(choices)
         try:
             return self._named(self._root, choices, {}).digest.hex()
         except _Undecided:
-            pairs = zip(self._keys, choices, strict=True)
-            taken = {key: took for key, took in pairs if took is not None}
-            return identity(resolve(self._program, taken, ""))
+            return self._resolved(choices)
+
+    def _resolved(self, choices: Partial) -> str:
+        """By way of a program for the architecture alone."""
+        pairs = zip(self._keys, choices, strict=True)
+        taken = {key: took for key, took in pairs if took is not None}
+        return identity(resolve(self._program, taken, ""))
 
     def _named(self, use: Use, choices: Partial, done: dict[int, _Named]) -> _Named:
         known = done.get(id(use))

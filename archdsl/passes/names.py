@@ -18,8 +18,7 @@ def local_weights(graph: Graph) -> Iterator[tuple[str, Weight]]:
     for node in graph.nodes:
         if isinstance(node.kind, Apply) and node.path not in seen:
             seen.add(node.path)
-            inputs = tuple(graph.nodes[argument].type for argument in node.args)
-            for weight in node.kind.operation.weights(inputs):
+            for weight in graph.weights_of(node):
                 yield weight_name(node.path, weight.name), weight
 
 

@@ -100,6 +100,8 @@ def _types(graph: Graph, node: Node) -> Types:
 
 
 def _entry(graph: Graph, node: Node, holes: tuple[str, ...]) -> Entry:
+    if node.sizes is not None:
+        raise Unpriced
     entry = Entry(INPUT, node.args, node.under, (), size=bytes_of(node))
     match node.kind:
         case Input():

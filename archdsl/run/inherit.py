@@ -20,6 +20,7 @@ from archdsl.ir.graph import Program
 from archdsl.load import load_network
 from archdsl.passes.driver import optimise
 from archdsl.passes.names import network_weights
+from archdsl.passes.shares import shares
 from archdsl.passes.weights import UnequalBuffers
 from archdsl.run.checkpoint import Checkpoint, save_checkpoint
 from archdsl.syntax.errors import fault
@@ -48,14 +49,18 @@ def inherit(
 ) -> Inheritance:
     """Write the weights of `after` to `out`, those that `before` has in common taken over.
 
-    `before` may be a space: then the file holds a supernet. The others are initialised as in a
+    `before` may be a space: then the file holds a supernet, of whose weights an elastic network
+    takes slices. The others are initialised as in a
     new network, from `seed`. `level` is that of the network that will load them.
 
     Raises:
         ArchError: E0708 for a file that cannot be read, E0812 where it does not hold exactly
             the weights of `before`, E0813 where the optimised network cannot take them.
     """
-    old = _as_written(_read(weights), before, weights)
+    known = _as_written(read_weights(weights), before, weights)
+    found = shares(before, after)
+    old = {**known, **found.forward(known)}
+    used = {share.name for name, share in found.entries.items() if share.name in known}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         new = dict(load_network(after).state_dict())
@@ -69,16 +74,16 @@ def inherit(
             if name in old and old[name].shape != tensor.shape
         ),
         fresh=tuple(name for name in new if name not in old),
-        dropped=tuple(name for name in old if name not in new),
+        dropped=tuple(name for name in known if name not in used | set(new)),
         carried_params=sum(parameters.get(name, 0) for name in carried),
         params=sum(parameters.values()),
     )
     new |= {name: old[name] for name in carried}
-    _write(out, new, after, level)
+    write_weights(out, new, after, level)
     return report
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def read_weights(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file; of a search's checkpoint, the shared weights."""
     try:
         with safe_open(path, framework="pt") as file:
@@ -135,7 +140,7 @@ def _refuse(tensors: Tensors, wanted: Iterable[str], path: Path) -> NoReturn:
     )
 
 
-def _write(out: Path, tensors: Tensors, program: Program, level: int) -> None:
+def write_weights(out: Path, tensors: Tensors, program: Program, level: int) -> None:
     """One safetensors file with the names that a network of that level loads."""
     optimised = optimise(program, level)
     try:

@@ -44,6 +44,19 @@ FORMAT_ROWS = (
         "a space that the format does not describe",
         "A format belongs to some spaces, and `--space` picks one of them.",
     ),
+    row(
+        "E0646",
+        "weights whose names are not known",
+        "`archdsl convert --weights` knows how a library names the weights of some networks. Of "
+        "others it would have to guess, and weights in the wrong place give no error, only wrong "
+        "results.",
+    ),
+    row(
+        "E0647",
+        "weights that do not fit the network",
+        "Every tensor of the file goes to exactly one place of the network, with the same shape, "
+        "and no place stays empty. Otherwise nothing is written.",
+    ),
 )
 
 EDIT_ROWS = (

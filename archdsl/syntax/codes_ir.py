@@ -231,8 +231,12 @@ IR_ROWS = (
     ),
     row(
         "E0515",
-        "elastic sizes",
-        "Sharing the weights of all sizes of an operation is not supported yet.",
+        "sizes that cannot share one set of weights",
+        "Under `elastic` all sizes of an operation are slices of the largest. An operation says "
+        "how its weights are sliced and which of its numbers may differ from call to call; one "
+        "that does not, or a number of another kind, needs weights of its own for each size.",
+        "x -> group_norm({1 | 2})",
+        "x -> {one = group_norm(1) | two = group_norm(2)}",
     ),
     row(
         "E0516",

@@ -97,6 +97,8 @@ def verdict(
     randomise(reference.module, generator)
     state: Tensors = {n: t.clone() for n, t in reference.module.state_dict().items()}
     for subject in subjects:
+        state = state if subject.shared is None else {**state, **subject.shared.give()}
+    for subject in subjects:
         state = subject.agree(state)
     inputs = tuple(_batch(program.net.nodes[i].type, batch, generator) for i in program.net.inputs)
     dead = frozenset(name for subject in subjects for name in subject.dropped)

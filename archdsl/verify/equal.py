@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from archdsl.passes.shares import Shares
 from archdsl.passes.weights import UnequalBuffers
 from archdsl.verify.verdict import Row
 
@@ -62,6 +63,7 @@ class Subject:
 
     `carry` turns tensors under the reference's names into those under its own; what a module
     has beyond them must not matter. `agree` makes those of the reference equal that become one.
+    `shared`: its weights hold those of the reference as parts, so it has weights first.
     `smooth` is the same network without kinks (SiLU for ReLU), on which float32 gradients are
     compared.
     """
@@ -69,10 +71,45 @@ class Subject:
     name: str
     module: nn.Module
     carry: Carry = keep
+    shared: Shared | None = None
     agree: Carry = keep
     call: Callable[..., Result] = call
     smooth: nn.Module | None = None
     dropped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shared:
+    """A supernet's weights, of which those of the reference are parts or are computed."""
+
+    shares: Shares
+    state: Tensors
+
+    def give(self) -> dict[str, Tensor]:
+        """The reference's weights."""
+        return self.shares.forward(self.state)
+
+    def carry(self, tensors: Tensors) -> dict[str, Tensor]:
+        """The supernet's weights, with those of the reference in their places."""
+        return self.shares.put(tensors, self.state)
+
+    def pull(self, gradients: Tensors) -> dict[str, Tensor]:
+        """Gradients of the supernet's weights from those of their parts; the rest is zero."""
+        state = {
+            name: tensor.detach().clone().requires_grad_(tensor.is_floating_point())
+            for name, tensor in self.state.items()
+        }
+        parts = self.shares.forward(state)
+        names = [name for name in gradients if name in parts]
+        sources = {n: t for n, t in state.items() if t.requires_grad}
+        found = torch.autograd.grad(
+            [parts[name] for name in names],
+            list(sources.values()),
+            [gradients[name].to(parts[name]) for name in names],
+            allow_unused=True,
+        )
+        given: tuple[Tensor | None, ...] = found
+        return {n: g for n, g in zip(sources, given, strict=True) if g is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +204,8 @@ def carried_gradients(subject: Subject, found: Tensors) -> dict[str, Tensor]:
     """The reference's gradients under the subject's names; the inputs' have none to change."""
     inputs = {name: tensor for name, tensor in found.items() if name.startswith(INPUT)}
     parameters = {name: tensor for name, tensor in found.items() if name not in inputs}
-    return {**inputs, **subject.carry(parameters)}
+    pull = subject.carry if subject.shared is None else subject.shared.pull
+    return {**inputs, **pull(parameters)}
 
 
 @dataclass(slots=True, eq=False)
@@ -229,6 +267,10 @@ class Comparison:
         check = "statistics after training, float64"
         try:
             live = {n: b for n, b in expected.buffers.items() if n not in self.dead}
+            if subject.shared is not None:
+                parts = subject.shared.shares.forward(found.buffers)
+                apart = farthest({n: parts[n] for n in live if n in parts}, live)
+                return Row(subject.name, check, apart, allowed)
             carried = subject.carry(live)
         except UnequalBuffers:
             return Row(subject.name, check, float("inf"), allowed)

@@ -7,16 +7,18 @@ weight map of the passes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
 from torch import Tensor, nn
 
 from archdsl.load import Supernet, load_network, load_supernet
 from archdsl.passes.driver import optimise
+from archdsl.passes.shares import Shares, shares
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 from archdsl.verify.compare import generated, optimised_subject, smooth, still, verdict
-from archdsl.verify.equal import Result, Subject
+from archdsl.verify.equal import Result, Shared, Subject, randomise
 from archdsl.verify.verdict import Verdict
 
 
@@ -35,9 +37,13 @@ class Verifier:
 
     def __call__(self, architecture: Architecture) -> Verdict:
         program = self.space.resolve(architecture)
+        path = self._path(architecture)
+        found = shares(self.space.program, program)
+        if any(share.steps for share in found.entries.values()):
+            path = self._sharing(path, found)
         plain = generated("network", program, load_network)
         subjects = [
-            self._path(architecture),
+            path,
             plain,
             optimised_subject(optimise(program), load_network),
         ]
@@ -60,6 +66,17 @@ class Verifier:
             return owner(*inputs, architecture)
 
         return Subject("supernet path", whole.module, call=call, smooth=smoothed.module)
+
+    def _sharing(self, path: Subject, found: Shares) -> Subject:
+        """A path that takes slices: the supernet has weights, the network its share of them."""
+        module = path.module.float()
+        randomise(module, torch.Generator().manual_seed(self.seed))
+        state = {
+            name: tensor.double() if tensor.is_floating_point() else tensor.clone()
+            for name, tensor in module.state_dict().items()
+        }
+        shared = Shared(found, state)
+        return replace(path, carry=shared.carry, shared=shared)
 
 
 def verify(

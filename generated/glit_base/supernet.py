@@ -27,7 +27,7 @@ class LayerChoice(NamedTuple):
     """What layer takes at each place, None where that is not asked."""
 
     op: Literal["global", "local", "mixed.1", "mixed.2"]
-    head: Literal["0.5", "1", "2"] | None
+    head: float | None
     ratio: Literal[2, 4, 6] | None
     k: Literal[17, 31, 45] | None
     expansion: Literal[1, 2, 4] | None
@@ -186,9 +186,9 @@ class Layer(nn.Module):
             case "global":
                 y = self.norm1(x)
                 head = {
-                    "0.5": self.attention_0_5,
-                    "1": self.attention_1,
-                    "2": self.attention_2,
+                    0.5: self.attention_0_5,
+                    1: self.attention_1,
+                    2: self.attention_2,
                 }[choice.head]
                 y = x + head(y)
                 z = self.norm2(y)
@@ -303,7 +303,7 @@ if __name__ == "__main__":
         layer=(
             LayerChoice(
                 op="global",
-                head="0.5",
+                head=0.5,
                 ratio=2,
                 k=None,
                 expansion=None,

@@ -1,0 +1,62 @@
+"""What a graph under construction consists of, and where in the text the work on it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archdsl.ir.formula import Formula, Taken, all_of, any_of
+from archdsl.ir.graph import Hole, Kind, Sizes
+from archdsl.ir.paths import Steps
+from archdsl.ir.types import TensorType
+from archdsl.syntax.tree import Span
+
+Under = tuple[tuple[str, tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the elaborator stands: names, indices and enclosing alternatives.
+
+    `written` are the alternatives that enclose this place of the text, `under` those and the
+    cases of varying values that are being worked out, `varied` the labels of these cases.
+    `site` is the application that a rule is worked out for. `turns` is how often the enclosing
+    loops and repetitions come here, `cases` the number of cases worked out side by side.
+    """
+
+    prefix: Steps = ()
+    indices: tuple[str, ...] = ()
+    varied: tuple[str, ...] = ()
+    loops: tuple[str, ...] = ()
+    under: Under = ()
+    written: Under = ()
+    hint: str = ""
+    site: tuple[int, ...] = ()
+    turns: int = 1
+    cases: int = 1
+
+
+@dataclass(slots=True)
+class Draft:
+    """A node whose path is still steps; its attributes are those of `Node`."""
+
+    kind: Kind
+    args: tuple[int, ...]
+    types: tuple[TensorType, ...]
+    under: Formula
+    span: Span | None
+    steps: Steps = ()
+    label: str = ""
+    sizes: Sizes | None = None
+
+
+@dataclass(slots=True)
+class HoleDraft:
+    hole: Hole
+    base: str
+    place: tuple[int, ...]
+    indices: tuple[str, ...]
+
+
+def formula_of(under: Under) -> Formula:
+    """Under which decisions work inside some alternatives is done."""
+    return all_of(any_of(Taken(hole, i) for i in taken) for hole, taken in under)
