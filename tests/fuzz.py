@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 
-from tests import fuzz_pipeline, fuzz_text
+from tests import fuzz_formats, fuzz_pipeline, fuzz_text
 
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     fuzz_text.run(count, seed=0)
     fuzz_pipeline.main(count)
+    fuzz_formats.main(max(count // 20, 1))

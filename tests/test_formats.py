@@ -6,19 +6,16 @@ import csv
 import gzip
 import itertools
 from pathlib import Path
-from random import Random
 
 import pytest
 
-from archdsl.formats import FORMATS, Format
+from archdsl.formats import FORMATS
 from archdsl.formats.nas_bench_201 import OPERATIONS
-from archdsl.library import Library
-from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError
 from archdsl.syntax.parse import parse_genotype
+from tests.fuzz_formats import FORMS, refuse_broken, round_trips
 
-SAMPLES = 200  # 1,000 of each in `make fuzz`
-BROKEN = 100
+SAMPLES, BROKEN = 100, 50
 NB201 = FORMATS["nb201"]
 TABLE = Path(__file__).parents[2] / "shared" / "data" / "nb201.csv.gz"
 BEST = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|none~2|"
@@ -102,59 +99,76 @@ def test_the_found_glit() -> None:
     assert FORMATS["glit"].theirs(ours) == lists
 
 
-# --- every format ----------------------------------------------------------------------------
+KNOWN = {
+    "enas-micro": "0 2 0 0 0 4 0 1 0 4 1 1 1 0 0 1 0 2 1 1 1 0 1 0 0 3 0 2 1 1 3 1 1 0 0 4 0 3 1 1",
+    "enas-rnn": "0 0 0 1 1 2 1 2 0 2 0 5 1 1 0 6 1 8 1 8 1 8 1",
+    "enas-macro": "0 3 0 0 1 0 2 0 0 1 2 0 0 0 0 3 1 1 0 1 0 2 0 0 0 0 0 1 2 0 1 1 0 1 1 1",
+    "spos": "(0, 0, 3, 1, 1, 1, 0, 0, 2, 0, 2, 1, 1, 0, 2, 0, 2, 1, 3, 2)",
+    "darts-rnn": "Genotype(recurrent=[('sigmoid', 0), ('relu', 1), ('relu', 1), ('identity', 1), "
+    "('tanh', 2), ('sigmoid', 5), ('tanh', 3), ('relu', 5)], concat=range(1, 9))",
+    "autoformer": "RETRAIN: {MLP_RATIO: [3.5, 3.5, 3], NUM_HEADS: [3, 3, 4], DEPTH: 3, "
+    "EMBED_DIM: 192}",
+    "nb301": "([(0, 3), (1, 3), (0, 3), (1, 3), (0, 2), (1, 3), (0, 2), (2, 5)], "
+    "[(0, 0), (1, 0), (1, 0), (2, 2), (0, 0), (2, 2), (1, 0), (2, 2)])",
+    "nb101": "([[0, 1, 1], [0, 0, 1], [0, 0, 0]], ['input', 'conv1x1-bn-relu', 'output'])",
+}
+"""What their authors found or published; parts of it where it is long."""
 
-LIBRARY = Library()
-FORMS = [
-    (name, space)
-    for name, form in FORMATS.items()
-    for space in form.spaces
-    if space in LIBRARY.names()
-]
+
+@pytest.mark.parametrize("name", KNOWN)
+def test_published_texts_come_back(name: str) -> None:
+    assert FORMATS[name].theirs(FORMATS[name].ours(KNOWN[name])) == KNOWN[name]
+
+
+DARTS_V2 = (
+    "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), "
+    "('sep_conv_3x3', 1), ('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 0), "
+    "('dil_conv_3x3', 2)], normal_concat=[2, 3, 4, 5], reduce=[('max_pool_3x3', 0), "
+    "('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), ('max_pool_3x3', 0), "
+    "('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=range(2, 6))"
+)
+
+
+def test_the_order_of_two_edges_means_nothing() -> None:
+    ours = FORMATS["darts"].ours(DARTS_V2)
+    assert ours == FORMATS["nb301"].ours(KNOWN["nb301"])
+    assert ours.startswith("darts_cifar/normal[0(sep_conv_3x3)+1(sep_conv_3x3); 0(sep_conv_3x3)+")
+    assert FORMATS["darts"].ours(FORMATS["darts"].theirs(ours)) == ours
+
+
+AMOEBANET = (
+    "Genotype(normal=[('avg_pool_3x3', 0), ('max_pool_3x3', 1), ('sep_conv_3x3', 0), "
+    "('sep_conv_5x5', 2), ('sep_conv_3x3', 0), ('avg_pool_3x3', 3), ('sep_conv_3x3', 1), "
+    "('skip_connect', 1), ('skip_connect', 0), ('avg_pool_3x3', 1)], normal_concat=[4, 5, 6], "
+    "reduce=[('avg_pool_3x3', 0), ('sep_conv_3x3', 1), ('max_pool_3x3', 0), ('sep_conv_7x7', 2), "
+    "('sep_conv_7x7', 0), ('avg_pool_3x3', 1), ('max_pool_3x3', 0), ('max_pool_3x3', 1), "
+    "('conv_7x1_1x7', 0), ('sep_conv_3x3', 5)], reduce_concat=[3, 4, 6])"
+)
+
+
+def test_cells_of_blocks_concatenate_what_no_node_takes() -> None:
+    blocks = FORMATS["darts-blocks"]
+    assert blocks.theirs(blocks.ours(AMOEBANET)) == AMOEBANET
+    with pytest.raises(ArchError) as caught:
+        blocks.ours(AMOEBANET.replace("[4, 5, 6]", "[3, 5, 6]"))
+    assert caught.value.diagnostics[0].code == "E0643"
+    with pytest.raises(ArchError) as caught:
+        FORMATS["darts"].ours(AMOEBANET)
+    assert caught.value.diagnostics[0].span is not None
+
+
+# --- every format ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "space"), FORMS)
 def test_samples_come_back(name: str, space: str) -> None:
     """What the format can say of random architectures comes back; most of them it can say."""
-    form, rng, said = FORMATS[name], Random(0), 0
-    view = LIBRARY.find(form.example_space(space)).space
-    for _ in range(SAMPLES):
-        ours = view.sample(rng).text
-        try:
-            theirs = form.theirs(ours)
-        except ArchError as refused:
-            assert refused.diagnostics[0].code == "E0643"
-            continue
-        said += 1
-        assert view.parse(form.ours(theirs, view.program.genotype)).text == ours
-    assert said >= SAMPLES // 2
+    assert round_trips(name, space, SAMPLES) >= SAMPLES // 2
 
 
 @pytest.mark.parametrize(("name", "space"), FORMS)
 def test_broken_texts_are_answered_with_a_place(name: str, space: str) -> None:
-    """A text with a character lost, doubled or changed is read, or refused at a place in it."""
-    form, rng = FORMATS[name], Random(1)
-    view = LIBRARY.find(form.example_space(space)).space
-    for _ in range(BROKEN):
-        theirs = broken(form, view, rng)
-        try:
-            view.parse(form.ours(theirs, view.program.genotype))
-        except ArchError as refused:
-            finding = refused.diagnostics[0]
-            assert finding.span is not None, theirs
-            assert finding.found or finding.expected, theirs
-
-
-def broken(form: Format, view: SearchSpace, rng: Random) -> str:
-    """Their text for some architecture, with one character wrong."""
-    while True:
-        try:
-            text = form.theirs(view.sample(rng).text)
-        except ArchError:
-            continue
-        at = rng.randrange(len(text))
-        other = rng.choice(["", text[at] * 2, rng.choice("0123456789(),[]'|~+ x\u00e9\x00")])
-        return text[:at] + other + text[at + 1 :]
+    refuse_broken(name, space, BROKEN)
 
 
 def test_a_format_has_its_spaces() -> None:

@@ -129,6 +129,51 @@ def test_msdnet_is_the_released_one(parameters: dict[str, Static], params: int, 
     assert (spent.params, spent.macs) == (params, macs)
 
 
+UNITS = ("shuffle_3x3", "shuffle_5x5", "shuffle_7x7", "xception")
+SPOS_FOUND = "0 0 3 1 1 1 0 0 2 0 2 1 1 0 2 0 2 1 3 2"
+
+
+def spos(blocks: str) -> tuple[int, int]:
+    """Parameters and MACs of a path trained on its own, whose batch norms have weights."""
+    space = shipped("spos_shufflenet", affine=True)
+    entries = "; ".join(UNITS[int(block)] for block in blocks.split())
+    spent = cost(space.resolve(space.parse(f"spos_shufflenet(affine=yes)/layer[{entries}]")))
+    return spent.params, spent.macs
+
+
+def test_spos_supernet() -> None:
+    space = shipped("spos_shufflenet")
+    assert space.size == 4**20
+    assert cost(space.program).params == 8_388_176
+
+
+@pytest.mark.parametrize(
+    ("unit", "params"), [(0, 3_154_880), (1, 3_211_968), (2, 3_297_600), (3, 3_870_816)]
+)
+def test_spos_paths_of_one_unit(unit: int, params: int) -> None:
+    assert spos(" ".join([str(unit)] * 20))[0] == params
+
+
+def test_spos_found_path() -> None:
+    assert spos(SPOS_FOUND) == (3_345_088, 318_729_024)
+
+
+MNASNET = ((3, 3, 3), (3, 5, 3), (3, 5, 6), (2, 3, 6), (4, 5, 6), (1, 3, 6))
+"""mnasnet1_0 of torchvision: the layers of each stage, their kernel and expansion."""
+
+
+def test_mnasnet_is_in_mbconv() -> None:
+    space = shipped("mbconv")
+    layers = "; ".join(
+        f"{k} {expansion} no" + (" yes" if layer else "")
+        for count, k, expansion in MNASNET
+        for layer in range(count)
+    )
+    depths = "; ".join(str(count) for count, _, _ in MNASNET)
+    spent = cost(space.resolve(space.parse(f"mbconv/network[{depths}]/layer[{layers}]")))
+    assert (spent.params, spent.macs) == (4_383_312, 314_415_872)
+
+
 def test_sizes() -> None:
     assert shipped("metaformer_nas").size == 96
     assert shipped("metaformer_nas", nodes=7).size == 92_160

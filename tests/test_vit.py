@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 import torch
 from torch import Tensor, nn
 from torchvision.models import VisionTransformer
 
+from archdsl.formats import LIBRARIES
+from archdsl.formats.weights import assign
 from archdsl.load import load_network
 from tests.shipped import shipped
-
-# Ours -> torchvision's, name by name; every tensor has the same shape on both sides.
-RENAMED = (
-    (r"^embedding\.0\.", "conv_proj."),
-    (r"^embedding\.2\.token$", "class_token"),
-    (r"^embedding\.3\.positions$", "encoder.pos_embedding"),
-    (r"^encoder\.(\d+)\.", r"encoder.layers.encoder_layer_\1."),
-    (r"\.norm([12])\.", r".ln_\1."),
-    (r"\.attention\.qkv\.", ".self_attention.in_proj_"),
-    (r"\.attention\.out\.", ".self_attention.out_proj."),
-    (r"\.fc1\.", ".0."),
-    (r"\.fc2\.", ".3."),
-    (r"^norm\.", "encoder.ln."),
-    (r"^linear\.", "heads.head."),
-)
-
-
-def theirs(name: str) -> str:
-    for pattern, other in RENAMED:
-        name = re.sub(pattern, other, name)
-    return name
 
 
 def pair(depth: int) -> tuple[nn.Module, nn.Module]:
@@ -41,9 +20,12 @@ def pair(depth: int) -> tuple[nn.Module, nn.Module]:
     nn.init.normal_(reference.heads.head.weight, std=0.02)  # it starts at zero, which hides all
     state = reference.state_dict()
     ours = load_network(shipped("vit_b_16", depth=depth).program)
-    copied = {name: state.pop(theirs(name)) for name in ours.state_dict()}
-    assert not state
-    ours.load_state_dict(copied)
+    shapes = [
+        {name: tuple(t.shape) for name, t in each.items()} for each in (state, ours.state_dict())
+    ]
+    sources = assign(LIBRARIES["torchvision"].spaces["vit_b_16"], *shapes, "state")
+    assert all(shapes[0][theirs] == shapes[1][name] for name, theirs in sources.items())
+    ours.load_state_dict({name: state[theirs] for name, theirs in sources.items()})
     return reference, ours
 
 

@@ -28,9 +28,13 @@ def name_guards(emitter: Emitter, steps: Sequence[Step]) -> list[str]:
         need = emitter.plan.needs[step.out]
         if need in emitter.guards:
             continue
-        formula = emitter.plan.guard(step, emitter.guards)
         same = [s for s in guarded if emitter.plan.needs[s.out] == need]
         label = next((s.label for s in reversed(same) if s.label), "")
+        single = emitter.plan.diagrams.single(need)
+        if single is not None and not label:
+            emitter.guards[need] = single  # short enough to be said each time
+            continue
+        formula = emitter.plan.guard(step, emitter.guards)
         name = emitter.fresh(emitter.safe(f"live_{label}") if label else "live")
         emitter.reserved.add(name)
         atom = live_atom(name)

@@ -12,6 +12,7 @@ from archdsl.codegen.functions import function_emitter
 from archdsl.codegen.literals import docstring, in_docstring, literal, paragraphs, sentence
 from archdsl.codegen.modules import Kept, Made, New, Several, Slot
 from archdsl.codegen.naming import IMPORTED, Taken, camel, stem
+from archdsl.codegen.series import runs
 from archdsl.codegen.steps import Chain, Leaf, Part, Step, Unit, Use
 from archdsl.codegen.told import parameter
 from archdsl.codegen.types import Types
@@ -207,18 +208,16 @@ def _arguments(slots: Sequence[Slot], texts: Iterator[str]) -> Iterator[str]:
 
 
 def _several(of: str, written: Sequence[str]) -> str:
-    """`nn.Sequential(a, b)`, with a comprehension for members that repeat."""
-    runs: list[tuple[str, int]] = []
-    for text in written:
-        if runs and runs[-1][0] == text:
-            runs[-1] = (text, runs[-1][1] + 1)
-        else:
-            runs.append((text, 1))
-    if len(runs) == 1 and runs[0][1] > 1:
-        text, count = runs[0]
-        inner = f"{text} for _ in range({count})"
+    """`nn.Sequential(a, b)`, with comprehensions for members that repeat or count up."""
+    found = runs(written)
+    if len(found) == 1 and found[0][1] > 1:
+        text, count, variable = found[0]
+        inner = f"{text} for {variable} in range({count})"
         return f"{of}(*({inner}))" if of == "nn.Sequential" else f"{of}({inner})"
-    members = [f"*({text} for _ in range({count}))" if count > 1 else text for text, count in runs]
+    members = [
+        f"*({text} for {variable} in range({count}))" if count > 1 else text
+        for text, count, variable in found
+    ]
     tail = "," if len(members) > 1 else ""
     inner = f"{join(members)}{tail}"
     return f"{of}({inner})" if of == "nn.Sequential" else f"{of}([{inner}])"

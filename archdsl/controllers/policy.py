@@ -7,7 +7,7 @@ embedding, one linear for each decision, logits / 5.0, then 2.5 tanh.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +18,10 @@ from archdsl.ir.scopes import Decision
 from archdsl.space.view import SearchSpace
 
 Taken = tuple[int, ...]
+
+
+CLOSED = -1e9
+"""The logit of what cannot be taken: its probability is zero, and so is its share of entropy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -78,7 +82,7 @@ class Policy(nn.Module):
                 choices.append(tuple(range(len(decision.hole.labels))))
                 continue
             hidden = self.cell(token, hidden)
-            sets = self._sets(index, decision, hidden[0])
+            sets = self._sets(index, decision, hidden[0], self.space.open_to(index, choices))
             taken = choose(index, sets)
             choices.append(taken)
             log_probability[index] = sets.log_probability(taken)
@@ -96,10 +100,19 @@ class Policy(nn.Module):
         zero = torch.zeros(self.cell.hidden_size)
         return zero, zero
 
-    def _sets(self, index: int, decision: Decision, hidden: Tensor) -> Subsets:
-        """The tempered distribution: no logit leaves (-2.5, 2.5), so nothing dies out early."""
-        logits = self.heads[index](hidden) / self.temperature
-        return Subsets(self.tanh * torch.tanh(logits), decision.hole.quantity, decision.hole.count)
+    def _sets(
+        self, index: int, decision: Decision, hidden: Tensor, allowed: Sequence[int]
+    ) -> Subsets:
+        """The tempered distribution: no logit leaves (-2.5, 2.5), so nothing dies out early.
+
+        What earlier decisions rule out has no probability.
+        """
+        logits = self.tanh * torch.tanh(self.heads[index](hidden) / self.temperature)
+        if len(allowed) < len(logits):
+            closed = torch.ones(len(logits), dtype=torch.bool)
+            closed[list(allowed)] = False
+            logits = logits.masked_fill(closed, CLOSED)
+        return Subsets(logits, decision.hole.quantity, decision.hole.count)
 
     def _embed(self, index: int, taken: Taken) -> Tensor:
         rows = torch.tensor([self.offsets[index] + i for i in taken], dtype=torch.long)

@@ -7,12 +7,24 @@ check. What one side cannot say is refused with the reason, never approximated.
 
 from __future__ import annotations
 
-from archdsl.formats import darts, enas, glit, metaformer_nas, nas_bench_201, ofa, spos, timm
+from archdsl.formats import (
+    autoformer,
+    darts,
+    enas,
+    glit,
+    metaformer_nas,
+    nas_bench_101,
+    nas_bench_201,
+    ofa,
+    spos,
+    timm,
+)
 from archdsl.formats.base import Format
 from archdsl.formats.weights import Library
 from archdsl.formats.weights_timm import TIMM
 from archdsl.formats.weights_torchvision import TORCHVISION
 
+AUTOFORMER = ("autoformer_tiny", "autoformer_small", "autoformer_base")
 DARTS = ("darts_cifar", "darts_imagenet", "darts_search")
 
 FORMATS: dict[str, Format] = {
@@ -64,6 +76,30 @@ FORMATS: dict[str, Format] = {
         spaces=("rnn_enas",),
         read=enas.read_recurrent,
         write=enas.write_recurrent,
+    ),
+    "enas-macro": Format(
+        about="ENAS's layers: 0 3 0 0 1 0 2 0 0 1 ...",
+        spaces=("enas_macro",),
+        read=enas.read_macro,
+        write=enas.write_macro,
+    ),
+    "nb101": Format(
+        about="NAS-Bench-101: ([[0, 1, ...], ...], ['input', 'conv3x3-bn-relu', ..., 'output'])",
+        spaces=("nas_bench_101",),
+        read=nas_bench_101.read,
+        write=nas_bench_101.write,
+    ),
+    "autoformer": Format(
+        about="AutoFormer: RETRAIN: {MLP_RATIO: [3.5, ...], NUM_HEADS: [...], DEPTH: 13, ...}",
+        spaces=AUTOFORMER,
+        read=autoformer.read,
+        write=autoformer.write,
+    ),
+    "nni-autoformer": Format(
+        about="NNI's AutoFormer: {'embed_dim': 192, 'depth': 13, 'mlp_ratio_0': 3.5, ...}",
+        spaces=AUTOFORMER,
+        read=autoformer.read_nni,
+        write=autoformer.write_nni,
     ),
     "ofa": Format(
         about='Once-for-All: {"ks": [3, 5, ...], "e": [6, 4, ...], "d": [4, 3, ...]}',

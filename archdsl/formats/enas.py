@@ -1,6 +1,7 @@
 """ENAS's fixed architectures: integers with blanks between them.
 
     micro       0 2 0 0  0 4 0 1  ...     (source, operation) twice for each block, both cells
+    macro       0  3 0  0 1 0  ...        a layer's operation, then whether it takes each before
     recurrent   0  0 0  1 1  2 1  ...     an activation, then (source, activation) for each node
 
 Pham et al., "Efficient Neural Architecture Search via Parameter Sharing", and its code.
@@ -18,7 +19,12 @@ BLOCKS = 5
 INPUTS = 2
 OPERATIONS = ("sep_conv_3x3", "sep_conv_5x5", "avg_pool_3x3", "max_pool_3x3", "skip_connect")
 
+NETWORK = "network"
+LAYERS = 12
+BRANCHES = ("conv3", "sep3", "conv5", "sep5", "avg", "max")
+
 STEP = "step"
+NODES = 12
 ACTIVATIONS = ("tanh", "relu", "identity", "sigmoid")
 
 BLANKS = re.compile(r"[ \t\n]*")
@@ -97,18 +103,15 @@ def read_recurrent(text: str, space: str) -> str:
     while numbers.more:
         source = numbers.take(len(nodes), f"the source of node {len(nodes)}")
         nodes.append(f"{source}({_activation(numbers, len(nodes))})")
-    return f"{_sized(space, len(nodes))}/{STEP}[{'; '.join(nodes)}]"
+    return f"{_sized(space, 'nodes', len(nodes), NODES)}/{STEP}[{'; '.join(nodes)}]"
 
 
 def _activation(numbers: Numbers, node: int) -> str:
     return ACTIVATIONS[numbers.take(len(ACTIVATIONS), f"the activation of node {node}")]
 
 
-NODES = 12
-
-
-def _sized(space: str, nodes: int) -> str:
-    return space if "(" in space or nodes == NODES else f"{space}(nodes={nodes})"
+def _sized(space: str, name: str, count: int, usual: int) -> str:
+    return space if "(" in space or count == usual else f"{space}({name}={count})"
 
 
 def write_recurrent(ours: Ours) -> str:
@@ -123,3 +126,26 @@ def _recurrent(ours: Ours) -> Iterator[int]:
             yield int(pick.label)
             pick = ours.one(pick.inner[0])
         yield ACTIVATIONS.index(pick.label)
+
+
+def read_macro(text: str, space: str) -> str:
+    """Our string for the integers of all layers. Raises ArchError: E0640, E0642."""
+    numbers = Numbers(text, "<enas>", "the integers of ENAS's layers")
+    layers: list[str] = []
+    while numbers.more or not layers:
+        layer = len(layers)
+        branch = BRANCHES[numbers.take(len(BRANCHES), f"the operation of layer {layer}")]
+        skips = [numbers.take(2, f"a skip of layer {layer}, 0 or 1") for _ in range(layer)]
+        taken = "+".join(str(i) for i, skip in enumerate(skips) if skip) or "-"
+        layers.append(f"{branch} {taken}" if layer else branch)
+    return f"{_sized(space, 'layers', len(layers), LAYERS)}/{NETWORK}[{'; '.join(layers)}]"
+
+
+def write_macro(ours: Ours) -> str:
+    """The integers for one of ours."""
+    numbers: list[int] = []
+    for layer, (branch, *skips) in enumerate(ours.entries(NETWORK)):
+        numbers.append(BRANCHES.index(ours.one(branch).label))
+        taken = {int(pick.label) for picks in skips for pick in picks.picks}
+        numbers += [int(source in taken) for source in range(layer)]
+    return " ".join(map(str, numbers))

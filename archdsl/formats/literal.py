@@ -8,6 +8,7 @@ named constructor (`Genotype(...)`) are taken over.
 from __future__ import annotations
 
 import ast
+import warnings
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -72,7 +73,9 @@ def read_python(text: str, name: str, what: str) -> Value:
     """
     source = _source(text, name, what)
     try:
-        tree = ast.parse(source.text, mode="eval")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)  # of `1or 2`: it is refused anyway
+            tree = ast.parse(source.text, mode="eval")
     except SyntaxError as problem:
         lines = _Lines(source)
         start = lines.offset(problem.lineno or 1, max((problem.offset or 1) - 1, 0), bytes_=False)

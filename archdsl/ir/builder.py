@@ -312,7 +312,14 @@ class Builder:
             draft.label = label
 
     def register(
-        self, quantity: Quantity, count: int, labels: tuple[str, ...], base: str, span: Span
+        self,
+        quantity: Quantity,
+        count: int,
+        labels: tuple[str, ...],
+        base: str,
+        span: Span,
+        governor: str = "",
+        allowed: tuple[tuple[int, ...], ...] = (),
     ) -> str:
         """A new hole at this position; its key until the module is finished.
 
@@ -338,6 +345,8 @@ class Builder:
             under=formula_of(at.written),
             parent=at.written[-1] if at.written else None,
             entry=self.entry,
+            governor=governor,
+            allowed=allowed,
             span=span,
         )
         indices = tuple(i for step in at.prefix for i in step.indices) + at.indices
@@ -347,7 +356,7 @@ class Builder:
 
     def _again(self, key: str, labels: tuple[str, ...], span: Span) -> str:
         """A hole met again for another case; in tied frames it is the same one too."""
-        known = self.hole_drafts[int(key[1:])].hole
+        known = self.hole(key)
         for depth in range(1, len(self.at.prefix) + 1):
             self.holed.add(self.at.prefix[:depth])
         if known.labels == labels:
@@ -360,6 +369,10 @@ class Builder:
             expected="the same alternatives in every case",
             hint="write the hole inside the alternatives of the other, once in each",
         )
+
+    def hole(self, key: str) -> Hole:
+        """A registered hole."""
+        return self.hole_drafts[int(key[1:])].hole
 
     def sets(self) -> frozenset[str]:
         """The holes that may take nothing."""

@@ -37,6 +37,7 @@ def finish(builder: Builder, outputs: Sequence[Tensor], **attributes: object) ->
                 draft.hole,
                 name=renamed[draft.hole.name],
                 under=rename(draft.hole.under, renamed),
+                governor=renamed[draft.hole.governor] if draft.hole.governor else "",
                 parent=(renamed[draft.hole.parent[0]], draft.hole.parent[1])
                 if draft.hole.parent
                 else None,

@@ -156,6 +156,8 @@ class Hole:
     the alternatives that must be taken for the hole to exist. `entry`: the statement (turn)
     of an architecture string that it belongs to, counted within its module. `parent`: the
     hole inside whose alternatives it is written, by name, with the alternatives' indices.
+    `governor`: an earlier hole on which its alternatives depend (`{level[l-1]..3}`); `allowed[a]`
+    are those that may be taken where the governor takes its alternative a.
     """
 
     name: str
@@ -165,6 +167,8 @@ class Hole:
     under: Formula = ALWAYS
     parent: tuple[str, tuple[int, ...]] | None = None
     entry: int = 0
+    governor: str = ""
+    allowed: tuple[tuple[int, ...], ...] = ()
     span: Span | None = field(default=None, compare=False, repr=False)
 
 

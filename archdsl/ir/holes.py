@@ -58,6 +58,8 @@ class Holes:
 
     def of_values(self, hole: tree.Hole, names: Names) -> Value:
         """`{n[j] -> edge for j in 1..3}`, `{3 | 5}`, `2 of {...}`: alternatives are values."""
+        if governed := self.work.guards.of_range(hole, names):
+            return governed
         alternatives = self._alternatives(hole, names)
         key = self._register(hole, alternatives, self._value_stem(hole, alternatives))
         cases: list[tuple[int, Value]] = []

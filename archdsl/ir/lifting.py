@@ -94,9 +94,35 @@ class Lifter:
                 return self._choose(hole, cases)
         elif isinstance(first, Series):
             return self._together(hole, cases, first)
+        elif isinstance(first, Varying):
+            return self._turned(hole, cases, first.hole) or Varying(hole, tuple(cases))
         elif is_number(first) and all(is_number(v) and v == first for v in values):
             return first
         return Varying(hole, tuple(cases))
+
+    def _turned(self, hole: str, cases: Sequence[tuple[int, Value]], inner: str) -> Value | None:
+        """Cases that all vary with one inner hole, by that hole alone, where types allow it.
+
+        Maps of several sizes that are brought to the size of the next level vary with the next
+        level only.
+        """
+        columns: dict[int, list[tuple[int, Tensor]]] = {}
+        for number, value in cases:
+            if not isinstance(value, Varying) or value.hole != inner:
+                return None
+            for alternative, tensor in value.cases:
+                if not isinstance(tensor, Tensor):
+                    return None
+                columns.setdefault(alternative, []).append((number, tensor))
+        for column in columns.values():
+            if len({self.builder.type_of(tensor) for _, tensor in column}) > 1:
+                return None
+        turned: list[tuple[int, Value]] = []
+        for alternative in sorted(columns):
+            label = self.labels[inner][alternative]
+            with self.builder.case(inner, alternative, label, len(columns)):
+                turned.append((alternative, self.collapse(hole, columns[alternative])))
+        return self.collapse(inner, turned)
 
     def _together(self, hole: str, cases: Sequence[tuple[int, Value]], first: Series) -> Value:
         """Several results in every case: each of them joined on its own."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from archdsl.ir.apply import Applier
 from archdsl.ir.builder import Builder
 from archdsl.ir.evaluate import Evaluator
+from archdsl.ir.guards import Guards
 from archdsl.ir.holes import Holes
 from archdsl.ir.joining import Joiner
 from archdsl.ir.lifting import Lifter
@@ -27,6 +28,7 @@ class Work:
     evaluator: Evaluator = field(init=False)
     applier: Applier = field(init=False)
     holes: Holes = field(init=False)
+    guards: Guards = field(init=False)
     joiner: Joiner = field(init=False)
     uses: Uses = field(init=False)
 
@@ -35,5 +37,6 @@ class Work:
         self.evaluator = Evaluator(self)
         self.applier = Applier(self)
         self.holes = Holes(self)
+        self.guards = Guards(self)
         self.joiner = Joiner(self)
         self.uses = Uses(self)

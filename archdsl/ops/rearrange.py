@@ -48,10 +48,6 @@ class Crop(Operation):
         return Traits(linear=True, affine=True, zero=True, per_channel=True, per_position=whole)
 
 
-MOST_PARTS = 4
-"""Up to so many equal parts are written as parts, not as numbers of channels."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channels(Operation):
     """The channels from `first` up to, not including, `last`, every `step`-th of them.
@@ -94,18 +90,11 @@ class Channels(Operation):
         if selected == ":":
             return Code(expression="{0}")
         axis = 2 if len(inputs[0].shape) == 2 else 1
-        if part := self._part(inputs[0]):
+        size = self.infer(inputs).channels
+        if self.step == 1 and 2 * size == inputs[0].channels and self.first in (0, size):
             # So written, layers of other widths read the same and share one class.
-            return Code(expression=f"{{0}}.chunk({part[1]}, dim={axis})[{part[0]}]")
+            return Code(expression=f"{{0}}.chunk(2, dim={axis})[{self.first // size}]")
         return Code(expression=f"{{0}}[{':, ' * axis}{selected}]")
-
-    def _part(self, value: TensorType) -> tuple[int, int] | None:
-        """Which of how many equal parts this is: the second of two. None for other slices."""
-        size = self.infer((value,)).channels
-        parts, rest = divmod(value.channels, size)
-        if self.step > 1 or rest or parts > MOST_PARTS or self.first % size:
-            return None
-        return self.first // size, parts
 
     def traits(self, inputs: Types) -> Traits:
         whole = self.infer(inputs) == inputs[0]

@@ -27,12 +27,17 @@ def tidy(graph: Graph, before: Graph) -> Rewrite:
     if not graph.frames:
         return Rewrite(graph=graph)
     renaming, now, then = _Renaming(graph), _Parts(graph), _Parts(before)
-    for prefix in sorted(graph.frames, key=len):
-        if now.shape(prefix) == then.shape(prefix):
-            continue
-        sequence = graph.frames[prefix].kind is FrameKind.SEQUENCE
-        order = now.chain(prefix) if sequence else None
-        if order is not None:
+    orders = {
+        prefix: now.chain(prefix) if frame.kind is FrameKind.SEQUENCE else None
+        for prefix, frame in graph.frames.items()
+        if now.shape(prefix) != then.shape(prefix)
+    }
+    for prefix in sorted(orders, key=len):
+        order = orders[prefix]
+        if order is not None and all(
+            orders.get((*prefix, name), order) is not None or now.holds_one((*prefix, name))
+            for name in order
+        ):
             renaming.number(prefix, order)
         else:
             renaming.dissolve(prefix)
@@ -67,6 +72,11 @@ class _Parts:
                 self.readers[argument].append(position)
         for output in graph.outputs:
             self.readers[output].append(OUTSIDE)
+
+    def holds_one(self, prefix: Path) -> bool:
+        """Whether a frame holds one member, which can go by the frame's own name."""
+        members = {self.graph.nodes[p].path[len(prefix)] for p in self.inside.get(prefix, ())}
+        return len(members) == 1
 
     def shape(self, prefix: Path) -> tuple[object, ...]:
         """What is in a frame, how it hangs together, and what is read from outside."""
@@ -142,6 +152,9 @@ class _Renaming:
         now = self.frames.pop(prefix)
         self._leave(prefix)
         moved: dict[str, str] = {}
+        outer = self.graph.frames.get(prefix[:-1])
+        if outer is not None and outer.kind is FrameKind.SEQUENCE and prefix[:-1] in self.frames:
+            moved = {new[len(now)]: now[-1] for _, _, new in self._inside(prefix)}  # only one
         for table, old, new in self._inside(prefix):
             child = new[len(now)]
             if child not in moved:

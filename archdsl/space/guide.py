@@ -33,7 +33,7 @@ Way = TypeVar("Way")
 
 
 class Unguided(Exception):
-    """A decision with too many takes to weigh each."""
+    """A decision with too many takes to weigh each, or with some that another one closes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,9 @@ class Guide:
     # --- counting ------------------------------------------------------------------------------
 
     def _takes(self, i: int) -> list[tuple[Taken, int]]:
-        values = self.forest.values(i)
+        if self.forest.places[i].governor >= 0:
+            raise Unguided
+        values = self.forest.values(i, self.forest.empty())
         if values.total > MAX_TAKES:
             raise Unguided
         return [(t, self.number(i, t)) for t, _ in map(values.find, range(values.total))]

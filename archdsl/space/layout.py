@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.graph import Program, Static
-from archdsl.ir.scopes import Decision, Scope, decisions
+from archdsl.ir.scopes import Decision, Scope, decisions, qualify
 from archdsl.space.forest import Forest, Partial, Place
 from archdsl.syntax.numbers import number_text
 from archdsl.syntax.printer import print_genotype
@@ -77,6 +77,7 @@ class Layout:
         position = {decision.key: i for i, decision in enumerate(ordered)}
         self.decisions = tuple(ordered)
         self.forest = Forest(_place(decision, position) for decision in ordered)
+        self.governed = tuple(i for i, p in enumerate(self.forest.places) if p.governor >= 0)
         inner = _inner_of(ordered, self.forest)
         self.slots = tuple(
             _slot(i, decision, self.forest.places[i], inner[i])
@@ -100,6 +101,15 @@ class Layout:
         ) and all(
             (choices[i] is not None) is (i in entry.slots or self.forest.exists(i, choices))
             for i in range(entry.start, entry.stop)
+        )
+
+    def obeys(self, choices: Partial) -> bool:
+        """Whether every decision takes what its governor, if it has one, leaves open to it."""
+        forest = self.forest
+        return all(
+            taken is None or forest.allows(i, taken, choices)
+            for i in self.governed
+            for taken in (choices[i],)
         )
 
     def text(self, choices: Partial) -> str:
@@ -215,12 +225,15 @@ def _preorder(tops: Sequence[Decision], inner: Mapping[str, list[Decision]]) -> 
 
 def _place(decision: Decision, position: Mapping[str, int]) -> Place:
     parent, when = decision.parent or ("", ())
+    governor = decision.hole.governor
     return Place(
         quantity=decision.hole.quantity,
         count=decision.hole.count,
         alternatives=len(decision.hole.labels),
         parent=position[parent] if parent else -1,
         when=tuple(sorted(when)),
+        governor=position[qualify(decision.scope.key, governor)] if governor else -1,
+        allowed=decision.hole.allowed,
     )
 
 

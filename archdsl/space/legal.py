@@ -127,7 +127,7 @@ class _Walk:
         """Some choices in a row, and the token that closes them."""
         for i, index in enumerate(slots):
             following = (
-                _first(self.layout.slots[slots[i + 1]]) if i + 1 < len(slots) else (closing,)
+                self._first(self.layout.slots[slots[i + 1]]) if i + 1 < len(slots) else (closing,)
             )
             self._choice(self.layout.slots[index], following)
         self._expect((closing,))
@@ -135,13 +135,13 @@ class _Walk:
     def _choice(self, slot: Slot, following: tuple[str, ...]) -> None:
         taken: list[int] = []
         done: set[int] = set()
-        if self._expect(_first(slot)) == "-":
+        if self._expect(self._first(slot)) == "-":
             self.choices[slot.index] = ()
             return
         self.position -= 1
         while True:
-            options = _after(slot.place, taken)
-            alternative = slot.numbers[self._expect(tuple(slot.labels[i] for i in options))]
+            labels = self._labels(slot, _after(slot.place, taken))
+            alternative = slot.numbers[self._expect(labels)]
             taken.append(alternative)
             self.choices[slot.index] = tuple(taken)
             children = [child for child in slot.inner[alternative] if child not in done]
@@ -151,6 +151,16 @@ class _Walk:
                 self._slots(children, ")")
             if not self._goes_on(slot, taken, following):
                 return
+
+    def _first(self, slot: Slot) -> tuple[str, ...]:
+        """How a choice may begin."""
+        labels = self._labels(slot, _after(slot.place, []))
+        return labels if slot.place.least else ("-", *labels)
+
+    def _labels(self, slot: Slot, alternatives: Sequence[int]) -> tuple[str, ...]:
+        """How those of some alternatives are called that the choices so far leave open."""
+        allowed = self.layout.forest.allowed(slot.index, self.choices)
+        return tuple(slot.labels[i] for i in alternatives if i in allowed)
 
     def _goes_on(self, slot: Slot, taken: list[int], following: tuple[str, ...]) -> bool:
         """Whether another pick is joined with `+`."""
@@ -163,12 +173,6 @@ class _Walk:
             return False
         self.position += 1
         return True
-
-
-def _first(slot: Slot) -> tuple[str, ...]:
-    """How a choice may begin."""
-    labels = tuple(slot.labels[i] for i in _after(slot.place, []))
-    return labels if slot.place.least else ("-", *labels)
 
 
 def _after(place: Place, taken: Sequence[int]) -> range:

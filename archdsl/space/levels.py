@@ -45,29 +45,40 @@ def outer(forest: Forest, choices: Choices, level: int) -> Choices:
 def _count(forest: Forest, choices: Partial, among: Iterable[int]) -> int:
     """The ways to take some decisions, closed under parents, where `choices` leaves them open."""
     below: dict[int, list[int]] = {}
-    totals: dict[int, int] = {}
+    totals: dict[int, tuple[int, ...]] = {}
     for i in reversed(list(among)):
         place = forest.places[i]
-        totals[i] = _ways(forest.places, place, choices[i], below.get(i, []), totals)
-        below.setdefault(place.parent, []).append(i)
-    return prod(totals[i] for i in below.get(-1, []))
+        governed = place.governor >= 0
+        every = tuple(range(place.alternatives))
+        totals[i] = tuple(
+            _ways(forest.places, i, allowed, choices[i], below.get(i, []), totals)
+            for allowed in (place.allowed if governed else (every,))
+        )
+        below.setdefault(place.governor if governed else place.parent, []).append(i)
+    return prod(totals[i][0] for i in below.get(-1, []))
 
 
 def _ways(
     places: Sequence[Place],
-    place: Place,
+    i: int,
+    allowed: Sequence[int],
     taken: Taken | None,
     children: Sequence[int],
-    totals: dict[int, int],
+    totals: dict[int, tuple[int, ...]],
 ) -> int:
-    """The ways to take one decision, each with all the ways of what it opens."""
-    if taken is not None:
-        return prod(totals[child] for child in children if set(places[child].when) & set(taken))
-    weights, shared = [1] * place.alternatives, []
+    """The ways to take one decision, each with all the ways of what it opens.
+
+    `totals` of a governed decision have one number for each alternative of its governor.
+    """
+    weights, shared = [int(a in allowed) for a in range(places[i].alternatives)], []
     for child in children:
         when = places[child].when
-        if len(when) == 1:
-            weights[when[0]] *= totals[child]
+        if places[child].governor >= 0:
+            weights = [w * total for w, total in zip(weights, totals[child], strict=True)]
+        elif len(when) == 1:
+            weights[when[0]] *= totals[child][0]
         else:
-            shared.append((when, totals[child]))
-    return place.takes(weights, shared).total
+            shared.append((when, totals[child][0]))
+    if taken is None:
+        return places[i].takes(weights, shared).total
+    return prod(weights[a] for a in taken) * prod(n for when, n in shared if set(when) & set(taken))

@@ -39,7 +39,8 @@ class QuickReader:
         if not (text.startswith(self._start) and text.endswith("]")):
             return () if text == self._layout.head and not self._always else None
         parts = text[start:-1].split("]/")
-        return self._fixed_groups(parts) if self._fixed else self._groups(parts)
+        found = self._fixed_groups(parts) if self._fixed else self._groups(parts)
+        return found if found is None or self._layout.obeys(found) else None
 
     def _fixed_groups(self, parts: list[str]) -> Choices | None:
         """Where every entry always exists: the choices are the entries', one after another."""

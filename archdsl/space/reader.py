@@ -170,7 +170,7 @@ class _Reader:
         found: dict[int, tree.Pick] = {}
         for pick in written.picks:
             alternative = slot.numbers.get(pick.label)
-            if alternative is None:
+            if alternative is None or alternative not in self._open(slot):
                 self._not_among(slot, pick)
             elif alternative in found:
                 self._report(
@@ -220,14 +220,23 @@ class _Reader:
                 span = pick.inner[-1].span
                 self._choices(children, pick.inner, span, f"{pick.label} of {_subject(slot)}")
 
+    def _open(self, slot: Slot) -> Sequence[int]:
+        """The alternatives that are open, as far as what decides that could be read."""
+        return self.layout.forest.allowed(slot.index, self.choices)
+
     def _not_among(self, slot: Slot, pick: tree.Pick) -> None:
+        labels, hint = [slot.labels[i] for i in self._open(slot)], ""
+        if pick.label in slot.numbers:
+            governor = self.layout.slots[slot.place.governor]
+            (taken,) = self.choices[governor.index] or (0,)
+            hint = f"{_subject(governor)} takes {governor.labels[taken]}"
         self._report(
             "E0618",
-            f"{_subject(slot)} takes {listed(slot.labels)}, found {pick.label}",
+            f"{_subject(slot)} takes {listed(labels)}, found {pick.label}",
             first_part(pick.span, len(pick.label)),
             found=pick.label,
-            expected=listed(slot.labels),
-            hint=similar(pick.label, slot.labels),
+            expected=listed(labels),
+            hint=hint or similar(pick.label, labels),
         )
 
     def _wrong_number(self, slot: Slot, written: tree.Picks) -> None:

@@ -21,7 +21,7 @@ from archdsl.ir.scopes import Decision
 from archdsl.space import legal as prefixes
 from archdsl.space import levels as nested
 from archdsl.space.architecture import Architecture
-from archdsl.space.forest import Choices, Forest, Partial
+from archdsl.space.forest import Choices, Draw, Forest, Partial
 from archdsl.space.guide import Guide
 from archdsl.space.layout import Layout
 from archdsl.space.quick import QuickReader
@@ -81,6 +81,10 @@ class SearchSpace:
     def size(self) -> int:
         """The number of architectures, exact."""
         return self._forest.size
+
+    def open_to(self, index: int, choices: Partial) -> Sequence[int]:
+        """The alternatives that a decision may take, given what the decisions before it take."""
+        return self._forest.allowed(index, choices)
 
     def exists(self, index: int, choices: Partial) -> bool:
         """Whether a decision exists, given what the decisions before it take."""
@@ -148,7 +152,7 @@ class SearchSpace:
             raise fault(
                 "E0623", f"{key} does not exist under the others", found=str(taken), expected="None"
             )
-        if taken is not None and not self._forest.places[i].allows(taken):
+        if taken is not None and not self._forest.allows(i, taken, choices):
             place = self._forest.places[i]
             kind = place.quantity.value.replace("k", str(place.count))
             raise fault(
@@ -254,15 +258,19 @@ class SearchSpace:
             raise self._too_little(f"no neighbour of {architecture.text} is accepted")
         return rng.choice(around)
 
-    def _mutated(self, choices: Choices, rng: Random, draw: Callable[[int], Taken]) -> Choices:
-        movable = [i for i in self.free if choices[i] is not None]
+    def _mutated(self, choices: Choices, rng: Random, draw: Draw) -> Choices:
+        movable = [i for i in self.free if choices[i] is not None and self._moves(i, choices)]
         if not movable:
             return choices
         i = rng.choice(movable)
-        values = self._forest.values(i)
+        values = self._forest.values(i, choices)
         other = rng.randrange(values.total - 1)
         other += other >= values.start(choices[i] or ())
         return self._with(choices, i, values.find(other)[0], draw)
+
+    def _moves(self, i: int, choices: Partial) -> bool:
+        """Whether a decision could be taken otherwise, those before it being as they are."""
+        return len(self._forest.allowed(i, choices)) > 1 or self._forest.places[i].governor < 0
 
     def crossover(self, first: Architecture, second: Architecture, rng: Random) -> Architecture:
         """A child: every decision as in one of the parents, or drawn where neither has it.
@@ -273,9 +281,10 @@ class SearchSpace:
         """
         draw = self._forest.uniform(rng)
 
-        def inherited(i: int) -> Taken:
-            parents = [c for c in (first.choices[i], second.choices[i]) if c is not None]
-            return rng.choice(parents) if parents else draw(i)
+        def inherited(i: int, choices: Partial) -> Taken:
+            given = [c for c in (first.choices[i], second.choices[i]) if c is not None]
+            fitting = [c for c in given if self._forest.allows(i, c, choices)]
+            return rng.choice(fitting) if fitting else draw(i, choices)
 
         for _ in range(FEW_TRIES):
             made = self._made(self._forest.fill(self._forest.empty(), inherited))
@@ -291,13 +300,19 @@ class SearchSpace:
         if child is None or other is None:
             raise self._too_little("neither the parents nor their children are accepted")
         draw = self._forest.uniform(rng)
+
+        def as_other(i: int, choices: Partial) -> Taken:
+            given = other.choices[i]
+            fits = given is not None and self._forest.allows(i, given, choices)
+            return given if fits and given is not None else draw(i, choices)
+
         for i in rng.sample(self.free, len(self.free)):
             taken = other.choices[i]
             if taken is None or child.choices[i] in (None, taken) or rng.random() < 0.5:
                 continue
-            made = self._made(
-                self._with(child.choices, i, taken, lambda j: other.choices[j] or draw(j))
-            )
+            if not self._forest.allows(i, taken, child.choices):
+                continue
+            made = self._made(self._with(child.choices, i, taken, as_other))
             child = made if self.accept(made) else child
         return child
 
@@ -344,15 +359,13 @@ class SearchSpace:
             taken = architecture.choices[i]
             if taken is None:
                 continue
-            values = self._forest.values(i)
+            values = self._forest.values(i, architecture.choices)
             for n in range(values.total):
                 other = values.find(n)[0]
                 if other != taken:
                     yield self._made(self._with(architecture.choices, i, other, self._forest.least))
 
-    def _with(
-        self, choices: Choices, i: int, taken: Taken, missing: Callable[[int], Taken]
-    ) -> Choices:
+    def _with(self, choices: Choices, i: int, taken: Taken, missing: Draw) -> Choices:
         return self._forest.fill((*choices[:i], taken, *choices[i + 1 :]), missing)
 
     # --- one token at a time -------------------------------------------------------------------

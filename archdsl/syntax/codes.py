@@ -11,6 +11,7 @@ from __future__ import annotations
 from archdsl.syntax.codes_files import FILE_ROWS
 from archdsl.syntax.codes_formats import EDIT_ROWS, FORMAT_ROWS
 from archdsl.syntax.codes_ir import IR_ROWS
+from archdsl.syntax.codes_lint import LINT_ROWS
 from archdsl.syntax.codes_runs import RUN_ROWS
 from archdsl.syntax.codes_space import SPACE_ROWS
 from archdsl.syntax.explanation import row
@@ -270,6 +271,7 @@ ROWS = (
         "mf/mixer[pool]]",
         "mf/mixer[pool]",
     ),
+    *LINT_ROWS,
     *SPACE_ROWS,
     *FORMAT_ROWS,
     *FILE_ROWS,

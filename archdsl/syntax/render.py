@@ -43,10 +43,10 @@ def _line_starts(source: Source) -> tuple[int, ...]:
     return _starts_of(source.text)
 
 
-def render(diagnostic: Diagnostic, color: bool = False) -> str:
+def render(diagnostic: Diagnostic, color: bool = False, kind: str = "error") -> str:
     """The diagnostic in several lines, in the layout of rustc; ANSI colours if asked for."""
     paint = _paint if color else _plain
-    head = paint(RED, f"error[{diagnostic.code}]") + paint(BOLD, f": {shown(diagnostic.message)}")
+    head = paint(RED, f"{kind}[{diagnostic.code}]") + paint(BOLD, f": {shown(diagnostic.message)}")
     lines = [head]
     margin = 1
     if diagnostic.span is not None:

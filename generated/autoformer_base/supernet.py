@@ -245,7 +245,6 @@ class Supernet(nn.Module):
         self.linear = ElasticLinear(624, 1000)
 
     def forward(self, image: Tensor, choice: NetworkChoice) -> Tensor:  # (B, 3, 224, 224)
-        live = choice.number != 14
         x = self.class_token(self.to_tokens(self.conv(image, channels=choice.width)))
         embedding = self.positions(x)
         x = self.encoder[1](self.encoder[0](embedding, choice.encoder[0]), choice.encoder[1])
@@ -255,7 +254,7 @@ class Supernet(nn.Module):
         x = self.encoder[9](self.encoder[8](x, choice.encoder[8]), choice.encoder[9])
         x = self.encoder[11](self.encoder[10](x, choice.encoder[10]), choice.encoder[11])
         x = self.encoder[13](self.encoder[12](x, choice.encoder[12]), choice.encoder[13])
-        if live:
+        if choice.number != 14:
             y = self.encoder[14](x, choice.encoder[14])
         match choice.number:
             case 14:

@@ -245,7 +245,6 @@ class Supernet(nn.Module):
         self.linear = ElasticLinear(240, 1000)
 
     def forward(self, image: Tensor, choice: NetworkChoice) -> Tensor:  # (B, 3, 224, 224)
-        live = choice.number != 12
         x = self.class_token(self.to_tokens(self.conv(image, channels=choice.width)))
         embedding = self.positions(x)
         x = self.encoder[1](self.encoder[0](embedding, choice.encoder[0]), choice.encoder[1])
@@ -254,7 +253,7 @@ class Supernet(nn.Module):
         x = self.encoder[7](self.encoder[6](x, choice.encoder[6]), choice.encoder[7])
         x = self.encoder[9](self.encoder[8](x, choice.encoder[8]), choice.encoder[9])
         x = self.encoder[11](self.encoder[10](x, choice.encoder[10]), choice.encoder[11])
-        if live:
+        if choice.number != 12:
             y = self.encoder[12](x, choice.encoder[12])
         match choice.number:
             case 12:

@@ -372,16 +372,11 @@ class Supernet(nn.Module):
         self.linear = nn.Linear(1280, 1000)
 
     def forward(self, image: Tensor, choice: NetworkChoice) -> Tensor:  # (B, 3, 224, 224)
-        live = choice.depth_5 != 2
-        live2 = choice.depth_4 != 2
-        live3 = choice.depth_3 != 2
-        live4 = choice.depth_2 != 2
-        live5 = choice.depth_1 != 2
         stem_ = self.stem_(image)  # (B, 16, 112, 112)
         x = self.conv1(F.relu(self.norm1(self.dwconv(stem_))))
         first = stem_ + self.norm2(x)
         x = self.layer2_1[0](self.layer1_1(first, choice.layer[0]), choice.layer[1])
-        if live5:
+        if choice.depth_1 != 2:
             y = self.layer2_1[1](x, choice.layer[2])
         match choice.depth_1:
             case 2:
@@ -391,7 +386,7 @@ class Supernet(nn.Module):
             case 4:
                 stage1 = self.layer2_1[2](y, choice.layer[3])
         x = self.layer2_2[0](self.layer1_2(stage1, choice.layer[4]), choice.layer[5])
-        if live4:
+        if choice.depth_2 != 2:
             y = self.layer2_2[1](x, choice.layer[6])
         match choice.depth_2:
             case 2:
@@ -401,7 +396,7 @@ class Supernet(nn.Module):
             case 4:
                 stage2 = self.layer2_2[2](y, choice.layer[7])
         x = self.layer2_3[0](self.layer1_3(stage2, choice.layer[8]), choice.layer[9])
-        if live3:
+        if choice.depth_3 != 2:
             y = self.layer2_3[1](x, choice.layer[10])
         match choice.depth_3:
             case 2:
@@ -411,7 +406,7 @@ class Supernet(nn.Module):
             case 4:
                 stage3 = self.layer2_3[2](y, choice.layer[11])
         x = self.layer2_4[0](self.layer1_4(stage3, choice.layer[12]), choice.layer[13])
-        if live2:
+        if choice.depth_4 != 2:
             y = self.layer2_4[1](x, choice.layer[14])
         match choice.depth_4:
             case 2:
@@ -421,7 +416,7 @@ class Supernet(nn.Module):
             case 4:
                 stage4 = self.layer2_4[2](y, choice.layer[15])
         x = self.layer2_5[0](self.layer1_5(stage4, choice.layer[16]), choice.layer[17])
-        if live:
+        if choice.depth_5 != 2:
             y = self.layer2_5[1](x, choice.layer[18])
         match choice.depth_5:
             case 2:
