@@ -342,7 +342,7 @@ class Builder:
                 hint="decide before the set is formed: n[i] = ... -> {a | b}",
             )
         way = tuple((step.base, step.place, step.indices) for step in at.prefix)
-        place = (way, span.start, at.indices, at.written)
+        place = (way, at.site, span.start, at.indices, at.written)
         if place in self.known_holes:
             return self._again(self.known_holes[place], labels, span)
         key = self.known_holes[place] = f"#{len(self.hole_drafts)}"
@@ -364,7 +364,7 @@ class Builder:
             span=span,
         )
         indices = tuple(i for step in at.prefix for i in step.indices) + at.indices
-        places = (*(p for step in at.prefix for p in step.place), span.start)
+        places = (*(p for step in at.prefix for p in step.place), *at.site, span.start)
         self.hole_drafts.append(HoleDraft(hole, base, places, indices))
         return key
 

@@ -20,8 +20,8 @@ class Position:
     `written` are the alternatives that enclose this place of the text, `under` those and the
     cases of varying values that are being worked out, `varied` the labels of these cases.
     `given` is what else must hold for the work here to be done: a term of a set is there.
-    `turns` is how often the enclosing loops and repetitions come here, `cases` the number of
-    cases worked out side by side.
+    `site` is the application that a rule is worked out for. `turns` is how often the enclosing
+    loops and repetitions come here, `cases` the number of cases worked out side by side.
     """
 
     prefix: Steps = ()
@@ -32,6 +32,7 @@ class Position:
     written: Under = ()
     given: Formula = ALWAYS
     hint: str = ""
+    site: tuple[int, ...] = ()
     turns: int = 1
     cases: int = 1
 
