@@ -340,7 +340,7 @@ class Builder:
         """
         at = self.at
         way = tuple((step.base, step.place, step.indices) for step in at.prefix)
-        place = (way, span.start, at.indices, at.written)
+        place = (way, at.site, span.start, at.indices, at.written)
         if place in self.known_holes:
             return self._again(self.known_holes[place], labels, span)
         key = self.known_holes[place] = f"#{len(self.hole_drafts)}"
@@ -362,7 +362,7 @@ class Builder:
             span=span,
         )
         indices = tuple(i for step in at.prefix for i in step.indices) + at.indices
-        places = (*(p for step in at.prefix for p in step.place), span.start)
+        places = (*(p for step in at.prefix for p in step.place), *at.site, span.start)
         self.hole_drafts.append(HoleDraft(hole, base, places, indices))
         return key
 

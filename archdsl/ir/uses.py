@@ -15,6 +15,7 @@ from archdsl.ir.graph import FrameKind, Static
 from archdsl.ir.invoking import invoked
 from archdsl.ir.joining import JOINS
 from archdsl.ir.paths import Step
+from archdsl.ir.rules import IT
 from archdsl.ir.values import Closure, Names, Tensor, Value, Varying, kind_of
 from archdsl.ops.base import Operation, OperationError
 from archdsl.ops.binding import bind, signature
@@ -124,6 +125,8 @@ class Uses:
         # An operation of several values takes the first from the left of `->`.
         more = (operation.arity or 1) - 1
         others, positional = positional[:more], positional[more:]
+        for rule in self.work.elaborator.rules_for(function.name):
+            self._vary(rule, function, operation, names, (positional, keywords))
 
         def bound(*arguments: Value) -> Operation:
             given = [self._argument(a, function, operation) for a in arguments]
@@ -174,6 +177,33 @@ class Uses:
             expected="a value",
             hint=f"x -> {function.name}(y) takes x and y",
         )
+
+    def _vary(
+        self,
+        rule: tree.Vary,
+        function: tree.Ref | tree.Call,
+        operation: type[Operation],
+        names: Names,
+        given: tuple[list[Value], dict[str, Value]],
+    ) -> None:
+        """Give an application the arguments that a rule makes of those in the text."""
+        positional, keywords = given
+        formals = {parameter.name: i for i, parameter in enumerate(signature(operation))}
+        at = self.work.builder.at
+        for argument in rule.arguments:
+            name = argument.name or ""
+            place = formals[name]
+            known = keywords.get(name, signature(operation)[place].default)
+            if place < len(positional):
+                known = positional[place]
+            bound = {} if known is None else {IT: known}
+            here = replace(at, site=(function.span.start,), hint=name)
+            with self.work.builder.moved(here):
+                value = self.work.evaluator.value(argument.value, names.inside(bound))
+            if place < len(positional):
+                positional[place] = value
+            else:
+                keywords[name] = value
 
     def _no_input(self, name: str, span: tree.Span) -> ArchError:
         return fault(
