@@ -105,14 +105,6 @@ class Builder:
             yield
 
     @contextmanager
-    def turn(self, indices: tuple[str, ...], when: Formula) -> Iterator[None]:
-        """Work on one turn of a comprehension, done only where `when` holds."""
-        at = self.at
-        given = all_of((at.given, when))
-        with self.moved(replace(at, indices=at.indices + indices, given=given)):
-            yield
-
-    @contextmanager
     def framed(self, step: Step | None) -> Iterator[None]:
         """Work below a step; None stays where it is."""
         if step is None:
@@ -262,6 +254,7 @@ class Builder:
                 found=problem.found or ", ".join(str(type_) for type_ in inputs),
                 expected=problem.expected,
                 hint=problem.hint,
+                where=self.choices(),
             ) from None
         for type_ in types:
             if not 0 < type_.elements <= MAX_ELEMENTS or min(type_.shape) < 1:
@@ -271,9 +264,20 @@ class Builder:
                     span,
                     found=str(type_),
                     expected=f"1 to {MAX_ELEMENTS:,} numbers",
+                    where=self.choices(),
                 )
         self.budget.operation(operation, inputs, span)
         return Variant(operation=operation, inputs=inputs, types=types)
+
+    def choices(self) -> str:
+        """The choices under which the work here is done, in words: `under op_1 = large`."""
+        taken = []
+        for key, alternatives in self.at.under:
+            draft = next(draft for draft in self.hole_drafts if draft.hole.name == key)
+            name = "_".join((draft.base, *draft.indices))
+            labels = " or ".join(draft.hole.labels[i] for i in alternatives)
+            taken.append(f"{name} = {labels}")
+        return f"under {' and '.join(dict.fromkeys(taken))}" if taken else ""
 
     def choose(self, hole: str, args: Sequence[Tensor], span: Span | None) -> Tensor:
         if not self.elastic:
@@ -332,15 +336,6 @@ class Builder:
         are decided once for all cases.
         """
         at = self.at
-        if at.given != ALWAYS:
-            raise fault(
-                "E0518",
-                "a hole stands among values that are not always there",
-                span,
-                found="a hole for each value of a set that other holes decide",
-                expected="holes that only enclosing alternatives rule out",
-                hint="decide before the set is formed: n[i] = ... -> {a | b}",
-            )
         way = tuple((step.base, step.place, step.indices) for step in at.prefix)
         place = (way, at.site, span.start, at.indices, at.written)
         if place in self.known_holes:

@@ -218,7 +218,7 @@ class Evaluator:
                     found=f"{argument.name}=",
                 )
             for turn in turns(self.work, call.comprehensions, names):
-                with self.work.builder.turn(turn.indices, turn.when):
+                with self.work.builder.moved(turn.at(self.work.builder.at)):
                     value = self.value(argument.value, turn.names)
                 result.append((turn.present(value, argument.span), argument.span))
         return result

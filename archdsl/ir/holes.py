@@ -113,6 +113,15 @@ class Holes:
                     second.written.span,
                     hint="name them apart: {a = ... | b = ...}",
                 )
+        if self.work.builder.at.given != ALWAYS:
+            raise fault(
+                "E0518",
+                "a hole stands among values that are not always there",
+                hole.span,
+                found="a hole for each value of a set that other holes decide",
+                expected="holes that only enclosing alternatives rule out",
+                hint="decide before the set is formed: n[i] = ... -> {a | b}",
+            )
         if not labels and hole.quantity is not Quantity.ANY:
             raise fault(
                 "E0503",

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from archdsl.ir.drafts import Position
 from archdsl.ir.formula import ALWAYS, Formula, all_of
 from archdsl.ir.values import Family, Names, Series, Tensor, Terms, Value, kind_of
 from archdsl.syntax import tree
@@ -26,6 +27,11 @@ class Turn:
     names: Names
     indices: tuple[str, ...] = ()
     when: Formula = ALWAYS
+
+    def at(self, position: Position) -> Position:
+        """Where the work on this turn stands."""
+        indices = position.indices + self.indices
+        return replace(position, indices=indices, given=all_of((position.given, self.when)))
 
     def present(self, value: Value, span: tree.Span) -> Value:
         """What the turn gave, as a term that is there when the turn is."""

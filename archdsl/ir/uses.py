@@ -108,7 +108,7 @@ class Uses:
         operands = []
         for argument in call.arguments:
             for turn in turns(self.work, call.comprehensions, names):
-                with self.work.builder.turn(turn.indices, turn.when):
+                with self.work.builder.moved(turn.at(self.work.builder.at)):
                     operand = self.work.applier.operand(argument.value, turn.names, value)
                 operands.append((turn.present(operand, argument.span), argument.span))
         return self.work.joiner.join(JOINS[call.name], operands, call.span)
