@@ -98,9 +98,6 @@ class Builder:
     @contextmanager
     def indexed(self, indices: tuple[str, ...]) -> Iterator[None]:
         """Work with further indices behind the present ones."""
-        if not indices:
-            yield
-            return
         with self.moved(replace(self.at, indices=self.at.indices + indices)):
             yield
 
