@@ -67,6 +67,7 @@ def test_heads_do_not_change_the_count_of_an_encoder() -> None:
     assert figures("dasvit", other) == figures("dasvit", DASVIT)
 
 
+@pytest.mark.filterwarnings("ignore:enable_nested_tensor")
 def test_the_evolved_transformer_starts_from_the_transformer() -> None:
     with torch.device("meta"):
         reference = torch.nn.Transformer(512, 8, 6, 6, 2048)

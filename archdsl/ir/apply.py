@@ -168,7 +168,8 @@ class Applier:
         self, function: tree.Binary, names: Names, value: Tensor, step: Step | None
     ) -> Value:
         """`f^k`: k applications in a row, numbered; a hole may decide how many."""
-        times = self.work.lifter.settle(self.work.evaluator.value(function.right, names))
+        with self.work.builder.hinted("depth"):
+            times = self.work.lifter.settle(self.work.evaluator.value(function.right, names))
         base = step or self.work.builder.step(self._stem(function.left, names), function.span)
         tied = isinstance(function.left, tree.Tied)
         with self.work.builder.framed(None if tied else replace(base, frame=FrameKind.SEQUENCE)):
