@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item
+from archdsl.ops.base import Operation
 from archdsl.ops.constants import Identity
 from archdsl.ops.fused import Average, Zeros
 from archdsl.ops.joins import Concat, Mean, Product, Sum
@@ -52,16 +53,27 @@ def _visit(draft: Draft, position: int, zero: set[tuple[int, int]], modules: Mod
         case Apply(Zeros()):
             pass  # what this pass writes for the zeros that something reads
         case Apply(operation):
-            if gives_zero(operation, draft.inputs(position), empty):
-                zero.update((position, i) for i in range(len(node.types)))
-            elif isinstance(operation, Identity):
-                draft.replace(position, args[0])
-            elif isinstance(operation, Sum | Mean | Average):
-                _join(draft, position, empty)
-            elif isinstance(operation, Concat | Product) and len(args) == 1:
-                draft.replace(position, args[0])
+            _simplify(draft, position, operation, empty, zero)
         case _:
             pass
+
+
+def _simplify(
+    draft: Draft,
+    position: int,
+    operation: Operation,
+    empty: tuple[bool, ...],
+    zero: set[tuple[int, int]],
+) -> None:
+    node, args = draft.nodes[position], draft.args(position)
+    if gives_zero(operation, draft.inputs(position), empty):
+        zero.update((position, i) for i in range(len(node.types)))
+    elif isinstance(operation, Identity):
+        draft.replace(position, args[0])
+    elif isinstance(operation, Sum | Mean | Average):
+        _join(draft, position, empty)
+    elif isinstance(operation, Concat | Product) and len(args) == 1:
+        draft.replace(position, args[0])
 
 
 def _pass_through(draft: Draft, position: int, used: Graph) -> None:
