@@ -21,7 +21,7 @@ from archdsl.ir.formula import (
     size_of,
 )
 from archdsl.ir.graph import Apply, Choose, Static
-from archdsl.ir.values import Family, Series, Tensor, Terms, Value, kind_of
+from archdsl.ir.values import Family, Series, Tensor, Terms, Value, Varying, kind_of
 from archdsl.ir.wiring import GRAPHS, graph
 from archdsl.syntax.errors import fault
 from archdsl.syntax.tree import Span
@@ -136,42 +136,26 @@ def _count(arguments: Sequence[Value], span: Span) -> int:
 
 
 def _leaves(arguments: Sequence[Value], builder: Builder, span: Span) -> Terms:
-    """The members of a family that no other member takes, under the decisions made."""
-    if len(arguments) != 1:
+    """The members of a family that no other member takes, under the decisions made.
+
+    With a second argument, those of the first that no member of the second takes.
+    """
+    if len(arguments) not in (1, 2):
         raise fault(
             "E0304",
-            "leaves takes one family",
+            "leaves takes a family, or some values and a family",
             span,
             found=f"{len(arguments)} arguments",
             hint="leaves(n) gives the values n[i] that no other n[j] takes",
         )
-    match arguments[0]:
-        case Family(members):
-            values = list(members.values())
-        case Series(given):
-            values = list(given)
-        case other:
-            raise fault(
-                "E0304",
-                "leaves takes a family",
-                span,
-                found=kind_of(other),
-                expected="a family, bound as n[1] = ..., n[2] = ...",
-            )
-    tensors = [value for value in values if isinstance(value, Tensor)]
-    if len(tensors) != len(values) or not tensors:
-        wrong = next((v for v in values if not isinstance(v, Tensor)), None)
-        raise fault(
-            "E0304",
-            "leaves takes a family of values of one shape each",
-            span,
-            found="no members" if wrong is None else kind_of(wrong),
-        )
+    tensors = _members(arguments[0], span)
     nodes = {tensor.node for tensor in tensors}
+    takers = {node for value in _values(arguments[-1], span) for node in _cases(value)}
     used: dict[int, Formula] = dict.fromkeys(nodes, NEVER)
-    for node in sorted(nodes):
-        for taken, when in takes(builder, node, frozenset(nodes), span).items():
-            used[taken] = any_of((used[taken], when))
+    for node in sorted(takers):
+        for taken, when in takes(builder, node, frozenset(nodes | takers), span).items():
+            if taken in nodes:
+                used[taken] = any_of((used[taken], when))
     return Terms(
         tuple(
             (tensor, negate(used[tensor.node]))
@@ -181,10 +165,53 @@ def _leaves(arguments: Sequence[Value], builder: Builder, span: Span) -> Terms:
     )
 
 
+def _values(value: Value, span: Span) -> list[Value]:
+    """What a family or a series holds, or one value of the network."""
+    match value:
+        case Family(members):
+            return list(members.values())
+        case Series(given):
+            return list(given)
+        case Tensor():
+            return [value]
+        case other:
+            raise fault(
+                "E0304",
+                "leaves takes a family",
+                span,
+                found=kind_of(other),
+                expected="a family, bound as n[1] = ..., n[2] = ...",
+            )
+
+
+def _members(value: Value, span: Span) -> list[Tensor]:
+    """The values of the network, of one shape each, that a value holds."""
+    values = _values(value, span)
+    tensors = [value for value in values if isinstance(value, Tensor)]
+    if len(tensors) != len(values) or not tensors:
+        wrong = next((v for v in values if not isinstance(v, Tensor)), None)
+        raise fault(
+            "E0304",
+            "leaves takes a family of values of one shape each",
+            span,
+            found="no members" if wrong is None else kind_of(wrong),
+        )
+    return tensors
+
+
+def _cases(value: Value) -> Iterator[int]:
+    """The nodes of a value, one for each case where its shape depends on a hole."""
+    if isinstance(value, Varying):
+        for _, case in value.cases:
+            yield from _cases(case)
+    elif isinstance(value, Tensor):
+        yield value.node
+
+
 def takes(builder: Builder, node: int, stop: frozenset[int], span: Span) -> dict[int, Formula]:
     """Which of `stop` the computation of `node` takes directly, and under which decisions."""
     sizes = builder.hole_sizes()
-    needed: dict[int, Formula] = {node: ALWAYS}
+    needed: dict[int, Formula] = {node: builder.drafts[node].under}
     found: dict[int, Formula] = {}
     todo = [-node]  # later nodes first, so that all ways to a node are known when it is met
     spent = 0
