@@ -151,7 +151,7 @@ def test_a_family_uses_its_own_members() -> None:
 def test_leaves_of_some_values_in_a_family() -> None:
     """`n[1]` joins the output only where `n[2]` took `n[0]` instead."""
     body = (
-        "n[0] = x -> relu n[1] = x -> gelu n[2] = {n[0] -> silu | n[1] -> silu} "
+        "n[0] = x -> relu n[1] = x -> gelu n[2] = {a = n[0] -> silu | b = n[1] -> silu} "
         "y = sum(n[2], leaves(n[1], n))"
     )
     space = written(text("", body))

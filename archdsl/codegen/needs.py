@@ -192,11 +192,13 @@ def _regrouped(formula: Formula) -> Formula:
     """
     if not isinstance(formula, Any):
         return formula
-    cases = [term.terms if isinstance(term, All) else (term,) for term in formula.terms]
+    cases: list[tuple[Formula, ...]] = [
+        term.terms if isinstance(term, All) else (term,) for term in formula.terms
+    ]
     common = [part for part in cases[0] if all(part in case for case in cases)]
     if common:
-        rest = any_of(all_of(p for p in case if p not in common) for case in cases)
-        return all_of((*common, _regrouped(rest)))
+        others = any_of(all_of(p for p in case if p not in common) for case in cases)
+        return all_of((*common, _regrouped(others)))
     for position in range(max(map(len, cases))):
         groups: dict[tuple[Formula, ...], list[Formula]] = {}
         for case in cases:
