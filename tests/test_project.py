@@ -43,6 +43,7 @@ LAYERS = (
     Layer(("archdsl.diff",)),
     Layer(("archdsl.show",)),
     Layer(("archdsl.carried",)),
+    Layer(("archdsl.lint",)),
     Layer(("archdsl.library",)),
     Layer(("archdsl.compiler",)),
     Layer(("archdsl.load",)),

@@ -46,7 +46,9 @@ def colored(stream: TextIO | None) -> bool:
     return stream.isatty()
 
 
-def report(error: ArchError, *, as_json: bool = False, before: str = "") -> None:
+def report(
+    error: ArchError, *, as_json: bool = False, before: str = "", kind: str = "error"
+) -> None:
     """Every finding on standard error, rendered with its place, or as lines of JSON."""
     from archdsl.syntax.render import as_json as record
     from archdsl.syntax.render import render
@@ -56,7 +58,7 @@ def report(error: ArchError, *, as_json: bool = False, before: str = "") -> None
         if as_json:
             note(json.dumps(record(diagnostic)))
         else:
-            note(f"{before}{render(diagnostic, color)}\n")
+            note(f"{before}{render(diagnostic, color, kind)}\n")
 
 
 def exit_code(error: ArchError) -> int:

@@ -1,4 +1,4 @@
-"""Commands on text alone: check, fmt, new, spaces, explain."""
+"""Commands on text alone: check, lint, fmt, new, spaces, explain."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from archdsl.syntax.errors import ArchError, fault
 
 if TYPE_CHECKING:
     from archdsl.library import Found
+    from archdsl.space.view import SearchSpace
 
 app = typer.Typer()
 
@@ -83,14 +84,56 @@ def _accepted(session: Session, name: str, found: list[Found]) -> None:
             put(f"{name}: fine{size}" if what == name else f"{name}: fine: {what}{size}")
 
 
-def _refused(session: Session, name: str, error: ArchError) -> None:
+def _refused(session: Session, name: str, error: ArchError, kind: str = "error") -> None:
     """Findings are this command's data, so with `--json` they go to standard output."""
     if session.json:
         from archdsl.syntax.render import as_json
 
         put_json({"name": name, "ok": False, "errors": [as_json(d) for d in error.diagnostics]})
     else:
-        report(error)
+        report(error, kind=kind)
+
+
+# --- lint ------------------------------------------------------------------------------------
+
+
+@command(app)
+def lint(session: Session, named: Several) -> int:
+    """Say what is legal in spaces, and yet hardly meant.
+
+    Values, definitions, parameters and holes that nothing takes, alternatives that are the same,
+    spaces with many equal architectures. A comment `# lint: CODE why` on the line of a finding,
+    or right above it, allows it. Exits with 1 where something is found.
+    """
+    worst = 0
+    for name in named:
+        try:
+            worst = max(worst, _linted(session, name))
+        except ArchError as error:
+            worst = max(worst, exit_code(error))
+            _refused(session, name, error)
+    return worst
+
+
+def _linted(session: Session, name: str) -> int:
+    from archdsl.lint import lint as findings_in
+
+    findings = [one for space in _spaces(session, name) for one in findings_in(space)]
+    if findings:
+        _refused(session, name, ArchError(findings), "warning")
+        return FINDINGS
+    if session.json:
+        put_json({"name": name, "ok": True, "errors": []})
+    elif not session.quiet:
+        put(f"{name}: nothing found")
+    return 0
+
+
+def _spaces(session: Session, name: str) -> Iterator[SearchSpace]:
+    if name == "-" or name.endswith(".arch"):
+        yield from (found.space for found in session.library.spaces_in(Path(name)))
+    else:
+        yield session.library.find(name).space
 
 
 # --- fmt -------------------------------------------------------------------------------------

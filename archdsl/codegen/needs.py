@@ -12,16 +12,23 @@ from typing import TypeAlias
 
 from archdsl.ir.formula import ALWAYS, NEVER, All, Any, Formula, Not, Taken, all_of, any_of, negate
 from archdsl.ir.graph import Hole
-from archdsl.syntax.tree import Quantity
+from archdsl.syntax.tree import Quantity, Span
 
 Diagram: TypeAlias = int
 FALSE: Diagram = 0
 TRUE: Diagram = 1
 LIMIT = 200_000
+"""Nodes of all diagrams of a module."""
+WORK = 2_000_000
+"""Branches looked at for all diagrams of a module: some seconds."""
 
 
 class TooLarge(Exception):
-    """The diagram of a formula would be too large to build."""
+    """The diagram of a formula would be too large to build; `span` is its module's place."""
+
+    def __init__(self, span: Span | None) -> None:
+        super().__init__()
+        self.span = span
 
 
 @dataclass(slots=True)
@@ -29,6 +36,7 @@ class Diagrams:
     """All diagrams over some holes. Equal diagrams have equal numbers."""
 
     holes: Mapping[str, Hole]
+    span: Span | None = None
     named: dict[str, Diagram] = field(default_factory=dict)
     """Atoms that stand for a formula: the named booleans of generated code."""
     _levels: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -36,11 +44,14 @@ class Diagrams:
     _numbers: dict[tuple[int, tuple[Diagram, ...]], Diagram] = field(default_factory=dict)
     _ands: dict[tuple[Diagram, Diagram], Diagram] = field(default_factory=dict)
     _nots: dict[Diagram, Diagram] = field(default_factory=dict)
+    _work: int = 0
 
     def __post_init__(self) -> None:
         self._nodes += [(1 << 30, ()), (1 << 30, ())]
         self._nots |= {FALSE: TRUE, TRUE: FALSE}
-        for hole in self.holes.values():
+        # The last hole first: what a later one takes decides whether an earlier one matters, so
+        # in this order the diagram of a chain of sources need only know where the chain stands.
+        for hole in reversed(tuple(self.holes.values())):
             parts = 1 if hole.quantity is Quantity.ONE else len(hole.labels)
             for part in range(parts):
                 self._levels[hole.name, part] = len(self._levels)
@@ -95,7 +106,7 @@ class Diagrams:
         key = (level, children)
         if key not in self._numbers:
             if len(self._nodes) >= LIMIT:
-                raise TooLarge
+                raise TooLarge(self.span)
             self._numbers[key] = len(self._nodes)
             self._nodes.append(key)
         return self._numbers[key]
@@ -110,6 +121,9 @@ class Diagrams:
             (level_a, in_a), (level_b, in_b) = self._nodes[a], self._nodes[b]
             level = min(level_a, level_b)
             width = len(in_a) if level_a == level else len(in_b)
+            self._work += width
+            if self._work > WORK:
+                raise TooLarge(self.span)
             pairs = zip(
                 in_a if level_a == level else (a,) * width,
                 in_b if level_b == level else (b,) * width,

@@ -37,7 +37,8 @@ class Plan:
     diagrams: Diagrams = field(init=False)
 
     def __post_init__(self) -> None:
-        self.diagrams = Diagrams({hole.name: hole for hole in self.unit.graph.holes})
+        graph = self.unit.graph
+        self.diagrams = Diagrams({hole.name: hole for hole in graph.holes}, graph.span)
         by_value = {step.out: step for step in self.unit.steps}
         self._find_needs(by_value)
         self.steps = {

@@ -48,10 +48,11 @@ def supernet_source(program: Program, *, format: bool = True) -> str:
 def _source(program: Program, *, supernet: bool, format: bool) -> str:
     try:
         view = file_view(program, supernet=supernet)
-    except TooLarge:
+    except TooLarge as problem:
         raise fault(
             "E0904",
             f"the conditions of {program.space} are too entangled for a supernet",
+            problem.span,
             hint="fewer holes in one cell, or blocks, which are decided one by one",
         ) from None
     text = _environment().get_template("file.py.jinja").render(file=view)

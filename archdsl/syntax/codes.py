@@ -11,6 +11,7 @@ from __future__ import annotations
 from archdsl.syntax.codes_files import FILE_ROWS
 from archdsl.syntax.codes_formats import EDIT_ROWS, FORMAT_ROWS
 from archdsl.syntax.codes_ir import IR_ROWS
+from archdsl.syntax.codes_lint import LINT_ROWS
 from archdsl.syntax.codes_runs import RUN_ROWS
 from archdsl.syntax.codes_space import SPACE_ROWS
 from archdsl.syntax.explanation import row
@@ -137,7 +138,7 @@ ROWS = (
         "a word of the language as a name",
         "These words mean something everywhere and cannot be names: and, any, archdsl, block, "
         "cell, elastic, else, for, if, in, net, no, of, op, or, return, space, then, title, use, "
-        "where, yes.",
+        "vary, where, yes.",
         "op block = relu",
         "op block_1 = relu",
     ),
@@ -270,6 +271,7 @@ ROWS = (
         "mf/mixer[pool]]",
         "mf/mixer[pool]",
     ),
+    *LINT_ROWS,
     *SPACE_ROWS,
     *FORMAT_ROWS,
     *FILE_ROWS,

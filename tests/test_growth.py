@@ -1,0 +1,73 @@
+"""Long and entangled texts: time grows with them, not with their square; what is too much is told.
+
+Counts of calls stand for time, so that a busy machine changes nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+from typing import Any
+
+import pytest
+
+from archdsl.codegen import supernet_source
+from archdsl.compiler import network_code
+from archdsl.syntax.errors import ArchError
+from benchmarks.growth import TEXTS
+from tests.shipped import written
+
+MOST_GROWTH = 1.1
+
+
+def space_of(body: str) -> str:
+    return f"archdsl 1\nspace grown {{\n{body}\n}}\n"
+
+
+def calls(body: str, level: int) -> int:
+    """How many Python functions are called from text to code."""
+    count = 0
+
+    def seen(frame: FrameType, event: str, argument: Any) -> None:
+        nonlocal count
+        count += event == "call"
+
+    space = written(space_of(body))
+    network = space.resolve(space.unrank(0))
+    sys.setprofile(seen)
+    try:
+        network_code(network, level=level, format=False)
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_optimising_and_writing_are_linear(name: str) -> None:
+    calls(TEXTS[name](30), 1)  # what is imported and remembered once is not counted
+    small, large = (calls(TEXTS[name](size), 1) for size in (150, 600))
+    assert large < small * 4**MOST_GROWTH
+
+
+def dense(nodes: int) -> str:
+    return f"""net network(x: 4 x 8 x 8) {{
+      n[0] = x
+      for i in 1..{nodes} {{ n[i] = {{n[j] -> relu for j in 0..i-1}} }}
+      return n[{nodes}]
+    }}"""
+
+
+def test_sources_among_all_earlier_nodes_are_written() -> None:
+    """Which node is needed depends on all later ones: a million diagrams in the order of text."""
+    code = supernet_source(written(space_of(dense(20))).program, format=False)
+    assert "def forward" in code
+
+
+def test_conditions_that_are_too_entangled_have_a_place() -> None:
+    program = written(space_of(dense(80))).program
+    with pytest.raises(ArchError) as caught:
+        supernet_source(program, format=False)
+    (found,) = caught.value.diagnostics
+    assert found.code == "E0904"
+    assert found.span is not None
+    assert found.span.source.text[found.span.start :].startswith("net network")
