@@ -56,18 +56,12 @@ class Stage(nn.Module):
 class At1(nn.Module):
     """A map of one size at another: nearest neighbours up, the largest of each window down."""
 
-    def __init__(self) -> None:
-        super().__init__()
-
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
         return F.interpolate(x, 16, mode="nearest")
 
 
 class At2(nn.Module):
     """A map of one size at another: nearest neighbours up, the largest of each window down."""
-
-    def __init__(self) -> None:
-        super().__init__()
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
         return x
