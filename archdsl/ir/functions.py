@@ -148,32 +148,31 @@ def _leaves(arguments: Sequence[Value], builder: Builder, span: Span) -> Terms:
             found=f"{len(arguments)} arguments",
             hint="leaves(n) gives the values n[i] that no other n[j] takes",
         )
-    tensors = _members(arguments[0], span)
-    nodes = {tensor.node for tensor in tensors}
-    takers = {node for value in _values(arguments[-1], span) for node in _cases(value)}
+    labelled = _members(arguments[0], span)
+    nodes = {tensor.node for _, tensor in labelled}
+    takers = {node for _, value in _values(arguments[-1], span) for node in _cases(value)}
     used: dict[int, Formula] = dict.fromkeys(nodes, NEVER)
     for node in sorted(takers):
         for taken, when in takes(builder, node, frozenset(nodes | takers), span).items():
             if taken in nodes:
                 used[taken] = any_of((used[taken], when))
+    named = {tensor: label for label, tensor in reversed(labelled)}
+    free = [t for t in dict.fromkeys(t for _, t in labelled) if used[t.node] != ALWAYS]
     return Terms(
-        tuple(
-            (tensor, negate(used[tensor.node]))
-            for tensor in dict.fromkeys(tensors)
-            if used[tensor.node] != ALWAYS
-        )
+        tuple((tensor, negate(used[tensor.node])) for tensor in free),
+        tuple(named[tensor] for tensor in free),
     )
 
 
-def _values(value: Value, span: Span) -> list[Value]:
-    """What a family or a series holds, or one value of the network."""
+def _values(value: Value, span: Span) -> list[tuple[str, Value]]:
+    """What a family or a series holds, by its indices, or one value of the network."""
     match value:
         case Family(members):
-            return list(members.values())
-        case Series(given):
-            return list(given)
+            return [(".".join(map(str, key)), member) for key, member in members.items()]
+        case Series(given, indices):
+            return list(zip(indices, given, strict=True))
         case Tensor():
-            return [value]
+            return [("0", value)]
         case other:
             raise fault(
                 "E0304",
@@ -184,12 +183,12 @@ def _values(value: Value, span: Span) -> list[Value]:
             )
 
 
-def _members(value: Value, span: Span) -> list[Tensor]:
+def _members(value: Value, span: Span) -> list[tuple[str, Tensor]]:
     """The values of the network, of one shape each, that a value holds."""
     values = _values(value, span)
-    tensors = [value for value in values if isinstance(value, Tensor)]
+    tensors = [(label, value) for label, value in values if isinstance(value, Tensor)]
     if len(tensors) != len(values) or not tensors:
-        wrong = next((v for v in values if not isinstance(v, Tensor)), None)
+        wrong = next((v for _, v in values if not isinstance(v, Tensor)), None)
         raise fault(
             "E0304",
             "leaves takes a family of values of one shape each",
