@@ -1,6 +1,6 @@
 """All benchmarks, one after the other: `make bench`."""
 
-from benchmarks import startup, supernet, text
+from benchmarks import growth, startup, strings, supernet, text
 
-for benchmark in (startup, text, supernet):
+for benchmark in (startup, strings, text, growth, supernet):
     benchmark.main()
