@@ -64,8 +64,9 @@ verify: .venv/.dev ## supernet path = network = optimised network, at full count
 	$(PY) -m tests.verify_full
 	$(PY) -m tests.verify_spaces
 
-regen: .venv/.dev ## write generated/ anew from the spaces
+regen: .venv/.dev ## write generated/ and docs/reference.md anew
 	$(PY) -m tests.regen
+	$(PY) -m tests.reference
 
 clean: ## remove caches and builds, keep .venv
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from archdsl.space.wording import number, similar
 from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, Diagnostic, fault
 from archdsl.syntax.parse import parse, parse_genotype
+from archdsl.syntax.use import joined
 
 Given = tuple[tuple[str, Static], ...]
 """Parameters of a space, sorted by name."""
@@ -69,14 +71,15 @@ class Library:
         self._trees: dict[str, tree.Space] = {}
         self._opened: dict[tuple[str, Given], SearchSpace] = {}
         self._heads: dict[str, SearchSpace] = {}
+        self._uses: list[str] = []
         for file in files:
-            self._add(parse(read_text(file), str(file)))
+            self._add(parse(read_text(file), str(file)), file.parent)
 
-    def _add(self, document: tree.Document) -> None:
+    def _add(self, document: tree.Document, folder: Path | None = None) -> None:
         for space in document.spaces:
             if space.name in self._trees:
                 raise fault("E0703", f"two spaces are called {space.name}", space.span)
-            self._trees[space.name] = joined(space, self._used(document))
+            self._trees[space.name] = joined(space, self._used(document, folder))
 
     # --- what is named -------------------------------------------------------------------------
 
@@ -86,7 +89,8 @@ class Library:
         Raises ArchError for whatever does not exist or does not make sense.
         """
         if named == "-" or named.endswith(".arch"):
-            return self._only(parse(read_text(Path(named)), named), named)
+            folder = None if named == "-" else Path(named).parent
+            return self._only(parse(read_text(Path(named)), named), named, folder)
         if named.endswith(".py"):
             return self._generated(Path(named))
         if ":" in named:
@@ -118,7 +122,7 @@ class Library:
         Raises ArchError with what is wrong in any of them, after the last that is right.
         """
         document = parse(read_text(path), str(path))
-        used = self._used(document)
+        used = self._used(document, None if str(path) == "-" else path.parent)
         findings: list[Diagnostic] = []
         for space in document.spaces:
             try:
@@ -128,7 +132,7 @@ class Library:
         if findings:
             raise ArchError(findings)
 
-    def _only(self, document: tree.Document, name: str) -> Found:
+    def _only(self, document: tree.Document, name: str, folder: Path | None = None) -> Found:
         first, *others = document.spaces
         if others:
             raise fault(
@@ -138,7 +142,7 @@ class Library:
                 found=", ".join(space.name for space in document.spaces),
                 hint=f"name one: {first.name} --space {name}",
             )
-        return _whole(open_space(joined(first, self._used(document)), None, self.limits))
+        return _whole(open_space(joined(first, self._used(document, folder)), None, self.limits))
 
     def _generated(self, path: Path) -> Found:
         """A generated file: the string and the text of its space that it carries."""
@@ -214,24 +218,44 @@ class Library:
             self._opened[key] = open_space(space, parameters, self.limits)
         return self._opened[key]
 
-    def _used(self, document: tree.Document) -> list[tree.Item]:
-        """The definitions that `use NAME` brings; what they use themselves is in them already."""
-        return [
-            item
-            for name in document.uses
-            for item in self._tree(name, document.span).items
-            if isinstance(item, (tree.Operation, tree.Constant))
-            or (isinstance(item, tree.Module) and item.kind is not tree.ModuleKind.NET)
-        ]
+    def _used(self, document: tree.Document, folder: Path | None = None) -> list[tree.Space]:
+        """The spaces that `use NAME` names: of given files, of files beside it, or that ship."""
+        return [self._using(name, _place(document, name), folder) for name in document.uses]
+
+    def _using(self, name: str, span: tree.Span, folder: Path | None) -> tree.Space:
+        if name in self._uses:
+            raise fault(
+                "E0311",
+                f"{name} uses itself",
+                span,
+                found=" -> ".join((*self._uses[self._uses.index(name) :], name)),
+                hint="move what both need into a third space",
+            )
+        self._uses.append(name)
+        try:
+            beside = folder / f"{name}.arch" if folder else None
+            if name in self._trees or beside is None or not beside.is_file():
+                return self._tree(name, span)
+            document = parse(read_text(beside), str(beside))
+            spaces = {space.name: space for space in document.spaces}
+            if name not in spaces:
+                raise fault(
+                    "E0701",
+                    f"no space in {beside} is called {name}",
+                    span,
+                    found=", ".join(spaces),
+                    expected=name,
+                )
+            return joined(spaces[name], self._used(document, folder))
+        finally:
+            self._uses.pop()
 
 
-def joined(space: tree.Space, used: Sequence[tree.Item]) -> tree.Space:
-    """A space with the definitions it uses before its own; what it defines itself stays."""
-    if not used:
-        return space
-    own = {name for item in space.items if (name := getattr(item, "name", None))}
-    brought = (item for item in used if getattr(item, "name", None) not in own)
-    return replace(space, items=(*brought, *space.items))
+def _place(document: tree.Document, name: str) -> tree.Span:
+    """Where a document says that it uses a space."""
+    found = re.search(rf"\buse\s+({name})\b", document.span.source.text)
+    start, end = found.span(1) if found else (0, 0)
+    return replace(document.span, start=start, end=end)
 
 
 def open_space(

@@ -38,9 +38,10 @@ from archdsl.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
 from archdsl.ops.pooling import AdaptivePool, AvgPool, GlobalPool, MaxPool, Pool
 from archdsl.ops.rearrange import Channels, Crop, Flatten, Shuffle
 from archdsl.ops.resize import Resize
-from archdsl.ops.token_attention import SelfAttention
+from archdsl.ops.token_attention import CrossAttention, SelfAttention
+from archdsl.ops.token_convolution import LightConv, TokenConv, TokenDepthwiseConv
 from archdsl.ops.tokens import GLU as GLUnit
-from archdsl.ops.tokens import ClassToken, Positions, Token, TokenConv, Tokens, ToTokens
+from archdsl.ops.tokens import ClassToken, Positions, Token, Tokens, ToTokens
 from tests.operation_module import build, forms, import_file, module_source, values
 from tests.torch_counts import torch_macs
 
@@ -172,10 +173,20 @@ CASES = [
         Tokens(first=0, last=2),
         ClassToken(),
         Positions(),
-        TokenConv(),
-        TokenConv(k=1),
-        TokenConv(k=5, bias=False),
+        TokenConv(channels=8),
+        TokenConv(channels=6, k=1),
+        TokenConv(channels=8, k=5, bias=False, groups=4),
+        TokenConv(channels=6, k=4, causal=True),
+        TokenDepthwiseConv(),
+        TokenDepthwiseConv(k=1),
+        TokenDepthwiseConv(k=5, bias=False),
+        TokenDepthwiseConv(k=3, causal=True),
+        LightConv(k=3),
+        LightConv(k=5, share=4),
+        LightConv(k=3, share=2, causal=True),
     )),
+    *(Case(cross, (TOKENS, memory)) for memory in (TOKENS, (7, 6)) for cross in (
+        CrossAttention(heads=2), CrossAttention(heads=3, head=2, bias=False))),
     *on((10, 6), of=(SelfAttention(heads=1, pos="relative"),)),
     *on(VECTOR, TOKENS, MAP, of=(GLUnit(),)),
     *on(VECTOR, TOKENS, MAP, of=(BatchNorm(), BatchNorm(affine=False),
@@ -183,6 +194,10 @@ CASES = [
     *on(VECTOR, TOKENS, of=(LayerNorm(), LayerNorm(eps=1e-6), Linear(features=3),
                             Linear(features=8, bias=False), Embedding(dim=8, rows=9))),
     Case(Embedding(dim=4), ((5,),), below=7),
+    *on(MAP, of=(Conv(channels=4, weight_bits=3, bias=False), Conv(channels=4, k=3, input_bits=4),
+                 DepthwiseConv(weight_bits=2, input_bits=1))),
+    *on(VECTOR, TOKENS, of=(Linear(features=3, weight_bits=4),
+                            Linear(features=8, weight_bits=4, input_bits=8, bias=False))),
     *(Case(Lerp(), (shape,) * 3) for shape in (VECTOR, TOKENS, MAP)),
     *on(VECTOR, TOKENS, MAP, of=(Bias(),)),
     *on(TOKENS, of=(LockedDropout(), LockedDropout(p=0.0))),
@@ -444,7 +459,12 @@ REFUSED = [
     (Tokens(first=1, last=6), (TOKENS,), "at most 5"),
     (ClassToken(), (MAP,), "tokens"),
     (Positions(), (MAP,), "tokens"),
-    (TokenConv(), (MAP,), "tokens"),
+    (TokenConv(channels=4), (MAP,), "tokens"),
+    (TokenConv(channels=6, groups=3), (TOKENS,), "a divisor of 8"),
+    (TokenDepthwiseConv(), (VECTOR,), "tokens"),
+    (LightConv(share=3), (TOKENS,), "a divisor of 8"),
+    (CrossAttention(heads=3), (TOKENS, TOKENS), "a divisor of 8"),
+    (CrossAttention(heads=2), (TOKENS, MAP), "tokens"),
     (GLUnit(), ((5, 7),), "an even number"),
     (GroupNorm(groups=3), (MAP,), "a divisor of 8"),
     (LayerNorm(), (MAP,), "tokens"),

@@ -18,8 +18,9 @@ from typer.testing import CliRunner
 
 from archdsl.cli.main import app
 from archdsl.formats import LIBRARIES
-from archdsl.formats.weights import Rule, assign, rules
+from archdsl.formats.weights import Rule, Rules, assign, rules
 from archdsl.ir.cost import cost
+from archdsl.ir.graph import Program
 from archdsl.load import load_network
 from archdsl.passes.names import network_weights
 from archdsl.syntax.errors import ArchError
@@ -56,9 +57,21 @@ REFERENCES = [
 ]  # fmt: skip
 
 
+ALSO_IN_TIMM = {
+    "resnet18": "resnet18",
+    "resnet50": "resnet50",
+    "densenet121": "densenet121",
+    "mobilenet_v2": "mobilenetv2_100",
+    "efficientnet_b0": "efficientnet_b0",
+    "vit_b_16": "vit_base_patch16_224",
+}
+"""Networks of torchvision that timm has, too, under its own names."""
+
+
 def test_every_network_of_a_library_is_tested() -> None:
     known = {(name, space) for name, library in LIBRARIES.items() for space in library.spaces}
     tested = {(reference.library, reference.name) for reference in REFERENCES}
+    tested |= {("timm", name) for name in ALSO_IN_TIMM}
     assert known - tested == {("torchvision", "vit_b_16")}  # by tests/test_vit.py
 
 
@@ -84,17 +97,37 @@ def pair(reference: Reference) -> tuple[nn.Module, nn.Module]:
     torch.manual_seed(0)
     theirs = without_chance(reference.build())
     program = still(shipped(reference.name, size=reference.size).program)
+    rules_ = LIBRARIES[reference.library].spaces[reference.name]
+    return theirs, with_weights_of(theirs, program, rules_)
+
+
+def with_weights_of(theirs: nn.Module, program: Program, rules_: Rules) -> nn.Module:
+    """The network of a program with another library's weights."""
     state = theirs.state_dict()
     ours = {name: weight.shape for name, weight in network_weights(program).items()}
-    sources = assign(
-        LIBRARIES[reference.library].spaces[reference.name],
-        {name: tuple(tensor.shape) for name, tensor in state.items()},
-        ours,
-        "state",
-    )
+    shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
+    sources = assign(rules_, shapes, ours, "state")
     net = load_network(program)
     net.load_state_dict({name: state[sources[name]].reshape(shape) for name, shape in ours.items()})
-    return theirs, net
+    return net
+
+
+@pytest.mark.parametrize("name", ALSO_IN_TIMM)
+def test_outputs_are_those_of_timm(name: str) -> None:
+    torch.manual_seed(0)
+    size = 224 if name == "vit_b_16" else 64
+    theirs = timm.create_model(ALSO_IN_TIMM[name])
+    with torch.no_grad():
+        for parameter in theirs.parameters():  # some start at zero, which hides what they do
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    program = still(shipped(name, size=size).program)
+    ours = with_weights_of(theirs, program, LIBRARIES["timm"].spaces[name])
+    image = torch.randn(2, 3, size, size)
+    with torch.no_grad():
+        # Batch statistics, so that no signal fades; dropout has p = 0 in timm.
+        expected, found = (net.train(name != "vit_b_16")(image) for net in (theirs, ours))
+    assert largest(expected) > 0
+    assert largest(found - expected) <= 1e-5 * max(1.0, largest(expected))
 
 
 def largest(tensor: Tensor) -> float:

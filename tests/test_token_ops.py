@@ -10,8 +10,9 @@ from torch.nn import functional as F
 from archdsl.ir.types import TensorType
 from archdsl.ops import Operation, OperationError
 from archdsl.ops.normalisation import BatchNorm
-from archdsl.ops.token_attention import SelfAttention
-from archdsl.ops.tokens import GLU, ClassToken, TokenConv
+from archdsl.ops.token_attention import CrossAttention, SelfAttention
+from archdsl.ops.token_convolution import LightConv, TokenConv, TokenDepthwiseConv
+from archdsl.ops.tokens import GLU, ClassToken
 from tests.operation_module import build, values
 
 TOKENS = (TensorType((10, 12)),)
@@ -70,8 +71,11 @@ def test_relative_positions_are_those_of_the_formula(tmp_path: Path) -> None:
 
 
 def test_token_conv_and_norm_are_those_of_torch_over_the_last_axis(tmp_path: Path) -> None:
-    net, state, x = built(TokenConv(k=5), tmp_path)
+    net, state, x = built(TokenDepthwiseConv(k=5), tmp_path)
     expected = F.conv1d(x.mT, state["weight"], state["bias"], padding=2, groups=12).mT
+    torch.testing.assert_close(net(x), expected)
+    net, state, x = built(TokenConv(channels=6, k=3), tmp_path)
+    expected = F.conv1d(x.mT, state["weight"], state["bias"], padding=1).mT
     torch.testing.assert_close(net(x), expected)
     net, state, x = built(BatchNorm(), tmp_path)
     reference = nn.BatchNorm1d(12).double()
@@ -103,4 +107,50 @@ def test_wrong_arguments_are_refused() -> None:
         with pytest.raises(OperationError):
             SelfAttention(**wrong)  # type: ignore[arg-type]
     with pytest.raises(OperationError):
-        TokenConv(k=4)
+        TokenConv(channels=4, k=4)
+
+
+def test_lightweight_kernels_are_shared_and_add_up_to_one(tmp_path: Path) -> None:
+    net, state, x = built(LightConv(k=3, share=4), tmp_path)
+    kernels = state["weight"].softmax(2)  # (3, 1, 3)
+    wide = torch.cat([kernels[i // 4 : i // 4 + 1] for i in range(12)])
+    torch.testing.assert_close(net(x), F.conv1d(x.mT, wide, padding=1, groups=12).mT)
+    torch.testing.assert_close(net(torch.ones_like(x))[:, 1:-1], torch.ones(2, 8, 12).double())
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        SelfAttention(heads=3, causal=True),
+        TokenConv(channels=5, k=4, causal=True),
+        TokenDepthwiseConv(k=5, causal=True),
+        LightConv(k=7, causal=True),
+    ],
+)
+def test_causal_operations_do_not_look_ahead(operation: Operation, tmp_path: Path) -> None:
+    net, _, x = built(operation, tmp_path)
+    other = torch.cat((x[:, :6], x[:, 6:] + 1), dim=1)
+    before, after = net(x), net(other)
+    assert torch.equal(before[:, :6], after[:, :6])
+    assert not torch.isclose(before[:, 6:], after[:, 6:]).all(dim=2).any()
+
+
+def test_cross_attention_is_that_of_torch(tmp_path: Path) -> None:
+    operation, inputs = CrossAttention(heads=3), (*TOKENS, TensorType((7, 6)))
+    net = build(operation, inputs, tmp_path)
+    state = {name.removeprefix("op."): value for name, value in net.state_dict().items()}
+    x, memory = values(inputs, 0)
+    reference = nn.MultiheadAttention(12, 3, kdim=6, vdim=6, batch_first=True).double()
+    k, v = state["kv.weight"].chunk(2)
+    reference.load_state_dict(
+        {
+            "q_proj_weight": state["q.weight"],
+            "k_proj_weight": k,
+            "v_proj_weight": v,
+            "in_proj_bias": torch.cat((state["q.bias"], state["kv.bias"])),
+            "out_proj.weight": state["out.weight"],
+            "out_proj.bias": state["out.bias"],
+        }
+    )
+    expected, _ = reference(x, memory, memory, need_weights=False)
+    torch.testing.assert_close(net(x, memory), expected, rtol=0, atol=1e-11)

@@ -7,15 +7,19 @@ from typing import TYPE_CHECKING
 
 from archdsl.codegen.choice import InnerField, Reach
 from archdsl.codegen.code import block, join
-from archdsl.codegen.steps import Step, Use
+from archdsl.codegen.depths import count_text
+from archdsl.codegen.steps import Chain, Step, Use
 from archdsl.codegen.told import told
 
 if TYPE_CHECKING:
     from archdsl.codegen.forward import Emitter
 
 
-def emit_chain(emitter: Emitter, step: Step, members: Sequence[Step]) -> list[str]:
+def emit_chain(emitter: Emitter, step: Step) -> list[str]:
     """The statements that run a `nn.ModuleList` whose members take choices."""
+    if not isinstance(step.what, Chain):
+        raise AssertionError("a chain")
+    members, depth = step.what.members, step.what.depth
     source = emitter.value(step.args[0])
     name = emitter.name_for(step)
     access = emitter.access(step)
@@ -23,7 +27,12 @@ def emit_chain(emitter: Emitter, step: Step, members: Sequence[Step]) -> list[st
     current = source.text
     for start, run in runs(emitter, members):
         end = start + len(run)
-        if len(run) == 1:
+        if depth is not None:
+            if current != name:
+                lines.append(f"{name} = {current}")
+            count = count_text(depth, emitter.plan.unit.graph, emitter.hole(depth.hole))
+            lines += _loop(emitter, run, f"{access}[:{count}]", name, cut=True)
+        elif len(run) == 1:
             choice = emitter.choice_of(run[0])
             given = [current, *told(emitter, run[0]), *([choice] if choice else [])]
             shape = emitter.comment(run[0])
@@ -67,7 +76,9 @@ def _same_class(emitter: Emitter, a: Step, b: Step) -> bool:
     return modules[a.what.module].definition == modules[b.what.module].definition
 
 
-def _loop(emitter: Emitter, run: Sequence[Step], part: str, name: str) -> list[str]:
+def _loop(
+    emitter: Emitter, run: Sequence[Step], part: str, name: str, cut: bool = False
+) -> list[str]:
     what = run[0].what
     word = "block"
     if isinstance(what, Use):
@@ -83,7 +94,7 @@ def _loop(emitter: Emitter, run: Sequence[Step], part: str, name: str) -> list[s
     inner = "inner" if "inner" not in (name, item) else "inner_"
     choices = _members(emitter, reach, len(run))
     return block(
-        f"for {item}, {inner} in zip({part}, {choices}, strict=True):",
+        f"for {item}, {inner} in zip({part}, {choices}, strict={not cut}):",
         [f"{name} = {item}({given}, {inner})"],
     )
 

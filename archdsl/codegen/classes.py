@@ -19,7 +19,7 @@ from archdsl.codegen.modules import (
     Slot,
     leaf_constructor,
 )
-from archdsl.codegen.parameters import Parameters, parametrise
+from archdsl.codegen.parameters import Parameters, Values, parametrise
 from archdsl.codegen.patterns import Functions, find_pattern
 from archdsl.codegen.plan import Plan
 from archdsl.codegen.steps import Chain, Leaf, Part, Pick, Step, Unit, UnitKey, Use
@@ -154,7 +154,8 @@ class Classes:
         for drafts in groups.values():
             rows = [draft.slots for draft in drafts]
             columns = [[row[i] for row in rows] for i in range(len(rows[0]))]
-            item = Class(number=len(self.all), drafts=drafts, parameters=parametrise(columns))
+            parameters = parametrise(columns, _written([draft.unit for draft in drafts]))
+            item = Class(number=len(self.all), drafts=drafts, parameters=parameters)
             self.all.append(item)
             self.of_unit |= {d.unit.key: (item, row) for row, d in enumerate(drafts)}
 
@@ -192,6 +193,18 @@ class Classes:
     def _new(self, key: UnitKey) -> New:
         item, row = self.of_unit[key]
         return New(item.number, item.arguments(row))
+
+
+def _written(units: Sequence[Unit]) -> dict[str, Values]:
+    """The numbers that the text gives to these uses of a module, by their names there."""
+    if any(unit.key[1] for unit in units):
+        return {}
+    rows = [unit.graph.arguments for unit in units]
+    columns = {name: tuple(row.get(name) for row in rows) for name in rows[0]}
+    return {
+        name: tuple(value for value in values if isinstance(value, int | float))
+        for name, values in columns.items()
+    }
 
 
 def reachable(flow: Flow) -> list[Unit]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 
+from archdsl.codegen.depths import cut_short
 from archdsl.codegen.simplify import simplify
 from archdsl.codegen.sizes import number_in, use_parameters
 from archdsl.codegen.steps import (
@@ -78,6 +79,7 @@ class Flow:
         found = _Collector(self, unit.key[0], unit.graph, unit.outputs).collect(
             list(region), len(unit.key[1])
         )
+        found = cut_short(found, unit.outputs, unit.graph)
         unit.steps, unit.outputs = simplify(found, unit.outputs, unit.inputs, unit.graph)
         numbers = (number for step in unit.steps for number in numbers_of(step))
         unit.parameters = use_parameters(unit.graph, numbers)

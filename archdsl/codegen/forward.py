@@ -252,8 +252,8 @@ class Emitter:
                 return self.forms[step.out].emit(self, step)
             case Gather():
                 return emit_gather(self, step)
-            case Chain(members) if self.choice_inside(step) or told_inside(step):
-                return emit_chain(self, step, members)
+            case Chain() if self.choice_inside(step) or told_inside(step):
+                return emit_chain(self, step)
             case Project():
                 return []
             case Use(_, steps) if steps:
@@ -392,7 +392,7 @@ class Emitter:
                 return any(self.choice_inside(inner) for inner in self.units[key].steps)
             case Leaf():
                 return any(h != USE for number in step.numbers for h in holes_of(number.values))
-            case Chain(members):
-                return any(self.choice_inside(member) for member in members)
+            case Chain(members, depth):
+                return depth is not None or any(self.choice_inside(member) for member in members)
             case _:
                 return False

@@ -8,7 +8,7 @@ share one, and a column that is a plain function of others (`size * size`, `2 * 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -82,6 +82,10 @@ class Parameters:
     expressions: list[str] = field(default_factory=list)
 
 
+SHORTEST = 3
+"""Names of the text that are shorter say little to a reader of the code: `c`, `k`."""
+
+
 @dataclass(slots=True)
 class _Column:
     values: Values
@@ -90,6 +94,10 @@ class _Column:
     first: int = 0
     leaves: int = -1
     """The last place where this many channels go out."""
+    words: dict[str, None] = field(default_factory=dict)
+    """What classes of the file call this number."""
+    said: list[str] = field(default_factory=list)
+    """What the text calls it."""
 
     @property
     def default(self) -> Number | None:
@@ -98,8 +106,13 @@ class _Column:
         return only if not more and not isinstance(only, str) and only in self.values else None
 
 
-def parametrise(columns: Sequence[Sequence[Slot]]) -> Parameters:
-    """Parameters for the slots of a class, one column for each slot, one row for each use."""
+def parametrise(
+    columns: Sequence[Sequence[Slot]], written: Mapping[str, Values] | None = None
+) -> Parameters:
+    """Parameters for the slots of a class, one column for each slot, one row for each use.
+
+    `written` are the numbers that the text gives to the uses, under their names there.
+    """
     found: dict[object, _Column] = {}
     keys: list[object] = []
     for position, column in enumerate(columns):
@@ -111,8 +124,11 @@ def parametrise(columns: Sequence[Sequence[Slot]]) -> Parameters:
             known = found.setdefault(key, _Column(numbers, first=position))
             known.roles |= dict.fromkeys(slot.role for slot in column)
             known.defaults.add(column[0].default)
+            known.words |= {slot.keyword: None for slot in column if slot.ours}
             if column[0].role in OUT:
                 known.leaves = position
+    for known in found.values():
+        known.said = [name for name, values in (written or {}).items() if values == known.values]
     named = _name(found)
     result = Parameters(parameters=[p for _, p in named.values() if p is not None])
     for key, column in zip(keys, columns, strict=True):
@@ -158,7 +174,10 @@ def _named(found: dict[object, _Column], ends: _Ends) -> dict[object, tuple[str,
             result[key] = (expression, None)
             continue
         role = _role(column, ends)
-        name = taken.claim(safe(role, VARIABLES - {"ratio"}))
+        said = [word for word in column.said if len(word) >= SHORTEST]
+        wanted = [*said, role] if role == "hidden" else [role, *said]
+        wanted += [*column.words, role]
+        name = taken.claim(*(safe(word, VARIABLES - {"ratio"}) for word in wanted))
         parameter = Parameter(name, column.values, role, column.default)
         bases.append((column, parameter))
         result[key] = (name, parameter)

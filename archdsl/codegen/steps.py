@@ -46,6 +46,15 @@ class Chain:
     """Steps one after another, numbered: what `nn.Sequential` holds."""
 
     members: tuple[Step, ...]
+    depth: Depth | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """Where a hole decides how many members are run: how many for each alternative."""
+
+    hole: str
+    counts: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

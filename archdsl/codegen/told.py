@@ -28,8 +28,10 @@ def told(emitter: Emitter, step: Step) -> list[str]:
 
 
 def told_inside(step: Step) -> bool:
-    """Whether a member of a chain is told a size."""
-    return isinstance(step.what, Chain) and any(
+    """Whether a chain cannot be called as one: a member is told a size, or few are run."""
+    if not isinstance(step.what, Chain):
+        return False
+    return step.what.depth is not None or any(
         member.numbers or told_inside(member) for member in step.what.members
     )
 

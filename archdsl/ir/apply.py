@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from archdsl.ir.evaluate import flatten
+from archdsl.ir.find import find_operation
 from archdsl.ir.graph import FrameKind
 from archdsl.ir.joining import JOINS, OPERATORS
 from archdsl.ir.paths import Step
@@ -167,7 +168,8 @@ class Applier:
         self, function: tree.Binary, names: Names, value: Tensor, step: Step | None
     ) -> Value:
         """`f^k`: k applications in a row, numbered; a hole may decide how many."""
-        times = self.work.lifter.settle(self.work.evaluator.value(function.right, names))
+        with self.work.builder.hinted("depth"):
+            times = self.work.lifter.settle(self.work.evaluator.value(function.right, names))
         base = step or self.work.builder.step(self._stem(function.left, names), function.span)
         tied = isinstance(function.left, tree.Tied)
         with self.work.builder.framed(None if tied else replace(base, frame=FrameKind.SEQUENCE)):
@@ -247,7 +249,7 @@ class Applier:
                 return name in JOINS or not self.work.elaborator.has_hole(name)
             case tree.Call(name=name, arguments=arguments):
                 return (
-                    name not in JOINS
+                    not self._takes_several(stage)
                     and not self.work.elaborator.has_hole(name)
                     and not any(contains_hole(argument.value) for argument in arguments)
                     and not self._varies(arguments, names)
@@ -261,6 +263,13 @@ class Applier:
                 return self.is_sequence(flatten(stage, Operator.ARROW), names)
             case _:
                 return False
+
+    def _takes_several(self, call: tree.Call) -> bool:
+        """Whether what is called takes more than one value, as a join does."""
+        if call.name in JOINS:
+            return True
+        operation = find_operation(call.name, call.span)
+        return operation is not None and operation.arity != 1
 
     def _varies(self, arguments: Sequence[tree.Argument], names: Names) -> bool:
         return any(

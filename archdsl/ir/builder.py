@@ -257,6 +257,7 @@ class Builder:
                 found=problem.found or ", ".join(str(type_) for type_ in inputs),
                 expected=problem.expected,
                 hint=problem.hint,
+                where=self.choices(),
             ) from None
         for type_ in types:
             if not 0 < type_.elements <= MAX_ELEMENTS or min(type_.shape) < 1:
@@ -266,9 +267,20 @@ class Builder:
                     span,
                     found=str(type_),
                     expected=f"1 to {MAX_ELEMENTS:,} numbers",
+                    where=self.choices(),
                 )
         self.budget.operation(operation, inputs, span)
         return Variant(operation=operation, inputs=inputs, types=types)
+
+    def choices(self) -> str:
+        """The choices under which the work here is done, in words: `under op_1 = large`."""
+        taken = []
+        for key, alternatives in self.at.under:
+            draft = next(draft for draft in self.hole_drafts if draft.hole.name == key)
+            name = "_".join((draft.base, *draft.indices))
+            labels = " or ".join(draft.hole.labels[i] for i in alternatives)
+            taken.append(f"{name} = {labels}")
+        return f"under {' and '.join(dict.fromkeys(taken))}" if taken else ""
 
     def choose(self, hole: str, args: Sequence[Tensor], span: Span | None) -> Tensor:
         if not self.elastic:
@@ -328,7 +340,7 @@ class Builder:
         """
         at = self.at
         way = tuple((step.base, step.place, step.indices) for step in at.prefix)
-        place = (way, span.start, at.indices, at.written)
+        place = (way, at.site, span.start, at.indices, at.written)
         if place in self.known_holes:
             return self._again(self.known_holes[place], labels, span)
         key = self.known_holes[place] = f"#{len(self.hole_drafts)}"
@@ -350,7 +362,7 @@ class Builder:
             span=span,
         )
         indices = tuple(i for step in at.prefix for i in step.indices) + at.indices
-        places = (*(p for step in at.prefix for p in step.place), span.start)
+        places = (*(p for step in at.prefix for p in step.place), *at.site, span.start)
         self.hole_drafts.append(HoleDraft(hole, base, places, indices))
         return key
 

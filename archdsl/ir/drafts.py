@@ -19,8 +19,8 @@ class Position:
 
     `written` are the alternatives that enclose this place of the text, `under` those and the
     cases of varying values that are being worked out, `varied` the labels of these cases.
-    `turns` is how often the enclosing loops and repetitions come here, `cases` the number of
-    cases worked out side by side.
+    `site` is the application that a rule is worked out for. `turns` is how often the enclosing
+    loops and repetitions come here, `cases` the number of cases worked out side by side.
     """
 
     prefix: Steps = ()
@@ -30,6 +30,7 @@ class Position:
     under: Under = ()
     written: Under = ()
     hint: str = ""
+    site: tuple[int, ...] = ()
     turns: int = 1
     cases: int = 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -16,6 +16,7 @@ from archdsl.ir.headers import Headers, head, is_static, spelled
 from archdsl.ir.invoking import Row
 from archdsl.ir.limits import Limits
 from archdsl.ir.references import holed_definitions, smallest_sizes
+from archdsl.ir.rules import Rules
 from archdsl.ir.stack import Stack, not_too_deep
 from archdsl.ir.statements import Statements
 from archdsl.ir.types import TensorType
@@ -82,6 +83,7 @@ class Elaborator:
     stack: Stack = field(default_factory=Stack)
     headers: Headers = field(init=False)
     holed: frozenset[str] = frozenset()
+    rules: Rules = field(init=False)
 
     def __post_init__(self) -> None:
         self.headers = Headers(self)
@@ -99,11 +101,17 @@ class Elaborator:
                     hint="choose another name: every name is defined once",
                 )
             self.definitions[item.name] = item
-        self.holed = holed_definitions(self.definitions)
+        self.rules = Rules.of(self.space, self.definitions)
+        self.holed = holed_definitions(self.definitions, self.rules.opens)
         self.sizes = smallest_sizes(self.definitions)
 
     def has_hole(self, name: str) -> bool:
-        return name in self.holed
+        """Whether applying that name where the work stands leaves something to decide."""
+        return name in self.holed or self.rules.opens(name, self.stack.innermost)
+
+    def rules_for(self, operation: str) -> Sequence[tree.Vary]:
+        """The rules for an operation that is written where the work stands."""
+        return self.rules.at(operation, self.stack.innermost)
 
     def check_size(self, name: str, span: tree.Span) -> None:
         """Refuse a composition that cannot be small before it is expanded."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from archdsl.ir.cases import Tree, change, combine, ends
@@ -14,13 +15,17 @@ from archdsl.ir.types import TensorType
 from archdsl.ir.values import Tensor, Value, Varying, kind_of
 from archdsl.ops.base import Types
 from archdsl.syntax import tree
-from archdsl.syntax.errors import fault
+from archdsl.syntax.errors import ArchError, fault
+from archdsl.syntax.render import position
 
 if TYPE_CHECKING:
     from archdsl.ir.work import Work
 
 Row: TypeAlias = tuple[tuple[tuple[str, type, Static], ...], tuple[TensorType, ...]]
 """One size of a module: its numbers, and the types of its inputs."""
+
+SHAPES = "E04"
+"""Codes of errors that one use of a module has and another has not."""
 
 
 def invoked(
@@ -60,7 +65,10 @@ def invoked(
         if others:
             raise builder.decided_outside(scanned)
         every = tuple(dict.fromkeys(ends(rows)))
-        key = work.elaborator.module(definition, index, every, use)
+        try:
+            key = work.elaborator.module(definition, index, every, use)
+        except ArchError as error:
+            raise _told_where(error, definition, use, builder.choices()) from None
         graph = work.elaborator.modules[key]
         numbers = change(rows, every.index)
         results = change(numbers, graph.result_types_of)
@@ -131,3 +139,17 @@ def _scanned(
             hint="its inputs behind the first are the state; return the next state last",
         )
     return scan_types(over, len(states), results)
+
+
+def _told_where(
+    error: ArchError, definition: tree.Module, use: tree.Node, choices: str
+) -> ArchError:
+    """A wrong shape inside a module, with the use of it that is wrong."""
+    line, _ = position(use.span)
+    used = f"in {definition.name}, used in line {line}" + (f" {choices}" if choices else "")
+    return ArchError(
+        replace(found, where=f"{found.where} {used}".strip())
+        if found.code.startswith(SHAPES)
+        else found
+        for found in error.diagnostics
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from archdsl.syntax import tree
 from archdsl.syntax.tree import Operator
@@ -12,15 +12,21 @@ MAX_CHAIN = 64
 
 def holed_definitions(
     definitions: Mapping[str, tree.Operation | tree.Module],
+    opens: Callable[[str, str], bool],
 ) -> frozenset[str]:
-    """The `op`s that hold a hole, themselves or through another; modules decide on their own."""
+    """The `op`s that hold a hole, themselves or through another; modules decide on their own.
+
+    `opens` says whether a rule gives an operation a hole where a definition applies it.
+    """
     uses: dict[str, set[str]] = {}
     holed = set()
     for name, definition in definitions.items():
         if isinstance(definition, tree.Operation):
             inside = list(walk(definition.value))
             uses[name] = {e.name for e in inside if isinstance(e, (tree.Ref, tree.Call))}
-            if any(isinstance(e, tree.Hole) for e in inside):
+            if any(isinstance(e, tree.Hole) for e in inside) or any(
+                opens(used, name) for used in uses[name]
+            ):
                 holed.add(name)
     grew = True
     while grew:

@@ -32,6 +32,11 @@ class Stack:
 
     names: list[str] = field(default_factory=list)
 
+    @property
+    def innermost(self) -> str:
+        """The definition that the work stands in; empty outside all."""
+        return self.names[-1] if self.names else ""
+
     @contextmanager
     def standing(self, stack: tuple[str, ...]) -> Iterator[None]:
         """Work on a function where it is written, which may be outside what applies it."""

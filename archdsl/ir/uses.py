@@ -15,6 +15,7 @@ from archdsl.ir.graph import FrameKind, Static
 from archdsl.ir.invoking import invoked
 from archdsl.ir.joining import JOINS
 from archdsl.ir.paths import Step
+from archdsl.ir.rules import IT
 from archdsl.ir.values import Closure, Names, Tensor, Value, Varying, kind_of
 from archdsl.ops.base import Operation, OperationError
 from archdsl.ops.binding import bind, signature
@@ -121,6 +122,11 @@ class Uses:
     ) -> Value:
         formals = [parameter.name for parameter in signature(operation)]
         positional, keywords = self._split(function, names, formals)
+        # An operation of several values takes the first from the left of `->`.
+        more = (operation.arity or 1) - 1
+        others, positional = positional[:more], positional[more:]
+        for rule in self.work.elaborator.rules_for(function.name):
+            self._vary(rule, function, operation, names, (positional, keywords))
 
         def bound(*arguments: Value) -> Operation:
             given = [self._argument(a, function, operation) for a in arguments]
@@ -148,14 +154,56 @@ class Uses:
         open_ = [builder.elastic and isinstance(a, Varying) and is_size(a) for a in arguments]
 
         def emitted(*cases: Value) -> Value:
-            if operation.arity != 1:
+            values = [value, *(self._operand(a, function) for a in cases[: len(others)])]
+            if operation.arity != len(values):
                 raise self._no_input(function.name, function.span)
-            given = [a if o else c for a, o, c in zip(arguments, open_, cases, strict=True)]
+            rest = cases[len(others) :]
+            given = [a if o else c for a, o, c in zip(arguments, open_, rest, strict=True)]
             applied = combine(bound, [tree_of(a) for a in given], builder.known())
-            return builder.apply(applied, (value,), function.span, step, labels=labels)
+            return builder.apply(applied, values, function.span, step, labels=labels)
 
         fixed = [0 if o else a for a, o in zip(arguments, open_, strict=True)]
-        return self.work.lifter.lift(emitted, fixed, function.span)
+        return self.work.lifter.lift(emitted, [*others, *fixed], function.span)
+
+    def _operand(self, value: Value, function: tree.Ref | tree.Call) -> Tensor:
+        """A further value of an operation that takes several."""
+        if isinstance(value, Tensor):
+            return value
+        raise fault(
+            "E0304",
+            f"{function.name} takes another value first",
+            function.span,
+            found=kind_of(value),
+            expected="a value",
+            hint=f"x -> {function.name}(y) takes x and y",
+        )
+
+    def _vary(
+        self,
+        rule: tree.Vary,
+        function: tree.Ref | tree.Call,
+        operation: type[Operation],
+        names: Names,
+        given: tuple[list[Value], dict[str, Value]],
+    ) -> None:
+        """Give an application the arguments that a rule makes of those in the text."""
+        positional, keywords = given
+        formals = {parameter.name: i for i, parameter in enumerate(signature(operation))}
+        at = self.work.builder.at
+        for argument in rule.arguments:
+            name = argument.name or ""
+            place = formals[name]
+            known = keywords.get(name, signature(operation)[place].default)
+            if place < len(positional):
+                known = positional[place]
+            bound = {} if known is None else {IT: known}
+            here = replace(at, site=(function.span.start,), hint=name)
+            with self.work.builder.moved(here):
+                value = self.work.evaluator.value(argument.value, names.inside(bound))
+            if place < len(positional):
+                positional[place] = value
+            else:
+                keywords[name] = value
 
     def _no_input(self, name: str, span: tree.Span) -> ArchError:
         return fault(

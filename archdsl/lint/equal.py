@@ -28,7 +28,7 @@ CONTEXTS = 12
 """Contexts in which two alternatives are compared, and the fewest from which one may judge."""
 FEWEST = 4
 NEIGHBOURS, NODES, ELASTIC = 40, 800_000, 40
-"""Neighbours looked at of each, nodes named in all, and how much longer one of several sizes takes."""
+"""Neighbours looked at of each, nodes named in all, and what one of several sizes counts."""
 BUDGET = 4_000
 """Identities asked for, in all, to compare alternatives."""
 MANY_EQUAL = 0.1

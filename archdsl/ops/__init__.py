@@ -37,8 +37,9 @@ from archdsl.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
 from archdsl.ops.pooling import AdaptivePool, AvgPool, GlobalPool, MaxPool, Pool
 from archdsl.ops.rearrange import Channels, Crop, Flatten, Shuffle
 from archdsl.ops.resize import Resize
-from archdsl.ops.token_attention import SelfAttention
-from archdsl.ops.tokens import GLU, ClassToken, Positions, Token, TokenConv, Tokens, ToTokens
+from archdsl.ops.token_attention import CrossAttention, SelfAttention
+from archdsl.ops.token_convolution import LightConv, TokenConv, TokenDepthwiseConv
+from archdsl.ops.tokens import GLU, ClassToken, Positions, Token, Tokens, ToTokens
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -88,6 +89,7 @@ OPERATIONS: tuple[type[Operation], ...] = (
     Resize,
     Attention,
     SelfAttention,
+    CrossAttention,
     MLP,
     TokensMLP,
     TokensLinear,
@@ -97,6 +99,8 @@ OPERATIONS: tuple[type[Operation], ...] = (
     ClassToken,
     Positions,
     TokenConv,
+    TokenDepthwiseConv,
+    LightConv,
     GLU,
 )
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archdsl.ir.types import TensorType, Weight
 from archdsl.ops.base import Argument, Code, Elastic, Operation, Slice, Traits, Types
+from archdsl.ops.rounding import ROUNDING, check_bits, in_words, rounded, rounded_traits
 from archdsl.ops.shapes import (
     at_least,
     divides,
@@ -24,11 +25,12 @@ class Conv(Operation):
     """A convolution. Without `p`, odd kernels are padded so that stride 1 keeps the size.
 
     `kw`, `sw` and `pw` are those of the width, where they differ from those of the height.
+    `weight_bits` and `input_bits` simulate quantisation (see `rounding`).
     """
 
     keyword = "conv"
     attribute = "conv"
-    helpers = helpers("ElasticConv2d", "ElasticKernelConv2d")
+    helpers = (*helpers("ElasticConv2d", "ElasticKernelConv2d"), *ROUNDING)
 
     channels: int
     k: int = 1
@@ -40,12 +42,19 @@ class Conv(Operation):
     kw: int | None = None
     sw: int | None = None
     pw: int | None = None
+    weight_bits: int | None = None
+    input_bits: int | None = None
 
     def __post_init__(self) -> None:
         at_least("conv", "channels", self.channels, 1)
         at_least("conv", "groups", self.groups, 1)
         _check("conv", self)
         divides("conv", "groups", self.groups, self.channels, "output channels")
+
+    @property
+    def rounds(self) -> bool:
+        """Whether weights or inputs are rounded."""
+        return self.weight_bits is not None or self.input_bits is not None
 
     @property
     def kernel(self) -> tuple[int, int]:
@@ -86,7 +95,7 @@ class Conv(Operation):
     def code(self, inputs: Types) -> Code:
         channels = inputs[0].channels
         square = channels == self.channels
-        return Code(
+        code = Code(
             constructor="nn.Conv2d",
             arguments=(
                 Argument(channels, "dim" if square else "in_channels"),
@@ -99,10 +108,14 @@ class Conv(Operation):
                 *option("bias", self.bias, True),
             ),
         )
+        return rounded(code, self.weight_bits, self.input_bits)
+
+    def smooth(self) -> Conv:
+        return replace(self, weight_bits=None, input_bits=None)
 
     def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
         kernels = _kernels(sizes)
-        if self.groups != 1 or not kernels:
+        if self.groups != 1 or not kernels or self.rounds:
             return None
         return kernel_conv(self, inputs, kernels, channels="channels")
 
@@ -114,16 +127,17 @@ class Conv(Operation):
         return self.groups == self.channels == inputs[0].channels
 
     def traits(self, inputs: Types) -> Traits:
-        return Traits(
+        traits = Traits(
             linear=not self.bias,
             affine=True,
             zero=not self.bias,
             per_channel=self.depthwise(inputs),
             per_position=self.kernel == self.stride == (1, 1) and self.padding == (0, 0),
         )
+        return rounded_traits(traits, inputs, self.input_bits)
 
     def describe(self) -> str:
-        return f"conv {_windowed(self)}"
+        return in_words(f"conv {_windowed(self)}", self.weight_bits, self.input_bits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +146,7 @@ class DepthwiseConv(Operation):
 
     keyword = "dwconv"
     attribute = "dwconv"
-    helpers = helpers("ElasticConv2d", "ElasticKernelConv2d")
+    helpers = (*helpers("ElasticConv2d", "ElasticKernelConv2d"), *ROUNDING)
 
     k: int = 3
     s: int = 1
@@ -142,9 +156,16 @@ class DepthwiseConv(Operation):
     kw: int | None = None
     sw: int | None = None
     pw: int | None = None
+    weight_bits: int | None = None
+    input_bits: int | None = None
 
     def __post_init__(self) -> None:
         _check("dwconv", self)
+
+    @property
+    def rounds(self) -> bool:
+        """Whether weights or inputs are rounded."""
+        return self.weight_bits is not None or self.input_bits is not None
 
     def as_conv(self, inputs: Types) -> Conv:
         """The same operation as a grouped convolution."""
@@ -160,7 +181,12 @@ class DepthwiseConv(Operation):
             kw=self.kw,
             sw=self.sw,
             pw=self.pw,
+            weight_bits=self.weight_bits,
+            input_bits=self.input_bits,
         )
+
+    def smooth(self) -> DepthwiseConv:
+        return replace(self, weight_bits=None, input_bits=None)
 
     def infer(self, inputs: Types) -> TensorType:
         return self.as_conv(inputs).infer(inputs)
@@ -176,7 +202,7 @@ class DepthwiseConv(Operation):
 
     def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
         kernels = _kernels(sizes)
-        return kernel_conv(self, inputs, kernels) if kernels else None
+        return kernel_conv(self, inputs, kernels) if kernels and not self.rounds else None
 
     def slices(self, inputs: Types, shared: Sequence[Weight]) -> Mapping[str, Slice]:
         return kernel_slices(self.weights(inputs), shared)
@@ -185,7 +211,7 @@ class DepthwiseConv(Operation):
         return self.as_conv(inputs).traits(inputs)
 
     def describe(self) -> str:
-        return f"depthwise conv {_windowed(self)}"
+        return in_words(f"depthwise conv {_windowed(self)}", self.weight_bits, self.input_bits)
 
 
 def _check(keyword: str, conv: Conv | DepthwiseConv) -> None:
@@ -198,6 +224,7 @@ def _check(keyword: str, conv: Conv | DepthwiseConv) -> None:
         ("sw", conv.sw),
     ):
         at_least(keyword, name, value, 1)
+    check_bits(keyword, conv.weight_bits, conv.input_bits)
     at_least(keyword, "p", conv.p, 0)
     at_least(keyword, "pw", conv.pw, 0)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archdsl.ir.types import TensorType, Weight
 from archdsl.ops.base import Argument, Code, Elastic, Operation, Traits, Types
+from archdsl.ops.rounding import ROUNDING, check_bits, in_words, rounded, rounded_traits
 from archdsl.ops.shapes import at_least, axes, option
 from archdsl.ops.sharing import helpers, shared
 
@@ -17,12 +18,15 @@ class Linear(Operation):
 
     keyword = "linear"
     attribute = "linear"
-    helpers = helpers("ElasticLinear")
+    helpers = (*helpers("ElasticLinear"), *ROUNDING)
 
     features: int
     bias: bool = True
+    weight_bits: int | None = None
+    input_bits: int | None = None
 
     def __post_init__(self) -> None:
+        check_bits("linear", self.weight_bits, self.input_bits)
         at_least("linear", "features", self.features, 1)
 
     def infer(self, inputs: Types) -> TensorType:
@@ -40,7 +44,7 @@ class Linear(Operation):
     def code(self, inputs: Types) -> Code:
         channels = inputs[0].channels
         square = channels == self.features
-        return Code(
+        code = Code(
             constructor="nn.Linear",
             arguments=(
                 Argument(channels, "dim" if square else "in_features"),
@@ -48,10 +52,20 @@ class Linear(Operation):
                 *option("bias", self.bias, True),
             ),
         )
+        return rounded(code, self.weight_bits, self.input_bits)
+
+    def smooth(self) -> Linear:
+        return replace(self, weight_bits=None, input_bits=None)
 
     def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        if self.weight_bits is not None or self.input_bits is not None:
+            return None
         return shared(self, inputs, "ElasticLinear", features="features")
 
     def traits(self, inputs: Types) -> Traits:
         linear = not self.bias
-        return Traits(linear=linear, affine=True, zero=linear, per_position=True)
+        traits = Traits(linear=linear, affine=True, zero=linear, per_position=True)
+        return rounded_traits(traits, inputs, self.input_bits)
+
+    def describe(self) -> str:
+        return in_words("linear", self.weight_bits, self.input_bits)

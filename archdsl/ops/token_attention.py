@@ -1,4 +1,4 @@
-"""Multi-head attention between tokens, with biases and an output projection: `msa`."""
+"""Multi-head attention between tokens, with biases and an output projection."""
 
 from __future__ import annotations
 
@@ -97,6 +97,25 @@ class RelativeAttention(nn.Module):
         weights = ((q @ k.mT + near) * self.scale).softmax(dim=-1)  # (B, heads, N, N)
         place = torch.einsum("bhnm,nmc->bhnc", weights, self.value_positions())
         return self.out((weights @ v + place).transpose(1, 2).flatten(2))
+'''
+
+CROSS = '''\
+class CrossAttention(nn.Module):
+    """Multi-head attention of tokens to those of a memory; `head` is the width of a head."""
+
+    def __init__(self, dim: int, memory: int, heads: int, head: int, bias: bool = True) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q = nn.Linear(dim, heads * head, bias)
+        self.kv = nn.Linear(memory, 2 * heads * head, bias)
+        self.out = nn.Linear(heads * head, dim)
+
+    def forward(self, x: Tensor, memory: Tensor) -> Tensor:  # (B, N, C), (B, M, D) -> (B, N, C)
+        q = self.q(x).unflatten(2, (self.heads, -1)).transpose(1, 2)  # (B, heads, N, head)
+        kv = self.kv(memory).unflatten(2, (2, self.heads, -1))  # (B, M, 2, heads, head)
+        k, v = kv.permute(2, 0, 3, 1, 4)  # (B, heads, M, head) each
+        y = F.scaled_dot_product_attention(q, k, v)
+        return self.out(y.transpose(1, 2).flatten(2))
 '''
 
 
@@ -211,3 +230,70 @@ class SelfAttention(Operation):
 
     def describe(self) -> str:
         return "self-attention"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossAttention(Operation):
+    """Multi-head attention of tokens to those of a memory: `x -> cross_attention(memory, heads)`.
+
+    Vaswani et al., "Attention Is All You Need", section 3.2.3: queries come from the first
+    value, keys and values from the second. `head`: the width of a head, without it the width
+    of the first value divided by `heads`. `bias`: of queries, keys and values.
+    """
+
+    keyword = "cross_attention"
+    attribute = "attention"
+    arity = 2
+    helpers = (Helper(name="CrossAttention", source=CROSS),)
+
+    heads: int
+    head: int | None = None
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        at_least("cross_attention", "heads", self.heads, 1)
+        at_least("cross_attention", "head", self.head, 1)
+
+    def infer(self, inputs: Types) -> TensorType:
+        for value in inputs:
+            axes("cross_attention", (value,), 2, hint="for maps, put to_tokens before it")
+        if self.head is None:
+            divides("cross_attention", "heads", self.heads, inputs[0].channels)
+        return inputs[0]
+
+    def _inner(self, inputs: Types) -> int:
+        return self.heads * (self.head or inputs[0].channels // self.heads)
+
+    def weights(self, inputs: Types) -> tuple[Weight, ...]:
+        (dim, memory), inner = (value.channels for value in inputs), self._inner(inputs)
+        found = []
+        for name, shape in (
+            ("q", (inner, dim)),
+            ("kv", (2 * inner, memory)),
+            ("out", (dim, inner)),
+        ):
+            found.append(Weight(name=f"{name}.weight", shape=shape))
+            if self.bias or name == "out":
+                found.append(Weight(name=f"{name}.bias", shape=shape[:1]))
+        return tuple(found)
+
+    def macs(self, inputs: Types) -> int:
+        (tokens, dim), (others, memory) = (value.shape for value in inputs)
+        return self._inner(inputs) * 2 * (tokens * dim + others * memory + tokens * others)
+
+    def code(self, inputs: Types) -> Code:
+        dim, memory = (value.channels for value in inputs)
+        return Code(
+            constructor="CrossAttention",
+            arguments=(
+                Argument(dim, "dim"),
+                Argument(memory, "memory"),
+                Argument(self.heads, "heads", "heads"),
+                Argument(self._inner(inputs) // self.heads, "head", "head"),
+                *option("bias", self.bias, True),
+            ),
+            helpers=("CrossAttention",),
+        )
+
+    def describe(self) -> str:
+        return "cross-attention"

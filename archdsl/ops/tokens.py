@@ -1,4 +1,4 @@
-"""Tokens: from a map and back to one vector, what is learned for each, and mixing neighbours."""
+"""Tokens: from a map and back to one vector, what is learned for each, and gates."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from archdsl.ops.base import (
     Traits,
     Types,
 )
-from archdsl.ops.shapes import at_least, axes, map_axes, option
+from archdsl.ops.shapes import at_least, axes, map_axes
 from archdsl.ops.sharing import helpers as helpers_of
 from archdsl.ops.sharing import shared
 
@@ -52,17 +52,6 @@ class Positions(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:  # (B, N, C)
         return x + self.positions
-'''
-
-TOKEN_CONV = '''\
-class TokenConv(nn.Conv1d):
-    """A convolution along the tokens, each channel on its own; the length stays."""
-
-    def __init__(self, dim: int, kernel: int, bias: bool = True) -> None:
-        super().__init__(dim, dim, kernel, padding=kernel // 2, groups=dim, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:  # (B, N, C)
-        return super().forward(x.transpose(1, 2)).transpose(1, 2)
 '''
 
 
@@ -202,55 +191,6 @@ class Tokens(Operation):
     def describe(self) -> str:
         end = "on" if self.last is None else f"to {self.last - 1}"
         return f"tokens {self.first} {end}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenConv(Operation):
-    """A convolution along the tokens, each channel on its own, padded so that none is lost."""
-
-    keyword = "token_conv"
-    attribute = "conv"
-    helpers = (Helper(name="TokenConv", source=TOKEN_CONV),)
-
-    k: int = 3
-    bias: bool = True
-
-    def __post_init__(self) -> None:
-        at_least("token_conv", "k", self.k, 1)
-        if self.k % 2 == 0:
-            raise OperationError("token_conv needs a middle", f"k={self.k}", "an odd kernel")
-
-    def infer(self, inputs: Types) -> TensorType:
-        _tokens("token_conv", inputs)
-        return inputs[0]
-
-    def weights(self, inputs: Types) -> tuple[Weight, ...]:
-        dim = inputs[0].channels
-        weight = Weight(name="weight", shape=(dim, 1, self.k))
-        return (weight, Weight(name="bias", shape=(dim,))) if self.bias else (weight,)
-
-    def macs(self, inputs: Types) -> int:
-        return inputs[0].elements * self.k
-
-    def code(self, inputs: Types) -> Code:
-        return Code(
-            constructor="TokenConv",
-            arguments=(
-                Argument(inputs[0].channels, "dim"),
-                Argument(self.k, "kernel"),
-                *option("bias", self.bias, True),
-            ),
-            helpers=("TokenConv",),
-        )
-
-    def traits(self, inputs: Types) -> Traits:
-        linear = not self.bias
-        return Traits(
-            linear=linear, affine=True, zero=linear, per_channel=True, per_position=self.k == 1
-        )
-
-    def describe(self) -> str:
-        return f"token conv {self.k}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -150,7 +150,7 @@ def _merge_affine(draft: Draft, join: Join, terms: tuple[int, ...]) -> Merged:
     if merged := _merge_mean(draft, join, terms):
         return merged
     operation = draft.operation(terms[0])
-    if not isinstance(operation, Linear):
+    if not isinstance(operation, Linear) or operation.weight_bits is not None:
         return None
     repeated = RepeatedLinear(linear=operation, count=len(terms))
     return _sum_inside(draft, terms, Apply(repeated))

@@ -11,7 +11,7 @@ from archdsl.syntax.lexer import CLOSERS, DEFINITIONS, OPENERS, Scan, Token
 BEFORE_BODY = frozenset(
     {"NAME", "INT", "FLOAT", "STRING", "YES", "NO", "RPAR", "RSQB", "RBRACE", "ELASTIC", "ELSE"}
 )
-ITEMS = DEFINITIONS | {"TITLE", "WHERE"}
+ITEMS = DEFINITIONS | {"TITLE", "WHERE", "VARY"}
 SPELLING = {"LPAR": "(", "LSQB": "[", "LBRACE": "{", "RPAR": ")", "RSQB": "]", "RBRACE": "}"}
 
 

@@ -78,6 +78,17 @@ class Builder:
     def where(self, children: list[Any], span: t.Span) -> t.Where:
         return t.Where(constraints=tuple(children), span=span)
 
+    def vary(self, children: list[Any], span: t.Span) -> t.Vary:
+        name, *rest = children
+        arguments = each(part(rest, "arguments"), t.Argument)
+        self._distinct(arguments)
+        return t.Vary(
+            operation=name.text,
+            arguments=arguments,
+            within=tuple(token.text for token in part(rest, "within")),
+            span=span,
+        )
+
     def operation(self, children: list[Any], span: t.Span) -> t.Operation:
         return t.Operation(
             name=children[0].text,

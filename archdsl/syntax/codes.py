@@ -138,7 +138,7 @@ ROWS = (
         "a word of the language as a name",
         "These words mean something everywhere and cannot be names: and, any, archdsl, block, "
         "cell, elastic, else, for, if, in, net, no, of, op, or, return, space, then, title, use, "
-        "where, yes.",
+        "vary, where, yes.",
         "op block = relu",
         "op block_1 = relu",
     ),

@@ -15,7 +15,7 @@ OPERATORS = frozenset(
     }
 )  # fmt: skip
 STATEMENT = frozenset({"NAME", "RETURN", "FOR", "IF"})
-DEFINITION = frozenset({"NAME", "OP", "CELL", "BLOCK", "NET", "TITLE", "WHERE"})
+DEFINITION = frozenset({"NAME", "OP", "CELL", "BLOCK", "NET", "TITLE", "WHERE", "VARY"})
 GROUPS = (
     # (terminals that must all be possible, those it stands for as well, its name)
     (EXPRESSION, frozenset({"MINUS", "IF"}), "an expression"),

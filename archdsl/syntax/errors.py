@@ -16,7 +16,8 @@ from archdsl.syntax.tree import Span
 class Diagnostic:
     """One finding.
 
-    `code` is `E` and four digits, listed with an explanation in `codes.py`.
+    `code` is `E` and four digits, listed with an explanation in `codes.py`. `where` tells a shape
+    that is wrong in one use or under some choices alone: in which.
     """
 
     code: str
@@ -25,6 +26,7 @@ class Diagnostic:
     found: str = ""
     expected: str = ""
     hint: str = ""
+    where: str = ""
 
 
 class ArchError(Exception):
@@ -43,12 +45,19 @@ def fault(
     found: str = "",
     expected: str = "",
     hint: str = "",
+    where: str = "",
 ) -> ArchError:
     """The error for one diagnostic, to be raised by the caller."""
     return ArchError(
         [
             Diagnostic(
-                code=code, message=message, span=span, found=found, expected=expected, hint=hint
+                code=code,
+                message=message,
+                span=span,
+                found=found,
+                expected=expected,
+                hint=hint,
+                where=where,
             )
         ]
     )

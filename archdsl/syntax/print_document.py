@@ -22,7 +22,7 @@ USE = re.compile(rf"{GAP}use{GAP}[A-Za-z][A-Za-z_0-9]*")
 PARAMETERS = 90
 """Columns for the parameters of a header in one line."""
 
-Line = t.Operation | t.Constant | t.Title | t.Where | t.Return | t.Bind
+Line = t.Operation | t.Constant | t.Title | t.Where | t.Vary | t.Return | t.Bind
 Thing = t.Space | t.Item | t.Statement
 
 
@@ -162,6 +162,10 @@ class DocumentPrinter:
                 return f"title {quoted(thing.value, thing.span)}"
             case t.Where():
                 return ["where ", self._several(thing.constraints)]
+            case t.Vary():
+                rule = t.Call(name=thing.operation, arguments=thing.arguments, span=thing.span)
+                within = [" in ", ", ".join(thing.within)] if thing.within else []
+                return ["vary ", self._value(rule), *within]
             case t.Return():
                 return ["return ", self._several(thing.values)]
             case t.Bind():

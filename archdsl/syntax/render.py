@@ -54,7 +54,7 @@ def render(diagnostic: Diagnostic, color: bool = False, kind: str = "error") -> 
         margin = len(str(line))
         lines.append(" " * margin + paint(BLUE, "--> ") + _place(diagnostic.span, line, column))
         lines += _excerpt(diagnostic.span, line, margin, color)
-    for label in ("found", "expected", "hint"):
+    for label in ("found", "expected", "where", "hint"):
         value = getattr(diagnostic, label)
         if value:
             mark = " " * (margin + 1) + paint(BLUE, "= ")
@@ -119,7 +119,7 @@ def as_json(diagnostic: Diagnostic) -> dict[str, Any]:
         end_line, end_column = position(end)
         record |= {"file": span.source.name, "line": line, "column": column}
         record |= {"end_line": end_line, "end_column": end_column}
-    for label in ("found", "expected", "hint"):
+    for label in ("found", "expected", "where", "hint"):
         if getattr(diagnostic, label):
             record[label] = getattr(diagnostic, label)
     return record

@@ -15,7 +15,7 @@ from archdsl.syntax.reductions import Piece
 from archdsl.syntax.slip import FOREIGN, NOTHING, Context, Slip
 from archdsl.syntax.slips import SLIPS
 
-STARTS = frozenset({"RETURN", "FOR", "IF", "OP", "CELL", "BLOCK", "NET", "TITLE", "WHERE"})
+STARTS = frozenset({"RETURN", "FOR", "IF", "OP", "CELL", "BLOCK", "NET", "TITLE", "WHERE", "VARY"})
 """Keywords where a statement or an item begins, so that parsing can go on there."""
 
 

@@ -77,7 +77,9 @@ SLIPS = (
     ),
     Slip(
         when=lambda c: (
-            not c.within and c.could("SPACE") and c.found.kind in (DEFINITIONS | {"TITLE", "WHERE"})
+            not c.within
+            and c.could("SPACE")
+            and c.found.kind in (DEFINITIONS | {"TITLE", "WHERE", "VARY"})
         ),
         code="E0216",
         message="a definition outside a space",
@@ -271,7 +273,9 @@ SLIPS = (
         hint="a statement names its result, `y = ...`, or returns it, `return ...`",
     ),
     Slip(
-        when=lambda c: c.found.kind in DEFINITIONS | {"TITLE", "WHERE"} and c.within == "body",
+        when=lambda c: (
+            c.found.kind in DEFINITIONS | {"TITLE", "WHERE", "VARY"} and c.within == "body"
+        ),
         hint="definitions stand directly in a space; is a `}` missing before this one?",
     ),
     Slip(

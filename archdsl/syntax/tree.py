@@ -294,7 +294,20 @@ class Where(Node):
     constraints: tuple[Expression, ...]
 
 
-Item: TypeAlias = Operation | Module | Constant | Title | Where
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vary(Node):
+    """`vary conv(channels=it * {0.5 | 1}) in block`: what an operation's arguments become.
+
+    It holds for every application that is written in one of the definitions `within`, or
+    anywhere in the space where there are none.
+    """
+
+    operation: str
+    arguments: tuple[Argument, ...]
+    within: tuple[str, ...] = ()
+
+
+Item: TypeAlias = Operation | Module | Constant | Title | Where | Vary
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

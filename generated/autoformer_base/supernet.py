@@ -35,7 +35,7 @@ class NetworkChoice(NamedTuple):
     """What network takes at each place."""
 
     width: Literal[528, 576, 624]
-    number: Literal[14, 15, 16]
+    depth: Literal[14, 15, 16]
     encoder: tuple[EncoderChoice, ...]  # 16, one for each use
 
 
@@ -246,30 +246,16 @@ class Supernet(nn.Module):
 
     def forward(self, image: Tensor, choice: NetworkChoice) -> Tensor:  # (B, 3, 224, 224)
         x = self.class_token(self.to_tokens(self.conv(image, channels=choice.width)))
-        embedding = self.positions(x)
-        x = self.encoder[1](self.encoder[0](embedding, choice.encoder[0]), choice.encoder[1])
-        x = self.encoder[3](self.encoder[2](x, choice.encoder[2]), choice.encoder[3])
-        x = self.encoder[5](self.encoder[4](x, choice.encoder[4]), choice.encoder[5])
-        x = self.encoder[7](self.encoder[6](x, choice.encoder[6]), choice.encoder[7])
-        x = self.encoder[9](self.encoder[8](x, choice.encoder[8]), choice.encoder[9])
-        x = self.encoder[11](self.encoder[10](x, choice.encoder[10]), choice.encoder[11])
-        x = self.encoder[13](self.encoder[12](x, choice.encoder[12]), choice.encoder[13])
-        if choice.number != 14:
-            y = self.encoder[14](x, choice.encoder[14])
-        match choice.number:
-            case 14:
-                pass
-            case 15:
-                x = y
-            case 16:
-                x = self.encoder[15](y, choice.encoder[15])
+        x = self.positions(x)
+        for encoder, inner in zip(self.encoder[: choice.depth], choice.encoder, strict=False):
+            x = encoder(x, inner)
         return self.linear(self.norm(x)[:, 1:].mean(1))
 
 
 if __name__ == "__main__":
     model = Supernet().eval()
     parameters = sum(p.numel() for p in model.parameters())
-    choice = NetworkChoice(width=528, number=14, encoder=(EncoderChoice(heads=8, ratio=3),) * 16)
+    choice = NetworkChoice(width=528, depth=14, encoder=(EncoderChoice(heads=8, ratio=3),) * 16)
     output = model(torch.zeros(1, 3, 224, 224), choice)
     assert parameters == 76_882_264, parameters
     assert output.shape == (1, 1000), output.shape

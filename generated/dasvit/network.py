@@ -50,9 +50,6 @@ class Edge1(nn.Module):
 class Edge2(nn.Module):
     """An edge of the encoder."""
 
-    def __init__(self) -> None:
-        super().__init__()
-
     def forward(self, x: Tensor) -> Tensor:  # (B, N, C)
         return torch.zeros_like(x)
 

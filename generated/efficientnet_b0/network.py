@@ -23,13 +23,13 @@ ARCHITECTURE = "efficientnet_b0"
 class Excitation(nn.Module):
     """Weighs channels by what the whole map holds."""
 
-    def __init__(self, dim: int, hidden: int) -> None:
+    def __init__(self, dim: int, squeezed: int) -> None:
         super().__init__()
         self.weight = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(dim, hidden, 1),
+            nn.Conv2d(dim, squeezed, 1),
             nn.SiLU(),
-            nn.Conv2d(hidden, dim, 1),
+            nn.Conv2d(squeezed, dim, 1),
             nn.Sigmoid(),
         )
 
@@ -42,7 +42,7 @@ class InvertedBottleneck(nn.Module):
     """From `a` channels to `c`."""
 
     def __init__(
-        self, hidden2: int, hidden: int, out_channels: int, kernel: int, stride: int = 1
+        self, squeezed: int, hidden: int, out_channels: int, kernel: int, stride: int = 1
     ) -> None:
         super().__init__()
         self.expanded = nn.Sequential(
@@ -63,7 +63,7 @@ class InvertedBottleneck(nn.Module):
             nn.BatchNorm2d(hidden),
             nn.SiLU(),
         )
-        self.excitation = Excitation(hidden, hidden=hidden2)
+        self.excitation = Excitation(hidden, squeezed)
         self.conv = nn.Conv2d(hidden, out_channels, 1, bias=False)
         self.norm = nn.BatchNorm2d(out_channels)
 
@@ -93,7 +93,7 @@ class InvertedResidual(nn.Module):
     def __init__(self, out_channels: int, kernel: int, drop_path: float) -> None:
         super().__init__()
         self.inverted_bottleneck = InvertedBottleneck(
-            hidden2=out_channels // 4,
+            squeezed=out_channels // 4,
             hidden=6 * out_channels,
             out_channels=out_channels,
             kernel=kernel,
@@ -118,36 +118,36 @@ class EfficientNetB0(nn.Module):
             nn.Conv2d(32, 32, 3, padding=1, groups=32, bias=False),
             nn.BatchNorm2d(32),
             nn.SiLU(),
-            Excitation(32, hidden=8),
+            Excitation(32, squeezed=8),
             nn.Conv2d(32, 16, 1, bias=False),
             nn.BatchNorm2d(16),
         )
         self.stage2 = nn.Sequential(
-            InvertedBottleneck(hidden2=4, hidden=96, out_channels=24, kernel=3, stride=2),
+            InvertedBottleneck(squeezed=4, hidden=96, out_channels=24, kernel=3, stride=2),
             InvertedResidual(24, kernel=3, drop_path=0.025),
         )
         self.stage3 = nn.Sequential(
-            InvertedBottleneck(hidden2=6, hidden=144, out_channels=40, kernel=5, stride=2),
+            InvertedBottleneck(squeezed=6, hidden=144, out_channels=40, kernel=5, stride=2),
             InvertedResidual(40, kernel=5, drop_path=0.05),
         )
         self.stage4 = nn.Sequential(
-            InvertedBottleneck(hidden2=10, hidden=240, out_channels=80, kernel=3, stride=2),
+            InvertedBottleneck(squeezed=10, hidden=240, out_channels=80, kernel=3, stride=2),
             InvertedResidual(80, kernel=3, drop_path=0.07500000000000001),
             InvertedResidual(80, kernel=3, drop_path=0.08750000000000001),
         )
         self.stage5 = nn.Sequential(
-            InvertedBottleneck(hidden2=20, hidden=480, out_channels=112, kernel=5),
+            InvertedBottleneck(squeezed=20, hidden=480, out_channels=112, kernel=5),
             InvertedResidual(112, kernel=5, drop_path=0.1125),
             InvertedResidual(112, kernel=5, drop_path=0.125),
         )
         self.stage6 = nn.Sequential(
-            InvertedBottleneck(hidden2=28, hidden=672, out_channels=192, kernel=5, stride=2),
+            InvertedBottleneck(squeezed=28, hidden=672, out_channels=192, kernel=5, stride=2),
             InvertedResidual(192, kernel=5, drop_path=0.15000000000000002),
             InvertedResidual(192, kernel=5, drop_path=0.1625),
             InvertedResidual(192, kernel=5, drop_path=0.17500000000000002),
         )
         self.head = nn.Sequential(
-            InvertedBottleneck(hidden2=48, hidden=1152, out_channels=320, kernel=3),
+            InvertedBottleneck(squeezed=48, hidden=1152, out_channels=320, kernel=3),
             nn.Conv2d(320, 1280, 1, bias=False),
             nn.BatchNorm2d(1280),
             nn.SiLU(),

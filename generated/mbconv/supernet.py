@@ -263,90 +263,36 @@ class Supernet(nn.Module):
 
     def forward(self, image: Tensor, choice: NetworkChoice) -> Tensor:  # (B, 3, 224, 224)
         x = self.stem(image)  # (B, 16, 112, 112)
-        x = self.blocks_1["layer1"](x, choice.layer[0])  # (B, 24, 56, 56)
-        if choice.layers_1 != 1:
-            y = self.blocks_1["layer2"][0](x, choice.layer2[0])
-        if choice.layers_1 in (3, 4):
-            z = self.blocks_1["layer2"][1](y, choice.layer2[1])
-        match choice.layers_1:
-            case 1:
-                stage1 = x
-            case 2:
-                stage1 = y
-            case 3:
-                stage1 = z
-            case 4:
-                stage1 = self.blocks_1["layer2"][2](z, choice.layer2[2])
-        x = self.blocks_2["layer1"](stage1, choice.layer[1])  # (B, 40, 28, 28)
-        if choice.layers_2 != 1:
-            y = self.blocks_2["layer2"][0](x, choice.layer2[3])
-        if choice.layers_2 in (3, 4):
-            z = self.blocks_2["layer2"][1](y, choice.layer2[4])
-        match choice.layers_2:
-            case 1:
-                stage2 = x
-            case 2:
-                stage2 = y
-            case 3:
-                stage2 = z
-            case 4:
-                stage2 = self.blocks_2["layer2"][2](z, choice.layer2[5])
-        x = self.blocks_3["layer1"](stage2, choice.layer[2])  # (B, 80, 14, 14)
-        if choice.layers_3 != 1:
-            y = self.blocks_3["layer2"][0](x, choice.layer2[6])
-        if choice.layers_3 in (3, 4):
-            z = self.blocks_3["layer2"][1](y, choice.layer2[7])
-        match choice.layers_3:
-            case 1:
-                stage3 = x
-            case 2:
-                stage3 = y
-            case 3:
-                stage3 = z
-            case 4:
-                stage3 = self.blocks_3["layer2"][2](z, choice.layer2[8])
-        x = self.blocks_4["layer1"](stage3, choice.layer[3])  # (B, 96, 14, 14)
-        if choice.layers_4 != 1:
-            y = self.blocks_4["layer2"][0](x, choice.layer2[9])
-        if choice.layers_4 in (3, 4):
-            z = self.blocks_4["layer2"][1](y, choice.layer2[10])
-        match choice.layers_4:
-            case 1:
-                stage4 = x
-            case 2:
-                stage4 = y
-            case 3:
-                stage4 = z
-            case 4:
-                stage4 = self.blocks_4["layer2"][2](z, choice.layer2[11])
-        x = self.blocks_5["layer1"](stage4, choice.layer[4])  # (B, 192, 7, 7)
-        if choice.layers_5 != 1:
-            y = self.blocks_5["layer2"][0](x, choice.layer2[12])
-        if choice.layers_5 in (3, 4):
-            z = self.blocks_5["layer2"][1](y, choice.layer2[13])
-        match choice.layers_5:
-            case 1:
-                stage5 = x
-            case 2:
-                stage5 = y
-            case 3:
-                stage5 = z
-            case 4:
-                stage5 = self.blocks_5["layer2"][2](z, choice.layer2[14])
-        x = self.blocks_6["layer1"](stage5, choice.layer[5])  # (B, 320, 7, 7)
-        if choice.layers_6 != 1:
-            y = self.blocks_6["layer2"][0](x, choice.layer2[15])
-        if choice.layers_6 in (3, 4):
-            z = self.blocks_6["layer2"][1](y, choice.layer2[16])
-        match choice.layers_6:
-            case 1:
-                stage6 = x
-            case 2:
-                stage6 = y
-            case 3:
-                stage6 = z
-            case 4:
-                stage6 = self.blocks_6["layer2"][2](z, choice.layer2[17])
+        stage1 = self.blocks_1["layer1"](x, choice.layer[0])
+        for layer, inner in zip(
+            self.blocks_1["layer2"][: choice.layers_1 - 1], choice.layer2[:3], strict=False
+        ):
+            stage1 = layer(stage1, inner)
+        stage2 = self.blocks_2["layer1"](stage1, choice.layer[1])
+        for layer, inner in zip(
+            self.blocks_2["layer2"][: choice.layers_2 - 1], choice.layer2[3:6], strict=False
+        ):
+            stage2 = layer(stage2, inner)
+        stage3 = self.blocks_3["layer1"](stage2, choice.layer[2])
+        for layer, inner in zip(
+            self.blocks_3["layer2"][: choice.layers_3 - 1], choice.layer2[6:9], strict=False
+        ):
+            stage3 = layer(stage3, inner)
+        stage4 = self.blocks_4["layer1"](stage3, choice.layer[3])
+        for layer, inner in zip(
+            self.blocks_4["layer2"][: choice.layers_4 - 1], choice.layer2[9:12], strict=False
+        ):
+            stage4 = layer(stage4, inner)
+        stage5 = self.blocks_5["layer1"](stage4, choice.layer[4])
+        for layer, inner in zip(
+            self.blocks_5["layer2"][: choice.layers_5 - 1], choice.layer2[12:15], strict=False
+        ):
+            stage5 = layer(stage5, inner)
+        stage6 = self.blocks_6["layer1"](stage5, choice.layer[5])
+        for layer, inner in zip(
+            self.blocks_6["layer2"][: choice.layers_6 - 1], choice.layer2[15:], strict=False
+        ):
+            stage6 = layer(stage6, inner)
         x = self.head(stage6)  # (B, 1280, 7, 7)
         return self.linear(self.dropout(x.mean((2, 3))))
 

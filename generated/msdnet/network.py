@@ -51,9 +51,9 @@ class Bottleneck(nn.Module):
 class Widen(nn.Module):
     """A layer at the finest scale that is left: new features beside the old ones."""
 
-    def __init__(self, in_channels: int, hidden: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, inner: int, out_channels: int) -> None:
         super().__init__()
-        self.bottleneck = Bottleneck(in_channels, hidden, out_channels)
+        self.bottleneck = Bottleneck(in_channels, hidden=inner, out_channels=out_channels)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
         return torch.cat((x, self.bottleneck(x)), dim=1)
@@ -62,10 +62,16 @@ class Widen(nn.Module):
 class Merge(nn.Module):
     """A layer at a coarser scale: half of the new features come from the finer one."""
 
-    def __init__(self, in_channels: int, hidden: int, in_channels2: int, out_channels: int) -> None:
+    def __init__(
+        self, in_channels: int, inner_fine: int, in_channels2: int, out_channels: int
+    ) -> None:
         super().__init__()
-        self.bottleneck1 = Bottleneck(in_channels, hidden, out_channels, stride=2)
-        self.bottleneck2 = Bottleneck(in_channels2, hidden=2 * hidden, out_channels=out_channels)
+        self.bottleneck1 = Bottleneck(
+            in_channels, hidden=inner_fine, out_channels=out_channels, stride=2
+        )
+        self.bottleneck2 = Bottleneck(
+            in_channels2, hidden=2 * inner_fine, out_channels=out_channels
+        )
 
     def forward(self, fine: Tensor, x: Tensor) -> Tensor:  # (B, C, H, W)
         return torch.cat((x, self.bottleneck1(fine), self.bottleneck2(x)), dim=1)
@@ -92,23 +98,23 @@ class MSDNet(nn.Module):
         self.conv_bn_0_1 = ConvBn(3, 16, kernel=3)
         self.conv_bn_0_2 = ConvBn(16, 32, kernel=3, stride=2)
         self.conv_bn_0_3 = ConvBn(32, 64, kernel=3, stride=2)
-        self.widen_1_1 = Widen(16, hidden=6, out_channels=6)
-        self.merge_1_2 = Merge(16, hidden=6, in_channels2=32, out_channels=6)
-        self.merge_1_3 = Merge(32, hidden=24, in_channels2=64, out_channels=12)
-        self.widen_2_1 = Widen(22, hidden=6, out_channels=6)
-        self.merge_2_2 = Merge(22, hidden=6, in_channels2=44, out_channels=6)
-        self.merge_2_3 = Merge(44, hidden=24, in_channels2=88, out_channels=12)
+        self.widen_1_1 = Widen(16, inner=6, out_channels=6)
+        self.merge_1_2 = Merge(16, inner_fine=6, in_channels2=32, out_channels=6)
+        self.merge_1_3 = Merge(32, inner_fine=24, in_channels2=64, out_channels=12)
+        self.widen_2_1 = Widen(22, inner=6, out_channels=6)
+        self.merge_2_2 = Merge(22, inner_fine=6, in_channels2=44, out_channels=6)
+        self.merge_2_3 = Merge(44, inner_fine=24, in_channels2=88, out_channels=12)
         self.classify_1 = Classify(112)
-        self.merge_3_2 = Merge(28, hidden=6, in_channels2=56, out_channels=6)
+        self.merge_3_2 = Merge(28, inner_fine=6, in_channels2=56, out_channels=6)
         self.conv_bn_3_2 = ConvBn(68, 34, kernel=1)
-        self.merge_3_3 = Merge(56, hidden=24, in_channels2=112, out_channels=12)
+        self.merge_3_3 = Merge(56, inner_fine=24, in_channels2=112, out_channels=12)
         self.conv_bn_3_3 = ConvBn(136, 68, kernel=1)
-        self.widen_4_2 = Widen(34, hidden=24, out_channels=12)
-        self.merge_4_3 = Merge(34, hidden=24, in_channels2=68, out_channels=12)
+        self.widen_4_2 = Widen(34, inner=24, out_channels=12)
+        self.merge_4_3 = Merge(34, inner_fine=24, in_channels2=68, out_channels=12)
         self.classify_2 = Classify(92)
-        self.merge_5_3 = Merge(46, hidden=24, in_channels2=92, out_channels=12)
+        self.merge_5_3 = Merge(46, inner_fine=24, in_channels2=92, out_channels=12)
         self.conv_bn_5_3 = ConvBn(116, 56, kernel=1)
-        self.widen_6_3 = Widen(56, hidden=56, out_channels=24)
+        self.widen_6_3 = Widen(56, inner=56, out_channels=24)
         self.classify_3 = Classify(80)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:  # (B, 3, 32, 32)

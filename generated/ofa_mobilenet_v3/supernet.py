@@ -375,56 +375,31 @@ class Supernet(nn.Module):
         stem_ = self.stem_(image)  # (B, 16, 112, 112)
         x = self.conv1(F.relu(self.norm1(self.dwconv(stem_))))
         first = stem_ + self.norm2(x)
-        x = self.layer2_1[0](self.layer1_1(first, choice.layer[0]), choice.layer[1])
-        if choice.depth_1 != 2:
-            y = self.layer2_1[1](x, choice.layer[2])
-        match choice.depth_1:
-            case 2:
-                stage1 = x
-            case 3:
-                stage1 = y
-            case 4:
-                stage1 = self.layer2_1[2](y, choice.layer[3])
-        x = self.layer2_2[0](self.layer1_2(stage1, choice.layer[4]), choice.layer[5])
-        if choice.depth_2 != 2:
-            y = self.layer2_2[1](x, choice.layer[6])
-        match choice.depth_2:
-            case 2:
-                stage2 = x
-            case 3:
-                stage2 = y
-            case 4:
-                stage2 = self.layer2_2[2](y, choice.layer[7])
-        x = self.layer2_3[0](self.layer1_3(stage2, choice.layer[8]), choice.layer[9])
-        if choice.depth_3 != 2:
-            y = self.layer2_3[1](x, choice.layer[10])
-        match choice.depth_3:
-            case 2:
-                stage3 = x
-            case 3:
-                stage3 = y
-            case 4:
-                stage3 = self.layer2_3[2](y, choice.layer[11])
-        x = self.layer2_4[0](self.layer1_4(stage3, choice.layer[12]), choice.layer[13])
-        if choice.depth_4 != 2:
-            y = self.layer2_4[1](x, choice.layer[14])
-        match choice.depth_4:
-            case 2:
-                stage4 = x
-            case 3:
-                stage4 = y
-            case 4:
-                stage4 = self.layer2_4[2](y, choice.layer[15])
-        x = self.layer2_5[0](self.layer1_5(stage4, choice.layer[16]), choice.layer[17])
-        if choice.depth_5 != 2:
-            y = self.layer2_5[1](x, choice.layer[18])
-        match choice.depth_5:
-            case 2:
-                stage5 = x
-            case 3:
-                stage5 = y
-            case 4:
-                stage5 = self.layer2_5[2](y, choice.layer[19])
+        stage1 = self.layer1_1(first, choice.layer[0])
+        for layer, inner in zip(
+            self.layer2_1[: choice.depth_1 - 1], choice.layer[1:4], strict=False
+        ):
+            stage1 = layer(stage1, inner)
+        stage2 = self.layer1_2(stage1, choice.layer[4])
+        for layer, inner in zip(
+            self.layer2_2[: choice.depth_2 - 1], choice.layer[5:8], strict=False
+        ):
+            stage2 = layer(stage2, inner)
+        stage3 = self.layer1_3(stage2, choice.layer[8])
+        for layer, inner in zip(
+            self.layer2_3[: choice.depth_3 - 1], choice.layer[9:12], strict=False
+        ):
+            stage3 = layer(stage3, inner)
+        stage4 = self.layer1_4(stage3, choice.layer[12])
+        for layer, inner in zip(
+            self.layer2_4[: choice.depth_4 - 1], choice.layer[13:16], strict=False
+        ):
+            stage4 = layer(stage4, inner)
+        stage5 = self.layer1_5(stage4, choice.layer[16])
+        for layer, inner in zip(
+            self.layer2_5[: choice.depth_5 - 1], choice.layer[17:], strict=False
+        ):
+            stage5 = layer(stage5, inner)
         x = self.wide(stage5)  # (B, 960, 1, 1)
         x = self.dropout(F.hardswish(self.conv2(x)).flatten(1))
         return self.linear(x)
