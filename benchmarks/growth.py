@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from archdsl.cli.main import RARELY
 from archdsl.compiler import compile_to
 from archdsl.ir.limits import Limits
 from archdsl.library import Library
@@ -76,6 +77,7 @@ TEXTS: dict[str, Callable[[int], str]] = {
 
 
 def main(most: int = SIZES[-1]) -> None:
+    gc.set_threshold(*RARELY)  # as the command line does
     sizes = [size for size in SIZES if size <= most]
     rows: list[Row] = []
     for name, text in TEXTS.items():
