@@ -1,6 +1,6 @@
 """All benchmarks, one after the other: `make bench`."""
 
-from benchmarks import startup, supernet, text
+from benchmarks import graphs, startup, supernet, text
 
-for benchmark in (startup, text, supernet):
+for benchmark in (startup, text, supernet, graphs):
     benchmark.main()

@@ -16,6 +16,9 @@ import pytest
 from archdsl.formats.nas_bench_201 import read
 from archdsl.ir.cost import cost
 from archdsl.ir.graph import Static
+from archdsl.library import Library
+from archdsl.syntax.tree import Quantity
+from benchmarks import graphs
 from tests.shipped import shipped
 from tests.torch_counts import differing
 
@@ -127,6 +130,73 @@ def test_msdnet_is_the_released_one(parameters: dict[str, Static], params: int, 
     """Counted by torch on the authors' PyTorch code, in the settings of its README."""
     spent = cost(shipped("msdnet", **parameters).program)
     assert (spent.params, spent.macs) == (params, macs)
+
+
+V2 = (
+    "normal[0(sep_conv_3x3)+1(sep_conv_3x3); 0(sep_conv_3x3)+1(sep_conv_3x3); "
+    "0(skip_connect)+1(sep_conv_3x3); 0(skip_connect)+2(dil_conv_3x3)]/"
+    "reduce[0(max_pool_3x3)+1(max_pool_3x3); 1(max_pool_3x3)+2(skip_connect); "
+    "0(max_pool_3x3)+2(skip_connect); 1(max_pool_3x3)+2(skip_connect)]"
+)
+AMOEBANET = (
+    "stride.1[0(avg_pool_3x3) 1(max_pool_3x3); 0(sep_conv_3x3) 2(sep_conv_5x5); "
+    "0(sep_conv_3x3) 3(avg_pool_3x3); 1(sep_conv_3x3) 1(skip_connect); "
+    "0(skip_connect) 1(avg_pool_3x3)]/"
+    "stride.2[0(avg_pool_3x3) 1(sep_conv_3x3); 0(max_pool_3x3) 2(sep_conv_7x7); "
+    "0(sep_conv_7x7) 1(avg_pool_3x3); 0(max_pool_3x3) 1(max_pool_3x3); "
+    "0(conv_7x1_1x7) 5(sep_conv_3x3)]"
+)
+"""Genotypes that the code of DARTS has under the names DARTS_V2 and AmoebaNet."""
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "params", "macs"),
+    [
+        ("darts_cifar", V2, 3_349_342, 528_359_040),
+        ("darts_imagenet", V2, 4_718_752, 529_911_552),
+        ('nasnet(operations="amoebanet")', AMOEBANET, 3_145_078, 488_931_552),
+    ],
+)
+def test_cells_cost_what_they_do_in_the_code_of_darts(
+    name: str, found: str, params: int, macs: int
+) -> None:
+    spent = cost(Library().find(f"{name}/{found}").network())
+    assert (spent.params, spent.macs) == (params, macs)
+
+
+def test_the_network_that_darts_searches() -> None:
+    """Parameters, and gates: one for each operation on each edge of both cells."""
+    space = shipped("darts_search")
+    assert cost(space.program).params == 1_930_618
+    holes = [decision.hole for decision in space.decisions]
+    gates = sum(len(hole.labels) for hole in holes if hole.quantity is Quantity.ONE)
+    assert gates == 2 * 14 * 8 == 224
+
+
+def test_sizes_of_cells() -> None:
+    """Beside what the papers say.
+
+    DARTS counts 1e18 pairs of cells: two of the edges into each node, seven operations. PNAS has
+    5.6e14 cells of five blocks (normal and reduction alike); so have we. ENAS's macro space has
+    1.6e29 networks. Its micro space has, by the paper, (5 x 5!)^4 = 1.3e11 networks; its own five
+    operations and seven nodes give what stands here: each block takes two sources and two
+    operations on its own, in both cells. NASNet's 13 operations have no number in its paper.
+    """
+    edges = 1 * 3 * 6 * 10
+    assert shipped("darts_cifar").size == (edges * 7**8) ** 2 == 1_076_746_950_455_072_400
+    assert shipped("darts_imagenet").size == shipped("darts_cifar").size
+    assert shipped("darts_search").size == (edges * 8**8) ** 2
+    sources = (2 * 3 * 4 * 5 * 6) ** 2
+    for operations, count in (("enas", 5), ("pnas", 8), ("amoebanet", 8), ("nasnet", 13)):
+        assert shipped("nasnet", operations=operations).size == (sources * count**10) ** 2
+    assert sources * 8**10 == pytest.approx(5.6e14, rel=0.01)
+    assert shipped("enas_macro").size == 6**12 * 2**66 == pytest.approx(1.6e29, rel=0.01)
+
+
+@pytest.mark.parametrize("vertices", [2, 3, 4])
+def test_graphs_of_nas_bench_101(vertices: int) -> None:
+    """Different graphs, told apart by their ids; `benchmarks/graphs.py` counts larger ones."""
+    assert graphs.count(vertices, pool=False)[1] == graphs.PUBLISHED[vertices]
 
 
 UNITS = ("shuffle_3x3", "shuffle_5x5", "shuffle_7x7", "xception")

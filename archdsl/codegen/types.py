@@ -42,6 +42,8 @@ class Types:
     def of_hole(self, hole: Hole) -> str:
         """The type of one alternative of a hole."""
         values = hole_values(hole)
+        if not values:  # `any of` nothing: a set that stays empty
+            return "int"
         if any(isinstance(value, float) for value in values):
             return "float"
         return self.aliases.get(values, f"Literal[{join(literal(v) for v in values)}]")

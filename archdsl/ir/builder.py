@@ -12,10 +12,7 @@ from archdsl.ir.cases import Cases, Tree, branch, change, combine, settle
 from archdsl.ir.drafts import Draft, HoleDraft, Position, Under, formula_of
 from archdsl.ir.elastic import largest_kinds, sized
 from archdsl.ir.find import spoken
-from archdsl.ir.formula import (
-    ALWAYS,
-    Formula,
-)
+from archdsl.ir.formula import ALWAYS, Formula, all_of
 from archdsl.ir.graph import (
     USE,
     Apply,
@@ -52,7 +49,7 @@ class Builder:
     hole_drafts: list[HoleDraft] = field(default_factory=list)
     holed: set[Steps] = field(default_factory=set)
     known_holes: dict[tuple[object, ...], str] = field(default_factory=dict)
-    formulas: dict[Under, Formula] = field(default_factory=dict)
+    formulas: dict[tuple[Under, Formula], Formula] = field(default_factory=dict)
     entry: int = -1
     entry_open: bool = False
 
@@ -101,9 +98,6 @@ class Builder:
     @contextmanager
     def indexed(self, indices: tuple[str, ...]) -> Iterator[None]:
         """Work with further indices behind the present ones."""
-        if not indices:
-            yield
-            return
         with self.moved(replace(self.at, indices=self.at.indices + indices)):
             yield
 
@@ -137,12 +131,12 @@ class Builder:
 
     def formula(self) -> Formula:
         """Under which decisions the work at this position is done."""
-        under = self.at.under
+        under, given = self.at.under, self.at.given
         if not under:
-            return ALWAYS
-        known = self.formulas.get(under)
+            return given
+        known = self.formulas.get((under, given))
         if known is None:
-            known = self.formulas[under] = formula_of(under)
+            known = self.formulas[under, given] = all_of((formula_of(under), given))
         return known
 
     def add(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archdsl.ir.formula import Formula, Taken, all_of, any_of
+from archdsl.ir.formula import ALWAYS, Formula, Taken, all_of, any_of
 from archdsl.ir.graph import Hole, Kind, Sizes
 from archdsl.ir.paths import Steps
 from archdsl.ir.types import TensorType
@@ -19,6 +19,7 @@ class Position:
 
     `written` are the alternatives that enclose this place of the text, `under` those and the
     cases of varying values that are being worked out, `varied` the labels of these cases.
+    `given` is what else must hold for the work here to be done: a term of a set is there.
     `site` is the application that a rule is worked out for. `turns` is how often the enclosing
     loops and repetitions come here, `cases` the number of cases worked out side by side.
     """
@@ -29,6 +30,7 @@ class Position:
     loops: tuple[str, ...] = ()
     under: Under = ()
     written: Under = ()
+    given: Formula = ALWAYS
     hint: str = ""
     site: tuple[int, ...] = ()
     turns: int = 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from archdsl.ir import arithmetic, functions
 from archdsl.ir.find import find_operation
 from archdsl.ir.graph import Static
 from archdsl.ir.joining import JOINS, OPERATORS
+from archdsl.ir.turns import turns
 from archdsl.ir.values import Closure, Family, Names, Series, Tensor, Terms, Value, Varying, kind_of
 from archdsl.ops import OPERATIONS
 from archdsl.syntax import tree
@@ -217,28 +217,14 @@ class Evaluator:
                     argument.span,
                     found=f"{argument.name}=",
                 )
-            for inner, indices in self.unroll(call.comprehensions, names):
-                with self.work.builder.indexed(indices):
-                    result.append((self.value(argument.value, inner), argument.span))
+            for turn in turns(self.work, call.comprehensions, names):
+                with self.work.builder.moved(turn.at(self.work.builder.at)):
+                    value = self.value(argument.value, turn.names)
+                result.append((turn.present(value, argument.span), argument.span))
         return result
 
-    def unroll(
-        self, comprehensions: Sequence[tree.Comprehension], names: Names, times: int = 1
-    ) -> Iterator[tuple[Names, tuple[str, ...]]]:
-        """The names and indices of every turn of nested comprehensions."""
-        if not comprehensions:
-            yield names, ()
-            return
-        first, *rest = comprehensions
-        series = self.series(first.values, names)
-        times *= len(series.values)
-        self.work.builder.check_turns(times, first.span)
-        for value, label in zip(series.values, series.labels, strict=True):
-            for inner, indices in self.unroll(rest, names.inside({first.name: value}), times):
-                yield inner, (label, *indices)
-
     def series(self, expression: tree.Expression, names: Names) -> Series:
-        """The values that a loop or comprehension runs over."""
+        """The values that a loop runs over."""
         value = self.value(expression, names)
         if isinstance(value, Series):
             return value

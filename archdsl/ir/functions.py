@@ -148,8 +148,9 @@ def _leaves(arguments: Sequence[Value], builder: Builder, span: Span) -> Terms:
     match arguments[0]:
         case Family(members):
             values = list(members.values())
-        case Series(given):
-            values = list(given)
+            labels = [".".join(map(str, key)) for key in members]
+        case Series(given, indices):
+            values, labels = list(given), list(indices)
         case other:
             raise fault(
                 "E0304",
@@ -172,12 +173,11 @@ def _leaves(arguments: Sequence[Value], builder: Builder, span: Span) -> Terms:
     for node in sorted(nodes):
         for taken, when in takes(builder, node, frozenset(nodes), span).items():
             used[taken] = any_of((used[taken], when))
+    named = {tensor: label for tensor, label in reversed(list(zip(tensors, labels, strict=True)))}
+    free = [tensor for tensor in dict.fromkeys(tensors) if used[tensor.node] != ALWAYS]
     return Terms(
-        tuple(
-            (tensor, negate(used[tensor.node]))
-            for tensor in dict.fromkeys(tensors)
-            if used[tensor.node] != ALWAYS
-        )
+        tuple((tensor, negate(used[tensor.node])) for tensor in free),
+        tuple(named[tensor] for tensor in free),
     )
 
 

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from archdsl.ir.formula import Formula, Taken
+from archdsl.ir.formula import ALWAYS, Formula, Taken
+from archdsl.ir.turns import turns
 from archdsl.ir.values import Names, Series, Tensor, Terms, Value, kind_of
 from archdsl.syntax import tree
-from archdsl.syntax.errors import fault
+from archdsl.syntax.errors import ArchError, fault
 from archdsl.syntax.tree import Operator, Quantity
 
 if TYPE_CHECKING:
@@ -112,6 +113,15 @@ class Holes:
                     second.written.span,
                     hint="name them apart: {a = ... | b = ...}",
                 )
+        if self.work.builder.at.given != ALWAYS:
+            raise fault(
+                "E0518",
+                "a hole stands among values that are not always there",
+                hole.span,
+                found="a hole for each value of a set that other holes decide",
+                expected="holes that only enclosing alternatives rule out",
+                hint="decide before the set is formed: n[i] = ... -> {a | b}",
+            )
         if not labels and hole.quantity is not Quantity.ANY:
             raise fault(
                 "E0503",
@@ -136,26 +146,33 @@ class Holes:
     def _taken(self, hole: tree.Hole, key: str, cases: list[tuple[int, Value]]) -> Value:
         if hole.quantity is Quantity.ONE:
             return self.work.lifter.collapse(key, cases)
-        terms: list[tuple[Tensor, Formula]] = []
-        for number, value in cases:
-            if not isinstance(value, Tensor):
-                raise fault(
-                    "E0504",
-                    "a set takes values of the network that have one shape each",
-                    hole.span,
-                    found=kind_of(value),
-                )
-            terms.append((value, Taken(key, number)))
-        return Terms(tuple(terms))
+        labels = self.work.lifter.labels[key]
+
+        def together(*values: Value) -> Terms:
+            terms: list[tuple[Tensor, Formula]] = []
+            for (number, _), value in zip(cases, values, strict=True):
+                if not isinstance(value, Tensor):
+                    raise fault(
+                        "E0504",
+                        "a set takes values of the network",
+                        hole.span,
+                        found=kind_of(value),
+                    )
+                terms.append((value, Taken(key, number)))
+            return Terms(tuple(terms), labels)
+
+        return self.work.lifter.lift(together, [value for _, value in cases], hole.span)
 
     def _alternatives(self, hole: tree.Hole, names: Names) -> list[Expanded]:
         """Every alternative with its label, its names and its indices."""
         result: list[Expanded] = []
         for alternative in hole.alternatives:
             for written in self._expanded(alternative, names):
-                for inner, indices in self.work.evaluator.unroll(written.comprehensions, names):
-                    label = self._label(written, inner, indices)
-                    result.append(Expanded(label, inner, written, indices))
+                for turn in turns(self.work, written.comprehensions, names):
+                    if turn.when != ALWAYS:
+                        raise self._not_always(written)
+                    label = self._label(written, turn.names, turn.indices)
+                    result.append(Expanded(label, turn.names, written, turn.indices))
                     if len(result) > MAX_ALTERNATIVES:
                         raise fault(
                             "E0113",
@@ -165,6 +182,15 @@ class Holes:
                             expected=f"at most {MAX_ALTERNATIVES:,}",
                         )
         return result
+
+    def _not_always(self, alternative: tree.Alternative) -> ArchError:
+        return fault(
+            "E0518",
+            "alternatives are there whatever other holes take",
+            alternative.span,
+            found="an alternative for a value that is not always there",
+            expected="a range, or a family of values",
+        )
 
     def _expanded(self, alternative: tree.Alternative, names: Names) -> Iterator[tree.Alternative]:
         """`n[1..3]` and `1..3` as alternatives stand for three each."""

@@ -16,6 +16,7 @@ from archdsl.ir.invoking import invoked
 from archdsl.ir.joining import JOINS
 from archdsl.ir.paths import Step
 from archdsl.ir.rules import IT
+from archdsl.ir.turns import turns
 from archdsl.ir.values import Closure, Names, Tensor, Value, Varying, kind_of
 from archdsl.ops.base import Operation, OperationError
 from archdsl.ops.binding import bind, signature
@@ -106,10 +107,10 @@ class Uses:
         """`concat(f, g)` as a function: both applied to the same value."""
         operands = []
         for argument in call.arguments:
-            for inner, indices in self.work.evaluator.unroll(call.comprehensions, names):
-                with self.work.builder.indexed(indices):
-                    operand = self.work.applier.operand(argument.value, inner, value)
-                    operands.append((operand, argument.span))
+            for turn in turns(self.work, call.comprehensions, names):
+                with self.work.builder.moved(turn.at(self.work.builder.at)):
+                    operand = self.work.applier.operand(argument.value, turn.names, value)
+                operands.append((turn.present(operand, argument.span), argument.span))
         return self.work.joiner.join(JOINS[call.name], operands, call.span)
 
     def _builtin(

@@ -21,9 +21,13 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Several tensors, each present under a formula: what `2 of {...}` and `leaves` give."""
+    """Several tensors, each present under a formula: what `2 of {...}` and `leaves` give.
+
+    `labels` are what `for` counts them by, one each, where they have such.
+    """
 
     terms: tuple[tuple[Tensor, Formula], ...]
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,4 +253,12 @@ IR_ROWS = (
         "concat(x, any of {a = x | b = x -> relu})",
         "sum(x, any of {a = x | b = x -> relu})",
     ),
+    row(
+        "E0518",
+        "a hole among values that are not always there",
+        "`for y in leaves(n)` runs over values that other holes decide. What it applies to them is "
+        "there only where they are, and a decision cannot come and go in so many ways.",
+        "sum(y -> {relu | gelu} for y in leaves(n))",
+        "sum(y -> relu for y in leaves(n)) -> {relu | gelu}",
+    ),
 )

@@ -1,0 +1,91 @@
+"""Different graphs of the NAS-Bench-101 space, told apart by `archdsl id`.
+
+python -m benchmarks.graphs [VERTICES]
+
+Ying and others count 1, 6, 84, 2,441, 62,010 and 359,082 graphs of 2 to 7 vertices with at most
+nine edges, where graphs are one if a renumbering of vertices maps them to each other. Every
+architecture that uses all its vertices is identified; up to 6 vertices unless told otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from collections.abc import Iterator
+
+from archdsl.library import Library
+from archdsl.passes.many import many
+from archdsl.space.architecture import Architecture
+from archdsl.space.view import SearchSpace
+from benchmarks.table import Row, write
+
+PUBLISHED = {2: 1, 3: 6, 4: 84, 5: 2_441, 6: 62_010, 7: 359_082}
+EDGES = 9
+TAKEN = re.compile(r"(\d+)\(([-+\d]*)\)")
+"""What a vertex takes, in a string: the first source, and those behind it."""
+
+
+def main() -> None:
+    most = int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1].isdigit() else 6
+    write(
+        "graphs",
+        "Different graphs of NAS-Bench-101",
+        "python -m benchmarks.graphs",
+        [measure(vertices) for vertices in PUBLISHED if vertices <= most],
+        [
+            "Cells with at most nine edges that use all their vertices. 'different' are their ids "
+            "with a 5x5 convolution for the pooling, since the paper tells apart what computes "
+            "the same; with the pooling, two poolings of one value are one ('as functions')."
+        ],
+    )
+
+
+def measure(vertices: int) -> Row:
+    """Counted and published graphs of so many vertices."""
+    started = time.perf_counter()
+    cells, different = count(vertices, pool=False)
+    seconds = time.perf_counter() - started
+    return {
+        "vertices": vertices,
+        "cells": cells,
+        "different": different,
+        "published": PUBLISHED[vertices],
+        "as functions": count(vertices, pool=True)[1],
+        "ids a second": cells / seconds,
+    }
+
+
+def count(vertices: int, *, pool: bool) -> tuple[int, int]:
+    """How many cells use all their vertices, and how many ids these have."""
+    space = small(vertices, pool=pool)
+    known = many(space)
+    cells, ids = 0, set()
+    for architecture in used(space):
+        cells += 1
+        ids.add(known.identity(architecture))
+    return cells, len(ids)
+
+
+def small(vertices: int, *, pool: bool) -> SearchSpace:
+    """The space of one narrow cell a stage; its ids are those of the space at full size."""
+    word = "yes" if pool else "no"
+    given = f"vertices={vertices}, modules=1, width=2, size=8, pool={word}"
+    return Library().find(f"nas_bench_101({given})").space
+
+
+def used(space: SearchSpace) -> Iterator[Architecture]:
+    """The architectures that use all their vertices, with at most nine edges."""
+    for number in range(space.size):
+        architecture = space.unrank(number)
+        taken = [
+            {int(first), *(int(j) for j in rest.split("+") if j.isdigit())}
+            for first, rest in TAKEN.findall(architecture.text)
+        ]
+        edges = sum(map(len, taken))
+        if edges <= EDGES and len(set[int]().union(*taken)) == len(taken):
+            yield architecture
+
+
+if __name__ == "__main__":
+    main()
