@@ -43,11 +43,11 @@ SYMBOLS = _words("-> + * - / // % ^ .. == < and | , ; = @ ( ) { } [ ]")
 KEYWORDS = frozenset(
     _words(
         "archdsl space op cell block net for in if then else return of any and or yes no elastic"
-        " title where use"
+        " title where use vary"
     )
 )
 NAMES = _words(
-    "leaves count floor ceil round_to min max sum mean concat product fail n x y i j k c"
+    "leaves count floor ceil round_to min max sum mean concat product lerp scan fail n x y i j k c"
 )
 ATOMS = (
     "{relu | id}", "{1 | 2 | 3}", "{16 | 32}", "(2 of {a = x | b = x -> relu})", "conv(8)@w", "id",
@@ -55,7 +55,9 @@ ATOMS = (
     "(if {yes | no} then 8 else 16)", "n[1..2]", "n[{0 | 1}]", "n[i-1]", "n[0]", "(n[0] + x)",
     "{a[h] = attention(heads=h) for h in 1..2}", "leaves(n)", "conv({8 | 16})", "(relu + id)",
     "concat(id, relu)", "relu^{1..3}", "relu^1000", "mean(n)", "sum(x for q in 1..3)", '"a"',
-    "fail(\"no\")", "(1..3)", "conv(8, k={3 | 5}, s=2)", "(x -> relu^{0 | 2})", "(3 / 2)",
+    "fail(\"no\")",
+    "scan(step, x, x)", "lerp(x, x, x)", "embedding(8, rows={8 | 9})", "(1..3)",
+    "linear(8, weight_bits={2 | 4})", "conv(8, k={3 | 5}, s=2)", "(x -> relu^{0 | 2})", "(3 / 2)",
 )  # fmt: skip
 STATEMENTS = (
     "f = relu -> conv(8)", "for q in 1..3 { z[q] = x -> relu }", "return x, x", "k = {3 | 5}",

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 import archdsl
-from archdsl.diff.codec import decode_kind, encode_kind
+from archdsl.diff.codec import decode_kind, decode_types, encode_kind, encode_types
+from archdsl.evaluate.data import classifies
 from archdsl.ir.cost import cost
 from archdsl.ir.elaborate import elaborate
 from archdsl.ir.graph import Invoke, Program
@@ -17,6 +18,7 @@ from archdsl.load import load_network
 from archdsl.passes.driver import optimise
 from archdsl.passes.identity import identity
 from archdsl.passes.live import live_nodes
+from archdsl.passes.many import many
 from archdsl.space.view import SearchSpace
 from tests.torch_counts import differing
 from tests.verify_spaces import tiny
@@ -94,3 +96,30 @@ def test_a_step_that_returns_its_state_is_not_passed_by() -> None:
     )
     assert optimise(made).program.net.result_types == made.net.result_types
     assert live_nodes(made)[made.root]
+
+
+def test_many_strings_cost_what_one_does() -> None:
+    space = tiny("rnn_enas")
+    chance = Random(3)
+    architectures = [space.sample(chance) for _ in range(5)]
+    together = many(space)
+    for architecture, figures in zip(architectures, together.costs(architectures), strict=True):
+        network = space.resolve(architecture)
+        assert figures["macs"] == cost(network).macs
+        assert together.identity(architecture) == identity(network)
+
+
+def test_indices_survive_a_diff_and_are_refused_by_what_takes_none() -> None:
+    net = program("net network(words: 5 of 10) = words -> embedding(4)").net
+    assert decode_types(encode_types(net.nodes[0].types)) == net.nodes[0].types
+    assert str(net.nodes[0].type) == "5 of 10"
+    for operation in ("relu", "linear(4)", "id", "conv(3)"):
+        with pytest.raises(archdsl.ArchError) as caught:
+            program(f"net network(words: 5 of 10) = words -> {operation}")
+        assert caught.value.diagnostics[0].code == "E0401"
+
+
+def test_only_networks_of_images_are_trained() -> None:
+    with pytest.raises(archdsl.ArchError) as caught:
+        classifies(tiny("rnn_darts").program.net)
+    assert caught.value.diagnostics[0].code == "E0804"
