@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from archdsl.codegen import supernet_source
 from archdsl.ir.cost import cost
 from archdsl.library import Library
 from archdsl.load import load_network, load_supernet
@@ -79,6 +80,47 @@ def test_inherited_weights_make_the_network_the_supernet_path(name: str, tmp_pat
         network = load_network(program).double().eval()
         network.load_state_dict(load_file(out))
         assert torch.allclose(network(x), supernet(x, architecture), rtol=0, atol=1e-12)
+
+
+SMALL = """
+archdsl 1
+
+space small elastic {
+  block layer(x; c) {
+    mid = c * {2 | 3}
+    y = x -> conv(mid, bias=no) -> bn -> relu -> dwconv(k={3 | 5 | 7}) -> bn -> conv(c)
+    return x + y
+  }
+  net network(image: 3 x 8 x 8) {
+    w = {4 | 6 | 8}
+    return image -> conv(w) -> layer(c=w)^{1..3} -> global_pool -> linear(10)
+  }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> SearchSpace:
+    file = tmp_path_factory.mktemp("small") / "small.arch"
+    file.write_text(SMALL)
+    return Library([file]).find("small").space
+
+
+def test_sizes_decided_outside_and_inside_are_equal_to_networks(small: SearchSpace) -> None:
+    assert small.size == 3 * (6 + 6**2 + 6**3)
+    verifier, rng = Verifier(small, steps=False), random.Random(2)
+    for _ in range(6):
+        verdict = verifier(small.sample(rng))
+        assert verdict.ok, str(verdict)
+
+
+def test_supernet_reads_as_if_written_by_hand(small: SearchSpace) -> None:
+    """What the use decides is a parameter, what is computed a table, a depth one loop."""
+    source = supernet_source(small.program)
+    assert "def forward(self, x: Tensor, c: int, choice: LayerChoice) -> Tensor" in source
+    assert "channels=self.mid[c, choice.mid]" in source
+    assert "for layer, inner in zip(self.layer[: choice.depth], choice.layer" in source
+    assert "x = layer(x, choice.w, inner)" in source
 
 
 def weight_of(space: SearchSpace, text: str, name: str, state: dict[str, Tensor]) -> Tensor:

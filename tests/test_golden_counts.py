@@ -191,6 +191,7 @@ def test_sizes_of_cells() -> None:
         assert shipped("nasnet", operations=operations).size == (sources * count**10) ** 2
     assert sources * 8**10 == pytest.approx(5.6e14, rel=0.01)
     assert shipped("enas_macro").size == 6**12 * 2**66 == pytest.approx(1.6e29, rel=0.01)
+    assert shipped("nas_rl").size == 10 * 64**15 * 2**105
 
 
 @pytest.mark.parametrize("vertices", [2, 3, 4])

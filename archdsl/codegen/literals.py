@@ -21,7 +21,8 @@ class Table:
     def annotation(self) -> str:
         """The type of the dictionary that it is in Python."""
         keys = {type(key).__name__ for key, _ in self.rows if key is not None}
-        kind = keys.pop() if len(keys) == 1 else "object"
+        number = "float" if keys <= {"int", "float"} else "object"
+        kind = keys.pop() if len(keys) == 1 else number
         whole = all(isinstance(value, int) for _, value in self.rows)
         return f"dict[{kind}, {'int' if whole else 'float'}]"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import fields
 
+from archdsl.ir.cases import holes_of
 from archdsl.ir.formula import ALWAYS, All, Any, Formula, Not, Taken
 from archdsl.ir.graph import Apply, Choose, Graph, Input, Invoke, Item, Node, Program
 from archdsl.ops.base import Operation
@@ -42,7 +43,13 @@ def _node(node: Node) -> str:
     path = f"  @ {'.'.join(node.path)}" if node.path else ""
     label = f"  # {node.label}" if node.label else ""
     under = "" if node.under == ALWAYS else f"  if {print_formula(node.under)}"
-    return f"{_kind(node)} : {types}{path}{under}{label}"
+    return f"{_kind(node)} : {types}{_sizes(node)}{path}{under}{label}"
+
+
+def _sizes(node: Node) -> str:
+    """On which holes a size depends: what is shown is the largest."""
+    holes = () if node.sizes is None else tuple(holes_of(node.sizes.variants))
+    return f" at most, by {', '.join(holes)}" if holes else ""
 
 
 def _kind(node: Node) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from archdsl.ir.types import TensorType, Weight
 from archdsl.ops.base import Argument, Code, Elastic, Operation, Slice, Traits, Types
+from archdsl.ops.rectangles import RECTANGLES, rectangle_conv, rectangle_slices
 from archdsl.ops.rounding import ROUNDING, check_bits, in_words, rounded, rounded_traits
 from archdsl.ops.shapes import (
     at_least,
@@ -30,7 +31,7 @@ class Conv(Operation):
 
     keyword = "conv"
     attribute = "conv"
-    helpers = (*helpers("ElasticConv2d", "ElasticKernelConv2d"), *ROUNDING)
+    helpers = (*helpers("ElasticConv2d", "ElasticKernelConv2d"), *ROUNDING, RECTANGLES[1])
 
     channels: int
     k: int = 1
@@ -114,12 +115,16 @@ class Conv(Operation):
         return replace(self, weight_bits=None, input_bits=None)
 
     def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
+        if self.groups == 1 and not self.rounds and _rectangular(sizes):
+            return rectangle_conv(self, inputs)
         kernels = _kernels(sizes)
         if self.groups != 1 or not kernels or self.rounds:
             return None
         return kernel_conv(self, inputs, kernels, channels="channels")
 
     def slices(self, inputs: Types, shared: Sequence[Weight]) -> Mapping[str, Slice]:
+        if self.kw is not None:
+            return rectangle_slices(self.weights(inputs), shared)
         return kernel_slices(self.weights(inputs), shared)
 
     def depthwise(self, inputs: Types) -> bool:
@@ -236,6 +241,18 @@ def _windowed(conv: Conv | DepthwiseConv) -> str:
     if stride == (1, 1):
         return kernel
     return f"{kernel} stride {stride[0]}" + (f"x{stride[1]}" if stride[0] != stride[1] else "")
+
+
+def _rectangular(sizes: Sequence[Operation]) -> bool:
+    """Whether kernels have a width of their own, and each can be the centre of the largest."""
+    given = [size for size in sizes if isinstance(size, Conv)]
+    return all(
+        size.kw is not None
+        and size.k % 2 == size.kw % 2 == 1
+        and size.p is size.pw is None
+        and size.d == 1
+        for size in given
+    )
 
 
 def _kernels(sizes: Sequence[Operation]) -> tuple[int, ...]:

@@ -74,7 +74,7 @@ class InvertedBottleneck(nn.Module):
     """Expands to `hidden` channels, filters each of them, projects to `c`."""
 
     def __init__(
-        self, channels: dict[object, int], hidden: int, out_channels: int, stride: int = 1
+        self, channels: dict[float, int], hidden: int, out_channels: int, stride: int = 1
     ) -> None:
         super().__init__()
         self.channels = channels
@@ -97,7 +97,7 @@ class InvertedBottleneck(nn.Module):
 class InvertedResidual(nn.Module):
     """An inverted bottleneck that keeps the shape, and the input."""
 
-    def __init__(self, channels: dict[object, int], out_channels: int) -> None:
+    def __init__(self, channels: dict[float, int], out_channels: int) -> None:
         super().__init__()
         self.inverted_bottleneck = InvertedBottleneck(
             channels, hidden=6 * out_channels, out_channels=out_channels
