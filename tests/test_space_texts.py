@@ -8,7 +8,7 @@ import pytest
 from scipy.stats import chisquare
 
 from archdsl.ir.elaborate import elaborate
-from archdsl.ir.graph import Static
+from archdsl.ir.graph import Apply, Static
 from archdsl.ir.scopes import decisions
 from archdsl.resources import PACKAGE
 from archdsl.space.view import SearchSpace
@@ -146,3 +146,19 @@ def test_a_block_in_a_cell_that_two_holes_may_use_follows_its_own_hole() -> None
 def test_a_family_uses_its_own_members() -> None:
     motif = "cell m[l](x) = x -> (if l == 1 then {relu | gelu} else {id | a = m[l-1] -> m[l-1]})"
     assert written(text(motif, "y = x -> m[3]")).size == 1 + 1 + 2
+
+
+def test_leaves_of_some_values_in_a_family() -> None:
+    """`n[1]` joins the output only where `n[2]` took `n[0]` instead."""
+    body = (
+        "n[0] = x -> relu n[1] = x -> gelu n[2] = {a = n[0] -> silu | b = n[1] -> silu} "
+        "y = sum(n[2], leaves(n[1], n))"
+    )
+    space = written(text("", body))
+    sums = [
+        len(node.args)
+        for number in range(2)
+        for node in space.resolve(space.unrank(number)).net.nodes
+        if isinstance(node.kind, Apply) and node.kind.operation.keyword == "sum"
+    ]
+    assert sums == [2, 1]

@@ -6,7 +6,7 @@ of a hole), which are equal exactly when the formulas are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -189,6 +189,51 @@ def factored(formula: Formula) -> Formula:
         groups.setdefault(key, [])
         if isinstance(last, Taken):
             groups[key].append(last)
-    return any_of(
+    joined = any_of(
         all_of((*rests[key], *((any_of(atoms),) if atoms else ()))) for key, atoms in groups.items()
     )
+    return _regrouped(joined) if len(formula.terms) > FEW else joined
+
+
+FEW = 4
+"""Cases that may stand side by side as they are."""
+
+
+def _regrouped(formula: Formula) -> Formula:
+    """What all cases ask for is said once, and what differs in one part only is joined.
+
+    `(a and x) or (b and x) or (a and y) or (b and y)` -> `(a or b) and (x or y)`
+    """
+    if not isinstance(formula, Any):
+        return formula
+    cases: list[tuple[Formula, ...]] = [
+        term.terms if isinstance(term, All) else (term,) for term in formula.terms
+    ]
+    common = [part for part in cases[0] if all(part in case for case in cases)]
+    if common:
+        others = any_of(all_of(p for p in case if p not in common) for case in cases)
+        return all_of((*common, _regrouped(others)))
+    for position in range(max(map(len, cases))):
+        groups: dict[tuple[Formula, ...], list[Formula]] = {}
+        for case in cases:
+            rest = (*case[:position], *case[position + 1 :])
+            if rest and len(rest) < len(case):
+                groups.setdefault(rest, []).append(case[position])
+        if any(len(parts) > 1 for parts in groups.values()):
+            return _regrouped(any_of(_cases_joined(cases, position, groups)))
+    return formula
+
+
+def _cases_joined(
+    cases: Sequence[tuple[Formula, ...]],
+    position: int,
+    groups: Mapping[tuple[Formula, ...], Sequence[Formula]],
+) -> Iterator[Formula]:
+    """The cases, those together that differ in the part at one position only."""
+    for case in cases:
+        rest = (*case[:position], *case[position + 1 :])
+        parts = groups.get(rest, ()) if len(rest) < len(case) else ()
+        if len(parts) < 2:
+            yield all_of(case)
+        elif case[position] == parts[0]:
+            yield all_of((*rest[:position], any_of(parts), *rest[position:]))

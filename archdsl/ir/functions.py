@@ -21,7 +21,7 @@ from archdsl.ir.formula import (
     size_of,
 )
 from archdsl.ir.graph import Apply, Choose, Static
-from archdsl.ir.values import Family, Series, Tensor, Terms, Value, kind_of
+from archdsl.ir.values import Family, Series, Tensor, Terms, Value, Varying, kind_of
 from archdsl.ir.wiring import GRAPHS, graph
 from archdsl.syntax.errors import fault
 from archdsl.syntax.tree import Span
@@ -136,21 +136,43 @@ def _count(arguments: Sequence[Value], span: Span) -> int:
 
 
 def _leaves(arguments: Sequence[Value], builder: Builder, span: Span) -> Terms:
-    """The members of a family that no other member takes, under the decisions made."""
-    if len(arguments) != 1:
+    """The members of a family that no other member takes, under the decisions made.
+
+    With a second argument, those of the first that no member of the second takes.
+    """
+    if len(arguments) not in (1, 2):
         raise fault(
             "E0304",
-            "leaves takes one family",
+            "leaves takes a family, or some values and a family",
             span,
             found=f"{len(arguments)} arguments",
             hint="leaves(n) gives the values n[i] that no other n[j] takes",
         )
-    match arguments[0]:
+    labelled = _members(arguments[0], span)
+    nodes = {tensor.node for _, tensor in labelled}
+    takers = {node for _, value in _values(arguments[-1], span) for node in _cases(value)}
+    used: dict[int, Formula] = dict.fromkeys(nodes, NEVER)
+    for node in sorted(takers):
+        for taken, when in takes(builder, node, frozenset(nodes | takers), span).items():
+            if taken in nodes:
+                used[taken] = any_of((used[taken], when))
+    named = {tensor: label for label, tensor in reversed(labelled)}
+    free = [t for t in dict.fromkeys(t for _, t in labelled) if used[t.node] != ALWAYS]
+    return Terms(
+        tuple((tensor, negate(used[tensor.node])) for tensor in free),
+        tuple(named[tensor] for tensor in free),
+    )
+
+
+def _values(value: Value, span: Span) -> list[tuple[str, Value]]:
+    """What a family or a series holds, by its indices, or one value of the network."""
+    match value:
         case Family(members):
-            values = list(members.values())
-            labels = [".".join(map(str, key)) for key in members]
+            return [(".".join(map(str, key)), member) for key, member in members.items()]
         case Series(given, indices):
-            values, labels = list(given), list(indices)
+            return list(zip(indices, given, strict=True))
+        case Tensor():
+            return [("0", value)]
         case other:
             raise fault(
                 "E0304",
@@ -159,32 +181,36 @@ def _leaves(arguments: Sequence[Value], builder: Builder, span: Span) -> Terms:
                 found=kind_of(other),
                 expected="a family, bound as n[1] = ..., n[2] = ...",
             )
-    tensors = [value for value in values if isinstance(value, Tensor)]
+
+
+def _members(value: Value, span: Span) -> list[tuple[str, Tensor]]:
+    """The values of the network, of one shape each, that a value holds."""
+    values = _values(value, span)
+    tensors = [(label, value) for label, value in values if isinstance(value, Tensor)]
     if len(tensors) != len(values) or not tensors:
-        wrong = next((v for v in values if not isinstance(v, Tensor)), None)
+        wrong = next((v for _, v in values if not isinstance(v, Tensor)), None)
         raise fault(
             "E0304",
             "leaves takes a family of values of one shape each",
             span,
             found="no members" if wrong is None else kind_of(wrong),
         )
-    nodes = {tensor.node for tensor in tensors}
-    used: dict[int, Formula] = dict.fromkeys(nodes, NEVER)
-    for node in sorted(nodes):
-        for taken, when in takes(builder, node, frozenset(nodes), span).items():
-            used[taken] = any_of((used[taken], when))
-    named = {tensor: label for tensor, label in reversed(list(zip(tensors, labels, strict=True)))}
-    free = [tensor for tensor in dict.fromkeys(tensors) if used[tensor.node] != ALWAYS]
-    return Terms(
-        tuple((tensor, negate(used[tensor.node])) for tensor in free),
-        tuple(named[tensor] for tensor in free),
-    )
+    return tensors
+
+
+def _cases(value: Value) -> Iterator[int]:
+    """The nodes of a value, one for each case where its shape depends on a hole."""
+    if isinstance(value, Varying):
+        for _, case in value.cases:
+            yield from _cases(case)
+    elif isinstance(value, Tensor):
+        yield value.node
 
 
 def takes(builder: Builder, node: int, stop: frozenset[int], span: Span) -> dict[int, Formula]:
     """Which of `stop` the computation of `node` takes directly, and under which decisions."""
     sizes = builder.hole_sizes()
-    needed: dict[int, Formula] = {node: ALWAYS}
+    needed: dict[int, Formula] = {node: builder.drafts[node].under}
     found: dict[int, Formula] = {}
     todo = [-node]  # later nodes first, so that all ways to a node are known when it is met
     spent = 0

@@ -14,6 +14,7 @@ from archdsl.ir.functions import FUNCTIONS
 from archdsl.ir.graph import FrameKind, Static
 from archdsl.ir.invoking import invoked
 from archdsl.ir.joining import JOINS
+from archdsl.ir.operands import no_input, operand
 from archdsl.ir.paths import Step
 from archdsl.ir.rules import IT
 from archdsl.ir.turns import turns
@@ -155,9 +156,12 @@ class Uses:
         open_ = [builder.elastic and isinstance(a, Varying) and is_size(a) for a in arguments]
 
         def emitted(*cases: Value) -> Value:
-            values = [value, *(self._operand(a, function) for a in cases[: len(others)])]
+            values = [
+                value,
+                *(operand(a, function.name, function.span) for a in cases[: len(others)]),
+            ]
             if operation.arity != len(values):
-                raise self._no_input(function.name, function.span)
+                raise no_input(function.name, operation.arity, function.span)
             rest = cases[len(others) :]
             given = [a if o else c for a, o, c in zip(arguments, open_, rest, strict=True)]
             applied = combine(bound, [tree_of(a) for a in given], builder.known())
@@ -165,19 +169,6 @@ class Uses:
 
         fixed = [0 if o else a for a, o in zip(arguments, open_, strict=True)]
         return self.work.lifter.lift(emitted, [*others, *fixed], function.span)
-
-    def _operand(self, value: Value, function: tree.Ref | tree.Call) -> Tensor:
-        """A further value of an operation that takes several."""
-        if isinstance(value, Tensor):
-            return value
-        raise fault(
-            "E0304",
-            f"{function.name} takes another value first",
-            function.span,
-            found=kind_of(value),
-            expected="a value",
-            hint=f"x -> {function.name}(y) takes x and y",
-        )
 
     def _vary(
         self,
@@ -205,15 +196,6 @@ class Uses:
                 positional[place] = value
             else:
                 keywords[name] = value
-
-    def _no_input(self, name: str, span: tree.Span) -> ArchError:
-        return fault(
-            "E0303",
-            f"{name} joins several values",
-            span,
-            found="one value",
-            hint=f"{name}(a, b) joins values; x -> {name}(f, g) applies f and g to x first",
-        )
 
     def _argument(
         self, value: Value, function: tree.Ref | tree.Call, operation: type[Operation]

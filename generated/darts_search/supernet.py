@@ -101,9 +101,6 @@ class ReluConvBn(nn.Module):
 class NoneOp1(nn.Module):
     """."""
 
-    def __init__(self) -> None:
-        super().__init__()
-
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
         return torch.zeros_like(x)
 
@@ -560,9 +557,6 @@ class Normal1(nn.Module):
 
 class NoneOp2(nn.Module):
     """Avg pool 1x1 stride 2."""
-
-    def __init__(self) -> None:
-        super().__init__()
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
         return torch.zeros_like(F.avg_pool2d(x, 1, stride=2))
