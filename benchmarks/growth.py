@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from archdsl.cli.main import RARELY
 from archdsl.compiler import compile_to
 from archdsl.ir.limits import Limits
 from archdsl.library import Library
@@ -76,12 +77,13 @@ TEXTS: dict[str, Callable[[int], str]] = {
 
 
 def main(most: int = SIZES[-1]) -> None:
+    gc.set_threshold(*RARELY)  # as the command line does
     sizes = [size for size in SIZES if size <= most]
     rows: list[Row] = []
     for name, text in TEXTS.items():
         holes = name.endswith("holes")
         for what in ("-O0", "-O1", *(("supernet",) if holes else ())):
-            seconds = [measure(text(size), what) for size in sizes]
+            seconds = [measure(text(size), what, 5 if size <= 1000 else 1) for size in sizes]
             found = {f"{size:,}": spent for size, spent in zip(sizes, seconds, strict=True)}
             rows.append({"text": name, "what": what, **found, "exponent": slope(sizes, seconds)})
     write(
@@ -90,23 +92,17 @@ def main(most: int = SIZES[-1]) -> None:
         "python -m benchmarks.growth",
         rows,
         [
-            f"Not formatted; the least of 2 runs (of 5 up to 1,000). `exponent` is the slope of "
+            f"Not formatted; up to 1,000 the least of 5 runs. `exponent` is the slope of "
             f"log(time) over log(operations) from {FITTED_FROM} operations on: 1 is linear. "
             "With holes: -O0 and -O1 compile one architecture, `supernet` the whole space."
         ],
     )
 
 
-def measure(body: str, what: str) -> float:
+def measure(body: str, what: str, runs: int) -> float:
     """Seconds of CPU from text to file, the least of some runs."""
     text = f"archdsl 1\nspace grown {{\n{body}\n}}\n"
-    runs = 5 if len(text) and _size(body) <= 1000 else 2
     return min(_once(text, what) for _ in range(runs))
-
-
-def _size(body: str) -> int:
-    numbers = [int(part) for part in "".join(c if c.isdigit() else " " for c in body).split()]
-    return max(numbers)
 
 
 def _once(text: str, what: str) -> float:

@@ -12,8 +12,9 @@ from scipy.stats import chisquare
 
 from archdsl.ir.graph import Program
 from archdsl.ir.scopes import decisions
-from archdsl.space import Architecture, SearchSpace
+from archdsl.space.architecture import Architecture
 from archdsl.space.forest import Forest, Place
+from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError
 from tests.space_programs import (
     ANY,

@@ -15,8 +15,9 @@ import pytest
 
 from archdsl.ir.graph import Program
 from archdsl.ir.scopes import decisions
-from archdsl.space import SearchSpace, parameters_of
+from archdsl.space.parameters import parameters_of
 from archdsl.space.reader import read
+from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError
 from archdsl.syntax.parse import parse_genotype
 from archdsl.syntax.printer import print_genotype

@@ -219,8 +219,9 @@ class _Collector:
             if len(found) != 1 or not _is_module(found[0]):
                 return None
             members += found
+        inside = set(region)
         for before, after in pairwise(members):
-            if after.args != (before.out,) or self.users[before.out] - set(region):
+            if after.args != (before.out,) or not self.users[before.out] <= inside:
                 return None
         last = members[-1]
         return Step(

@@ -35,6 +35,10 @@ class Many:
         except Unpriced:
             return None
 
+    def prepare(self) -> None:
+        """Work out now what the first question would wait for."""
+        _ = self._identities, self._prices
+
     def identity(self, architecture: Architecture) -> str:
         """As `identity` gives it for the network."""
         return self._identities.of(architecture.choices)

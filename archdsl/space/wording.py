@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
-from archdsl.syntax.tree import Span
+if TYPE_CHECKING:
+    from archdsl.syntax.tree import Span
 
 MAX_LISTED = 8
 READABLE = 10**100
@@ -75,4 +78,4 @@ def closest(name: str, known: Iterable[str]) -> str:
 
 def first_part(span: Span, length: int) -> Span:
     """The first characters of a place."""
-    return Span(source=span.source, start=span.start, end=min(span.end, span.start + length))
+    return replace(span, end=min(span.end, span.start + length))
