@@ -161,6 +161,22 @@ def passes(*names: str) -> tuple[Pass, ...]:
 # ---- canonical labelling -------------------------------------------------------------------------
 
 
+PARTS = "op a = conv(4, k=3) op b = conv(4)"
+
+
+def test_parts_of_a_value_are_ordered_by_the_shared_values_they_take() -> None:
+    """Two branches that look alike until it is seen which of them reads what is read elsewhere."""
+    forms = [
+        f"""{PARTS} net network(x: 4 x 8 x 8) {{
+            u = x -> a
+            v = x -> a
+            return (u -> b) + (v -> b) + {shared}
+        }}"""
+        for shared in ("u", "v")
+    ]
+    assert identity(network(forms[0])) == identity(network(forms[1]))
+
+
 def test_symmetric_graphs_are_labelled_fast() -> None:
     """Ten equal branches have ten factorial orders; automorphisms cut all but one."""
     started = time.perf_counter()

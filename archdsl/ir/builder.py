@@ -9,7 +9,7 @@ from functools import partial
 
 from archdsl.ir.budget import Budget
 from archdsl.ir.cases import Cases, Tree, branch, change, combine, settle
-from archdsl.ir.drafts import Draft, HoleDraft, Position, Under, formula_of
+from archdsl.ir.drafts import Draft, HoleDraft, Position, Under, formula_of, spelled_under
 from archdsl.ir.elastic import largest_kinds, sized
 from archdsl.ir.find import spoken
 from archdsl.ir.formula import ALWAYS, Formula, all_of
@@ -268,13 +268,7 @@ class Builder:
 
     def choices(self) -> str:
         """The choices under which the work here is done, in words: `under op_1 = large`."""
-        taken = []
-        for key, alternatives in self.at.under:
-            draft = next(draft for draft in self.hole_drafts if draft.hole.name == key)
-            name = "_".join((draft.base, *draft.indices))
-            labels = " or ".join(draft.hole.labels[i] for i in alternatives)
-            taken.append(f"{name} = {labels}")
-        return f"under {' and '.join(dict.fromkeys(taken))}" if taken else ""
+        return spelled_under(self.at.under, self.hole_drafts)
 
     def choose(self, hole: str, args: Sequence[Tensor], span: Span | None) -> Tensor:
         if not self.elastic:

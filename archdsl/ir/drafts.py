@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.formula import ALWAYS, Formula, Taken, all_of, any_of
@@ -62,3 +63,14 @@ class HoleDraft:
 def formula_of(under: Under) -> Formula:
     """Under which decisions work inside some alternatives is done."""
     return all_of(any_of(Taken(hole, i) for i in taken) for hole, taken in under)
+
+
+def spelled_under(under: Under, drafts: Sequence[HoleDraft]) -> str:
+    """Some alternatives in words, as `archdsl show` calls their holes: `under op_1 = large`."""
+    taken = []
+    for key, alternatives in under:
+        draft = next(draft for draft in drafts if draft.hole.name == key)
+        name = "_".join((draft.base, *draft.indices))
+        labels = " or ".join(draft.hole.labels[i] for i in alternatives)
+        taken.append(f"{name} = {labels}")
+    return f"under {' and '.join(dict.fromkeys(taken))}" if taken else ""

@@ -12,7 +12,7 @@ from archdsl.ir.cases import holes_of
 from archdsl.ir.formula import atoms
 from archdsl.ir.graph import Apply, Choose, Graph, Input, Program
 from archdsl.syntax.errors import Diagnostic
-from archdsl.syntax.tree import Span
+from archdsl.syntax.tree import Quantity, Span
 
 
 def unneeded(program: Program) -> Iterator[Diagnostic]:
@@ -26,6 +26,8 @@ def unneeded(program: Program) -> Iterator[Diagnostic]:
                 _note(values, (graph.definition, node.label), position in needed[key], node.span)
         deciding = _deciding(graph, needed[key])
         for hole in graph.holes:
+            if len(hole.labels) <= (hole.quantity is Quantity.ONE):
+                continue  # nothing to decide: `{v[k] for k in 1..0}`
             _note(holes, (graph.definition, hole.name), hole.name in deciding, hole.span)
     for (definition, name), (is_needed, span) in values.items():
         if not is_needed:

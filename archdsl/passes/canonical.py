@@ -170,6 +170,7 @@ class _Search:
     def _leaf(self, colours: list[int]) -> tuple[Certificate, list[int]]:
         """The graph written down in the order of its colours, and that order."""
         self.leaves += 1
+        ranks = self._ranks(colours)
         order = sorted(self.shared, key=colours.__getitem__)
         number = {vertex: place for place, vertex in enumerate(order)}
         first_user = {
@@ -178,11 +179,23 @@ class _Search:
         rows = [len(self.outputs), *(number[output] for output in self.outputs)]
         for vertex in order:
             rows += (KNOWN, first_user.get(vertex, -1))
-            rows += self._written(vertex, number, colours)
+            rows += self._written(vertex, number, ranks)
         return tuple(rows), order
 
+    def _ranks(self, colours: list[int]) -> Sequence[int] | Sequence[tuple[int, int]]:
+        """Colours that are equal only for values that are written alike.
+
+        Refinement ends when all shared values differ. Parts of a value may look alike then and
+        yet take different ones of these; what stands below them tells them apart.
+        """
+        if len(set(colours)) == len(colours):
+            return colours
+        told = list(colours)
+        self._below(told)
+        return list(zip(colours, told, strict=True))
+
     def _written(
-        self, vertex: int, number: dict[int, int], colours: Sequence[int]
+        self, vertex: int, number: dict[int, int], ranks: Sequence[int] | Sequence[tuple[int, int]]
     ) -> Iterator[int]:
         """A value with all that belongs to it alone: label, arguments, END."""
         stack = [vertex]
@@ -199,7 +212,7 @@ class _Search:
                 label, args, ordered, _ = self.vertices[at]
                 yield label
                 stack.append(END)
-                stack += reversed(args) if ordered else sorted(args, key=colours.__getitem__)
+                stack += reversed(args) if ordered else sorted(args, key=ranks.__getitem__)
 
 
 def _single_out(colours: list[int], vertex: int) -> list[int]:

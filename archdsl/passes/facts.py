@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item
 from archdsl.ir.scan import sources
@@ -29,7 +29,7 @@ def zero_results(graph: Graph, modules: Modules, empty: tuple[bool, ...]) -> tup
                 known.append(use_results(node.kind, modules, given))
             case Apply(operation):
                 types = tuple(graph.nodes[argument].type for argument in node.args)
-                known.append((_zero(operation, types, given),) * len(node.types))
+                known.append((gives_zero(operation, types, given),) * len(node.types))
             case _:
                 known.append((False,) * len(node.types))
     return tuple(known[output][0] for output in graph.outputs)
@@ -44,12 +44,13 @@ def use_results(use: Invoke, modules: Modules, empty: tuple[bool, ...]) -> tuple
     return tuple(known[source] for source in sources(len(empty) - 1, len(known)))
 
 
-def _zero(operation: Operation, types: Types, given: tuple[bool, ...]) -> bool:
+def gives_zero(operation: Operation, types: Types, empty: Sequence[bool]) -> bool:
+    """Whether a result is zero, given which inputs are: the one law of what passes zero on."""
     if isinstance(operation, Zero | Zeros):
         return True
     if isinstance(operation, Product):
-        return any(given)
-    return bool(given) and all(given) and operation.traits(types).zero
+        return any(empty)
+    return bool(empty) and all(empty) and operation.traits(types).zero
 
 
 def has_effects(graph: Graph, modules: Modules) -> bool:

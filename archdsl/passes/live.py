@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl.ir.graph import Apply, Graph, Invoke, Item, Program
-from archdsl.ops.constants import Zero
-from archdsl.ops.joins import Product
+from archdsl.passes.facts import gives_zero
 
 Live = Mapping[str, frozenset[int]]
 
@@ -30,13 +29,8 @@ def _zeros(graph: Graph, modules: Mapping[str, Graph], live: Live) -> set[int]:
         empty = [argument in zero for argument in node.args]
         match node.kind:
             case Apply(operation):
-                if type(operation) is Zero:
-                    zero.add(position)
-                elif type(operation) is Product:
-                    zero |= {position} if any(empty) else set()
-                elif empty and all(empty):
-                    types = tuple(graph.nodes[argument].type for argument in node.args)
-                    zero |= {position} if operation.traits(types).zero else set()
+                types = tuple(graph.nodes[argument].type for argument in node.args)
+                zero |= {position} if gives_zero(operation, types, empty) else set()
             case Invoke(module):
                 used = modules[module]
                 zero |= set() if set(used.outputs) & live[module] else {position}

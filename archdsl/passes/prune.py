@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item
-from archdsl.ops.constants import Identity, Zero
+from archdsl.ops.base import Operation
+from archdsl.ops.constants import Identity
 from archdsl.ops.fused import Average, Zeros
 from archdsl.ops.joins import Concat, Mean, Product, Sum
 from archdsl.passes.draft import Draft, Rewrite
-from archdsl.passes.facts import use_results
+from archdsl.passes.facts import gives_zero, use_results
 
 Modules = Mapping[str, Graph]
 
@@ -49,25 +50,30 @@ def _visit(draft: Draft, position: int, zero: set[tuple[int, int]], modules: Mod
             zero.update((position, i) for i, is_zero in enumerate(results) if is_zero)
             if len(used.outputs) == 1 and not steps:
                 _pass_through(draft, position, used)
+        case Apply(Zeros()):
+            pass  # what this pass writes for the zeros that something reads
         case Apply(operation):
-            if isinstance(operation, Zero) or _stays_zero(draft, position, empty):
-                zero.update((position, i) for i in range(len(node.types)))
-            elif isinstance(operation, Identity):
-                draft.replace(position, args[0])
-            elif isinstance(operation, Sum | Mean | Average):
-                _join(draft, position, empty)
-            elif isinstance(operation, Concat | Product) and len(args) == 1:
-                draft.replace(position, args[0])
+            _simplify(draft, position, operation, empty, zero)
         case _:
             pass
 
 
-def _stays_zero(draft: Draft, position: int, empty: tuple[bool, ...]) -> bool:
-    if not empty:
-        return False
-    if isinstance(draft.operation(position), Product):
-        return any(empty)
-    return all(empty) and draft.traits(position).zero
+def _simplify(
+    draft: Draft,
+    position: int,
+    operation: Operation,
+    empty: tuple[bool, ...],
+    zero: set[tuple[int, int]],
+) -> None:
+    node, args = draft.nodes[position], draft.args(position)
+    if gives_zero(operation, draft.inputs(position), empty):
+        zero.update((position, i) for i in range(len(node.types)))
+    elif isinstance(operation, Identity):
+        draft.replace(position, args[0])
+    elif isinstance(operation, Sum | Mean | Average):
+        _join(draft, position, empty)
+    elif isinstance(operation, Concat | Product) and len(args) == 1:
+        draft.replace(position, args[0])
 
 
 def _pass_through(draft: Draft, position: int, used: Graph) -> None:
