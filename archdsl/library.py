@@ -49,14 +49,22 @@ class Found:
     def require(self) -> Architecture:
         """The architecture; E0705 for a space whose holes are open."""
         if self.architecture is None:
-            name = self.space.program.genotype
             raise fault(
                 "E0705",
-                f"{name} is a whole space, not one architecture",
+                f"{self.space.program.genotype} is a whole space, not one architecture",
                 found=f"{number(self.space.size)} architectures",
-                hint=f"name one, or draw one: archdsl sample '{name}'",
+                hint=f"name one, or draw one: archdsl sample {_reached(self.space.program)}",
             )
         return self.architecture
+
+
+def _reached(program: Program) -> str:
+    """How a command reaches a space: by name if it ships, else with its file."""
+    span = program.net.span
+    file = span.source.name if span is not None else ""
+    if program.space in shipped_spaces() or not file.endswith(".arch"):
+        return f"'{program.genotype}'"
+    return f"'{program.genotype}' --space {file}" if program.changed else file
 
 
 class Library:

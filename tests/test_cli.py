@@ -734,3 +734,16 @@ def test_generated_files_are_read_with_what_people_add_to_them(here):
         assert run("cost", path).stdout == expected
     path.write_text(f"{source}\n# archdsl 1\n# space other {{ }}\n")  # not the space that ships
     assert "E0706" in run("cost", path, code=2).stderr
+
+
+def test_a_space_of_a_file_is_hinted_at_with_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "toy.arch"
+    file.write_text(
+        "archdsl 1 space toy(c=3) { net n(x: 3 x 8 x 8) = x -> conv(c) -> {relu | tanh} }"
+    )
+    plain = CliRunner().invoke(app, ["cost", str(file)])
+    assert f"archdsl sample {file}\n" in plain.output
+    changed = CliRunner().invoke(app, ["cost", "toy(c=4)", "--space", str(file)])
+    assert f"archdsl sample 'toy(c=4)' --space {file}\n" in changed.output
+    shipped = CliRunner().invoke(app, ["cost", "nas_bench_201"])
+    assert "archdsl sample 'nas_bench_201'\n" in shipped.output

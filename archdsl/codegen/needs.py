@@ -154,7 +154,7 @@ class Diagrams:
         level, children = self._nodes[diagram]
         if not children or not set(children) <= {FALSE, TRUE}:
             return None
-        hole, part = next(key for key, known in self._levels.items() if known == level)
+        hole, part = list(self._levels)[level]
         if self.holes[hole].quantity is not Quantity.ONE:
             return Taken(hole, part) if children == (FALSE, TRUE) else None
         return any_of(Taken(hole, i) for i, child in enumerate(children) if child == TRUE)
