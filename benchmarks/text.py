@@ -40,8 +40,8 @@ def main() -> None:
         rows,
         [
             f"{STRINGS} strings with a fixed seed (200 for the grammar, 100 for costs and ids); "
-            "medians of 5 runs, seconds of CPU on one thread. 'parsed by the grammar' has Lark read "
-            "every string; "
+            "medians of 5 runs, seconds of CPU on one thread. 'parsed by the grammar' has Lark "
+            "read every string; "
             "'parsed and checked' is `SearchSpace.parse`, where canonical strings take a reader "
             "made for the space and all others take Lark. Costs and ids resolve the architecture.",
         ],
