@@ -51,7 +51,7 @@ class Diagrams:
         self._nots |= {FALSE: TRUE, TRUE: FALSE}
         # The last hole first: what a later one takes decides whether an earlier one matters, so
         # in this order the diagram of a chain of sources need only know where the chain stands.
-        for hole in reversed(tuple(self.holes.values())):
+        for hole in _later_first(self.holes):
             parts = 1 if hole.quantity is Quantity.ONE else len(hole.labels)
             for part in range(parts):
                 self._levels[hole.name, part] = len(self._levels)
@@ -172,6 +172,24 @@ class Diagrams:
             else:
                 position += 1
         return all_of(kept) if conjunction else any_of(kept)
+
+
+def _later_first(holes: Mapping[str, Hole]) -> list[Hole]:
+    """The last hole first, but each before those inside its alternatives.
+
+    What an alternative holds matters only where it is taken: decided before, every inner hole
+    would have to be remembered until the outer one says which of them counts.
+    """
+    below: dict[str, list[Hole]] = {}
+    for hole in holes.values():
+        below.setdefault(hole.parent[0] if hole.parent else "", []).append(hole)
+    result: list[Hole] = []
+    waiting = list(below.get("", ()))
+    while waiting:
+        hole = waiting.pop()
+        result.append(hole)
+        waiting += below.get(hole.name, ())
+    return result
 
 
 def factored(formula: Formula) -> Formula:
