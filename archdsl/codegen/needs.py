@@ -45,13 +45,20 @@ class Diagrams:
     _ands: dict[tuple[Diagram, Diagram], Diagram] = field(default_factory=dict)
     _nots: dict[Diagram, Diagram] = field(default_factory=dict)
     _work: int = 0
+    last_first: bool = True
+    """Which holes are asked first."""
+
+    @property
+    def size(self) -> int:
+        return len(self._nodes)
 
     def __post_init__(self) -> None:
         self._nodes += [(1 << 30, ()), (1 << 30, ())]
         self._nots |= {FALSE: TRUE, TRUE: FALSE}
         # The last hole first: what a later one takes decides whether an earlier one matters, so
         # in this order the diagram of a chain of sources need only know where the chain stands.
-        for hole in reversed(tuple(self.holes.values())):
+        holes = tuple(self.holes.values())
+        for hole in reversed(holes) if self.last_first else holes:
             parts = 1 if hole.quantity is Quantity.ONE else len(hole.labels)
             for part in range(parts):
                 self._levels[hole.name, part] = len(self._levels)

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from archdsl.codegen.needs import FALSE, TRUE, Diagram, Diagrams
+from archdsl.codegen.needs import FALSE, TRUE, Diagram, Diagrams, TooLarge
 from archdsl.codegen.steps import Gather, Nothing, Pick, Project, Step, Unit
 from archdsl.ir.formula import ALWAYS, Formula, Taken, all_of, any_of, negate
+
+EASY = 20_000
+"""Nodes of diagrams up to which the order of holes is not questioned."""
 
 Branch: TypeAlias = tuple[int, int]
 """An alternative of a pick, or a term of a gather: the step's value and the argument's index."""
@@ -37,10 +40,14 @@ class Plan:
     diagrams: Diagrams = field(init=False)
 
     def __post_init__(self) -> None:
-        graph = self.unit.graph
-        self.diagrams = Diagrams({hole.name: hole for hole in graph.holes}, graph.span)
         by_value = {step.out: step for step in self.unit.steps}
-        self._find_needs(by_value)
+        try:
+            self._find_needs(by_value)
+            easy = self.diagrams.size < EASY
+        except TooLarge:
+            easy = False
+        if not easy:  # some graphs are short in the order in which others are long
+            self._find_needs(by_value, last_first=False)
         self.steps = {
             out: step for out, step in by_value.items() if self.needs.get(out, FALSE) != FALSE
         }
@@ -86,7 +93,11 @@ class Plan:
             case _:
                 return ALWAYS
 
-    def _find_needs(self, steps: dict[int, Step]) -> None:
+    def _find_needs(self, steps: dict[int, Step], last_first: bool = True) -> None:
+        graph = self.unit.graph
+        holes = {hole.name: hole for hole in graph.holes}
+        self.diagrams = Diagrams(holes, graph.span, last_first=last_first)
+        self.likes = {}
         self.needs = dict.fromkeys(self.unit.outputs, TRUE)
         # Where nothing is chosen the text runs as it is written, dead branches included: that is
         # what published tables count. `prune` drops them.
