@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item
+from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item, Kind
 from archdsl.ir.scan import sources
 from archdsl.ops.base import Operation, Types
 from archdsl.ops.constants import Zero
@@ -51,6 +51,37 @@ def gives_zero(operation: Operation, types: Types, empty: Sequence[bool]) -> boo
     if isinstance(operation, Product):
         return any(empty)
     return bool(empty) and all(empty) and operation.traits(types).zero
+
+
+def inputs_taken(
+    key: str, modules: Modules, known: dict[str, tuple[bool, ...]]
+) -> tuple[bool, ...]:
+    """Which inputs of a module its outputs depend on; `known` are those told before.
+
+    A value that only goes where nothing takes it has no gradient, not one that is zero.
+    """
+    if key not in known:
+        graph = modules[key]
+        needed: set[int] = set()
+        todo = list(graph.outputs)
+        while todo:
+            position = todo.pop()
+            if position not in needed:
+                needed.add(position)
+                node = graph.nodes[position]
+                todo += taken_arguments(node.kind, node.args, modules, known)
+        known[key] = tuple(position in needed for position in graph.inputs)
+    return known[key]
+
+
+def taken_arguments(
+    kind: Kind, args: Sequence[int], modules: Modules, known: dict[str, tuple[bool, ...]]
+) -> list[int]:
+    """The arguments of a node that its results depend on; a scan's all count."""
+    if not isinstance(kind, Invoke) or kind.steps:
+        return list(args)
+    taken = inputs_taken(kind.module, modules, known)
+    return [argument for argument, is_taken in zip(args, taken, strict=True) if is_taken]
 
 
 def has_effects(graph: Graph, modules: Modules) -> bool:

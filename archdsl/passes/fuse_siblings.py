@@ -20,6 +20,7 @@ from archdsl.ops.linear import Linear
 from archdsl.ops.mlp import TokensLinear, TokensMLP
 from archdsl.ops.normalisation import BatchNorm
 from archdsl.passes.draft import Draft, Rewrite
+from archdsl.passes.facts import taken_arguments
 from archdsl.passes.layout import mlp_rows, stem_of, wide_rows
 
 Modules = Mapping[str, Graph]
@@ -45,12 +46,14 @@ def fuse_siblings(graph: Graph, modules: Modules) -> Rewrite:
 
     Exact in training: outputs of a layer do not mix, a batch norm keeps its statistics for
     each channel, and SGD and Adam treat each element alone. Never done where a weight has
-    other uses.
+    other uses, nor where a result only goes into a module that does not take it: its weights
+    have no gradient, and an optimiser leaves them alone, not so the rows of a wider one.
     """
     draft = Draft(graph)
     consumers = draft.consumers()
     uses = Counter(node.path for node in graph.nodes if node.path)
-    chains = [_chain(draft, position, consumers, uses) for position in draft.live()]
+    taken = _taken(draft, modules)
+    chains = [_chain(draft, p, consumers, uses) for p in draft.live() if p in taken]
     single = [chain for chain in chains if chain is not None]
     for length in (3, 2, 1):  # as long as siblings agree
         groups: dict[Hashable, list[Chain]] = {}
@@ -64,6 +67,20 @@ def fuse_siblings(graph: Graph, modules: Modules) -> Rewrite:
             if len(group) > 1:
                 _fuse(draft, group)
     return draft.finish()
+
+
+def _taken(draft: Draft, modules: Modules) -> set[int]:
+    """The values that some output depends on, through the modules that are used."""
+    known: dict[str, tuple[bool, ...]] = {}
+    taken: set[int] = set()
+    todo = [draft.value(output) for output in draft.graph.outputs]
+    while todo:
+        position = todo.pop()
+        if position not in taken:
+            taken.add(position)
+            kind = draft.nodes[position].kind
+            todo += taken_arguments(kind, draft.args(position), modules, known)
+    return taken
 
 
 def _chain(
