@@ -89,7 +89,9 @@ class _PatternFinder:
         if value in self.region:
             return self.describe(self.region[value])
         if (unused := self.emitter.unused_zero(value)) is not None:
-            return self.describe(unused)
+            # A function would look at what the zeros are like, which nothing else computes.
+            known = self.emitter.plan.is_known(unused.args[0])
+            return self.describe(unused) if known else None
         self.tensors.setdefault(value)
         return ("tensor", list(self.tensors).index(value))
 

@@ -106,6 +106,10 @@ class Plan:
                 reached = self.diagrams.conjunction((need, taken))
                 self.needs[arg] = self.diagrams.disjunction((self.needs.get(arg, FALSE), reached))
 
+    def is_known(self, value: int) -> bool:
+        """Whether a value is there: an input, or computed because something needs it."""
+        return value in self.steps or value in self.unit.inputs
+
     def _find_like(self, step: Step) -> bool:
         """An input of the type that zeros need; without one they look at their argument."""
         like = self.input_like(step.out)
