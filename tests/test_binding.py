@@ -99,7 +99,7 @@ def test_near_misses() -> None:
 
 
 def test_signatures() -> None:
-    assert takes(Conv) == "conv(channels, k=1, s=1, p, d=1, groups=1, bias=yes)"
+    assert takes(Linear) == "linear(features, bias=yes, weight_bits, input_bits)"
     for operation in OPERATIONS:
         names = [parameter.name for parameter in signature(operation)]
         assert len(set(names)) == len(names)

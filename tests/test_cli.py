@@ -87,7 +87,7 @@ def test_help_lists_every_command():
         assert f"\n  {name} " in text
     assert set(commands()) == {
         *("check", "fmt", "new", "spaces", "explain", "show", "cost", "id", "sample", "convert"),
-        "formats",
+        *("formats", "lint"),
         *("diff", "patch", "compile", "verify", "inherit", "search", "retrain"),
     }
 
@@ -451,7 +451,8 @@ def test_a_space_that_is_not_shipped_travels_with_the_file(small):
 
 
 def test_use_brings_definitions(here):
-    Path("base.arch").write_text(
+    Path("lib").mkdir()
+    Path("lib/base.arch").write_text(
         "archdsl 1\nspace base {\n  op body(c) = conv(c, k=3) -> relu\n"
         "  net network(image: 3 x 8 x 8) = image -> body(4) -> global_pool -> linear(2)\n}\n"
     )
@@ -459,10 +460,10 @@ def test_use_brings_definitions(here):
         "archdsl 1\nuse base\nspace user {\n"
         "  net network(image: 3 x 8 x 8) = image -> body(9) -> global_pool -> linear(2)\n}\n"
     )
-    costs = json.loads(run("cost", "user.arch", "--space", "base.arch", "--json").stdout)
+    costs = json.loads(run("cost", "user.arch", "--space", "lib/base.arch", "--json").stdout)
     assert costs["params"] == 3 * 9 * 9 + 9 + 9 * 2 + 2
     assert "error[E0701]" in run("cost", "user.arch", code=2).stderr
-    run("compile", "user.arch", "--space", "base.arch", "-o", "out")
+    run("compile", "user.arch", "--space", "lib/base.arch", "-o", "out")
     assert json.loads(run("cost", "out/network.py", "--json").stdout) == costs
 
 

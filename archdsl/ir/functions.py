@@ -23,7 +23,7 @@ from archdsl.ir.formula import (
 from archdsl.ir.graph import Apply, Choose, Static
 from archdsl.ir.values import Family, Series, Tensor, Terms, Value, Varying, kind_of
 from archdsl.ir.wiring import GRAPHS, graph
-from archdsl.syntax.errors import fault
+from archdsl.syntax.errors import ArchError, fault
 from archdsl.syntax.tree import Span
 
 MAX_FORMULA = 5_000
@@ -148,6 +148,8 @@ def _leaves(arguments: Sequence[Value], builder: Builder, span: Span) -> Terms:
             found=f"{len(arguments)} arguments",
             hint="leaves(n) gives the values n[i] that no other n[j] takes",
         )
+    if len(arguments) == 1 and isinstance(arguments[0], Tensor):
+        raise _no_family(arguments[0], span)
     labelled = _members(arguments[0], span)
     nodes = {tensor.node for _, tensor in labelled}
     takers = {node for _, value in _values(arguments[-1], span) for node in _cases(value)}
@@ -174,13 +176,17 @@ def _values(value: Value, span: Span) -> list[tuple[str, Value]]:
         case Tensor():
             return [("0", value)]
         case other:
-            raise fault(
-                "E0304",
-                "leaves takes a family",
-                span,
-                found=kind_of(other),
-                expected="a family, bound as n[1] = ..., n[2] = ...",
-            )
+            raise _no_family(other, span)
+
+
+def _no_family(value: Value, span: Span) -> ArchError:
+    return fault(
+        "E0304",
+        "leaves takes a family",
+        span,
+        found=kind_of(value),
+        expected="a family, bound as n[1] = ..., n[2] = ...",
+    )
 
 
 def _members(value: Value, span: Span) -> list[tuple[str, Tensor]]:
