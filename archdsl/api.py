@@ -94,7 +94,9 @@ class Space:
 
     def parse(self, text: str | Architecture) -> Architecture:
         """The architecture of a string. Raises ArchError with place, found and expected."""
-        return text if isinstance(text, Architecture) else self._view.parse(text)
+        if isinstance(text, Architecture):
+            return self._view.own(text)
+        return self._view.parse(text)
 
     def parse_many(self, texts: Iterable[str | Architecture]) -> list[Architecture]:
         """The architectures of many strings. Raises ArchError for the first that is wrong."""

@@ -49,7 +49,9 @@ class Supernet:
 
     def choice(self, architecture: Architecture | Genotype | str) -> object:
         """The `Choice` of the generated file for an architecture; None where none is taken."""
-        if not isinstance(architecture, Architecture):
+        if isinstance(architecture, Architecture):
+            architecture = self.space.own(architecture)
+        else:
             architecture = self.space.parse(architecture)
         return self._layout.value(architecture.assignment, self._names)
 

@@ -200,3 +200,21 @@ def test_docstrings():
     for name in api.__all__:
         assert getattr(api, name).__doc__, name
     assert Path(api.__file__).name == "api.py"
+
+
+def test_an_architecture_of_another_space_is_read_as_its_string():
+    """Whatever takes an architecture refuses one that is not its own, as it would the string."""
+    space, other = archdsl.Space("nas_bench_201"), archdsl.Space("nas_bench_201", width=4)
+    foreign = other.sample(seed=0)
+    for use in (
+        space.parse,
+        space.rank,
+        space.mutate,
+        lambda a: archdsl.costs(space, [a]),
+        lambda a: archdsl.ids(space, [a]),
+        lambda a: next(space.neighbours(a)),
+    ):
+        with pytest.raises(archdsl.ArchError):
+            use(foreign)
+    same = archdsl.Space("nas_bench_201").sample(seed=0)
+    assert space.parse(same) == same

@@ -111,7 +111,7 @@ SpaceFiles = Annotated[
     typer.Option("--space", metavar="FILE", help="A file whose spaces are known by name."),
 ]
 MaxParams = Annotated[
-    str | None, typer.Option(metavar="N", help="Raise the limit of parameters (1G by default).")
+    str | None, typer.Option(metavar="N", help="Raise the limit of parameters (2G by default).")
 ]
 MaxMacs = Annotated[
     str | None, typer.Option(metavar="N", help="Raise the limit of MACs (10T by default).")

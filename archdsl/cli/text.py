@@ -10,7 +10,7 @@ import typer
 
 from archdsl.cli.command import FINDINGS, Session, Several, command
 from archdsl.cli.output import exit_code, put, put_json, report
-from archdsl.space.wording import exact, number
+from archdsl.space.wording import exact, number, short
 from archdsl.syntax.errors import ArchError, fault
 
 if TYPE_CHECKING:
@@ -116,16 +116,19 @@ def lint(session: Session, named: Several) -> int:
 
 
 def _linted(session: Session, name: str) -> int:
-    from archdsl.lint import lint as findings_in
+    from archdsl.lint import lint_all
 
-    findings = [one for space in _spaces(session, name) for one in findings_in(space)]
+    linted = [lint_all(space) for space in _spaces(session, name)]
+    findings = [one for shown, _ in linted for one in shown]
+    allowed = sorted({one.code for _, hidden in linted for one in hidden})
     if findings:
         _refused(session, name, ArchError(findings), "warning")
         return FINDINGS
     if session.json:
-        put_json({"name": name, "ok": True, "errors": []})
+        put_json({"name": name, "ok": True, "errors": [], "allowed": allowed})
     elif not session.quiet:
-        put(f"{name}: nothing found")
+        told = f", but for what its text allows: {', '.join(allowed)}" if allowed else ""
+        put(f"{name}: nothing found{told}")
     return 0
 
 
@@ -275,9 +278,9 @@ def spaces(session: Session) -> None:
             put_json({"name": name, "size": exact(size), "title": title, "about": about})
         return
     width = max((len(row[0]) for row in rows), default=0)
-    digits = max((len(number(row[1])) for row in rows), default=0)
+    digits = max((len(short(row[1])) for row in rows), default=0)
     for name, size, _, about in rows:
-        put(f"{name:<{width}}  {number(size):>{digits}}  {about}".rstrip())
+        put(f"{name:<{width}}  {short(size):>{digits}}  {about}".rstrip())
 
 
 @command(app)

@@ -73,16 +73,27 @@ def read_python(text: str, name: str, what: str) -> Value:
     """
     source = _source(text, name, what)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)  # of `1or 2`: it is refused anyway
-            tree = ast.parse(source.text, mode="eval")
+        node = _parsed(source.text)
     except SyntaxError as problem:
         lines = _Lines(source)
         start = lines.offset(problem.lineno or 1, max((problem.offset or 1) - 1, 0), bytes_=False)
         raise _broken(Span(source=source, start=start, end=start + 1), what) from None
     except (RecursionError, MemoryError, ValueError):
         raise _broken(_whole(source), what) from None
-    return _Python(source, what, _Lines(source)).value(tree.body, 0)
+    return _Python(source, what, _Lines(source)).value(node, 0)
+
+
+def _parsed(text: str) -> ast.expr:
+    """The tree of an expression, or of the right side of `NAME = expression`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # of `1or 2`: it is refused anyway
+        match ast.parse(text).body:
+            case [ast.Expr(value=value)]:
+                return value
+            case [ast.Assign(targets=[ast.Name()], value=value)]:
+                return value
+            case _:
+                return ast.parse(text, mode="eval").body
 
 
 def read_yaml(text: str, name: str, what: str) -> Value:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from archdsl.formats.base import Ours
@@ -58,15 +58,26 @@ Layer = tuple[int, int]
 def read(text: str, space: str) -> str:
     """Our string for settings. Raises ArchError: E0640, E0641."""
     check = Checked("settings of a subnet, with ks, e and d")
-    kernels, expansions, depths = check.fields(
-        read_python(text, "<ofa>", check.what), "ks", "e", "d"
-    )
+    value = read_python(text, "<ofa>", check.what)
+    kernels, expansions, depths = check.fields(_with_width(value), "ks", "e", "d")
     chosen = [_one(check, depth, DEPTHS) for depth in check.items(depths, len(STAGES))]
     count = MOST * len(STAGES)
     ks = [_one(check, k, KERNELS) for k in check.items(kernels, count)]
     es = [_one(check, e, EXPANSIONS) for e in check.items(expansions, count)]
     layers = [list(zip(ks, es, strict=True))[MOST * s :][:depth] for s, depth in enumerate(chosen)]
     return _spelled(space, layers)
+
+
+def _with_width(value: Value) -> Value:
+    """Settings without a width that is none: what samples of released subnets write too."""
+    if not isinstance(value, Fields):
+        return value
+    kept = [
+        (name, inner)
+        for name, inner in value.fields
+        if not (name == "wid" and isinstance(inner, Scalar) and inner.value is None)
+    ]
+    return replace(value, fields=tuple(kept))
 
 
 def _one(check: Checked, value: Value, among: Sequence[int]) -> int:

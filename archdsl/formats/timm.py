@@ -118,7 +118,13 @@ def _first(check: Checked, blocks: Sequence[Block], row: Value) -> int:
         plain = (block.kind, block.repeats, block.kernel, block.stride, block.expansion)
         if plain == ("ds", 1, 3, 1, 1) and float(block.squeezed) == 0:
             return block.channels
-    check.refuse(row, '["ds_r1_k3_s1_e1_c16"]')
+    found = ", ".join(check.text(block.place) for block in blocks)
+    check.refuse(
+        row,
+        "one block in front, as ds_r1_k3_s1_e1_c16, with any number of channels",
+        found=found or "none",
+        hint="the space has no other stem: no expansion and no squeezing there",
+    )
 
 
 def _channels(blocks: Sequence[Block]) -> int:

@@ -24,12 +24,18 @@ ALLOWED = re.compile(r"#\s*lint:\s*(E\d{4})\b")
 
 def lint(space: SearchSpace) -> tuple[Diagnostic, ...]:
     """What is legal in a space, and yet hardly meant: findings with codes, places and hints."""
+    return lint_all(space)[0]
+
+
+def lint_all(space: SearchSpace) -> tuple[tuple[Diagnostic, ...], tuple[Diagnostic, ...]]:
+    """The findings in a space, and those that its text allows."""
     found: dict[tuple[str, int, str], Diagnostic] = {}
     for one in _findings(space):
         line = position(one.span)[0] if one.span is not None else 0
         found.setdefault((one.code, line, one.message), one)
     ordered = sorted(found.values(), key=lambda d: d.span.start if d.span is not None else -1)
-    return tuple(_unallowed(ordered))
+    shown = tuple(_unallowed(ordered))
+    return shown, tuple(one for one in ordered if one not in shown)
 
 
 def _findings(space: SearchSpace) -> Iterator[Diagnostic]:

@@ -178,6 +178,20 @@ class SearchSpace:
             return Architecture(text, choices, self._keys, self)
         return self._made(read(self._layout, parse_genotype(text, name)))
 
+    def own(self, architecture: Architecture) -> Architecture:
+        """The same architecture as one of this space.
+
+        Raises ArchError for one of another space or of other parameters, as its string would.
+        """
+        owner = architecture.space
+        if owner is self or (
+            owner is not None
+            and owner.program.hash == self.program.hash
+            and owner.program.changed == self.program.changed
+        ):
+            return architecture
+        return self.parse(architecture.text)
+
     def resolve(self, architecture: Architecture) -> Program:
         """The program of one architecture: every hole filled."""
         return resolve(self.program, architecture.assignment, architecture.text)

@@ -31,9 +31,14 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun if number == 1 else plural}"
 
 
-def number(value: int) -> str:
+def short(value: int) -> str:
+    """`15,625`; what is too long for a column as `about 1.2e18`."""
+    return number(value, 10**12)
+
+
+def number(value: int, readable: int = READABLE) -> str:
     """`15,625`; what is too long to read as `about 1.2e5418`."""
-    if value < READABLE:
+    if value < readable:
         return f"{value:,}"
     digits = math.floor((value.bit_length() - 1) * math.log10(2))  # perhaps one too few
     leading = value // 10 ** (digits - 1)
