@@ -21,6 +21,8 @@ from archdsl.syntax.errors import ArchError, Diagnostic, fault
 from archdsl.syntax.parse import parse, parse_genotype
 from archdsl.syntax.use import joined
 
+FROM_A_FILE = "a space of your own is known where --space FILE gives its file"
+
 Given = tuple[tuple[str, Static], ...]
 """Parameters of a space, sorted by name."""
 
@@ -213,7 +215,7 @@ class Library:
                     span and replace(span, end=span.start + len(name)),
                     found=name,
                     expected=", ".join(known),
-                    hint=similar(name, known) or "give its file with --space FILE",
+                    hint="; ".join(filter(None, (similar(name, known), FROM_A_FILE))),
                 )
             document = parse(text, f"{name}.arch")
             for space in document.spaces:

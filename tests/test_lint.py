@@ -59,9 +59,12 @@ def test_the_command(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["lint", fine, bad, "--json"])
     first, second = map(json.loads, result.output.splitlines())
     assert result.exit_code == 1
-    assert first == {"name": fine, "ok": True, "errors": []}
+    assert first == {"name": fine, "ok": True, "errors": [], "allowed": []}
     assert {found["code"] for found in second["errors"]} == {"E0551", "E0552", "E0553"}
     assert all(found["line"] and found["hint"] for found in second["errors"])
+    (allowed,) = (str(path) for path in CASES if path.stem == "allowed")
+    told = CliRunner().invoke(app, ["lint", allowed])
+    assert told.exit_code == 0 and "nothing found, but for what its text allows: E05" in told.output
     wrong = tmp_path / "wrong.arch"
     wrong.write_text("archdsl 1\nspace s { net n(x: 3 x 8 x 8) = x -> conv }\n")
     assert CliRunner().invoke(app, ["lint", str(wrong)]).exit_code == 1

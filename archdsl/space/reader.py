@@ -146,7 +146,7 @@ class _Reader:
                 self._surplus(span, written, len(slots)),
                 found=count(len(written), "choice"),
                 expected=f"{count(len(slots), 'choice')}: {listed(names, 'and')}",
-                hint="blanks separate choices; those inside an alternative stand behind it, as in a(b)",
+                hint="blanks separate choices; those inside an alternative stand in a(...)",
             )
             for i in slots:
                 self._give_up(i)
