@@ -156,6 +156,22 @@ def test_sizes_that_several_parameters_decide() -> None:
     assert "channels=self.channels[c, m, r]" in source
 
 
+INSIDE = """
+archdsl 1
+
+space inside elastic {
+  block layer(x; c) = x -> conv(c * {1 | 3}) -> relu -> conv(c)
+  net network(image: 3 x 8 x 8) {
+    return image -> conv({2 | 4}) -> layer(c={4 | 8 | 12}) -> global_pool -> linear(5)
+  }
+}
+"""
+
+
+def test_a_use_has_more_sizes_than_a_hole_inside_has_alternatives() -> None:
+    check_all(written(INSIDE))
+
+
 def weight_of(space: SearchSpace, text: str, name: str, state: dict[str, Tensor]) -> Tensor:
     network = space.resolve(space.parse(text))
     return shares(space.program, network).forward(state)[name]
