@@ -21,6 +21,7 @@ from archdsl.run.inherit import inherit
 from archdsl.space.view import SearchSpace
 from archdsl.verify.equal import randomise
 from archdsl.verify.networks import Verifier
+from tests.shipped import written
 from tests.verify_spaces import tiny
 
 AUTOFORMER = {
@@ -121,6 +122,54 @@ def test_supernet_reads_as_if_written_by_hand(small: SearchSpace) -> None:
     assert "channels=self.mid[c, choice.mid]" in source
     assert "for layer, inner in zip(self.layer[: choice.depth], choice.layer" in source
     assert "x = layer(x, choice.w, inner)" in source
+
+
+PRODUCTS = """
+archdsl 1
+
+space products elastic {
+  op widened(c, m) = conv(c * m) -> relu -> conv(c + m) -> relu
+  block layer(x; c, m, r) = x + (x -> widened(c, m) -> conv(floor(c * r) * m) -> bn -> conv(c))
+  net network(image: 3 x 8 x 8) {
+    w = {4 | 8}
+    a = image -> conv(w) -> layer(c=w, m={1 | 2}, r={0.5 | 1.5})
+    return a -> layer(c=w, m=3, r=1) -> global_pool -> linear(5)
+  }
+}
+"""
+
+
+def check_all(space: SearchSpace) -> None:
+    verifier = Verifier(space, steps=False)
+    for i in range(space.size):
+        verdict = verifier(space.unrank(i))
+        assert verdict.ok, str(verdict)
+
+
+def test_sizes_that_several_parameters_decide() -> None:
+    """A product is written as one, anything more is a table of the fewest that decide it."""
+    space = written(PRODUCTS)
+    check_all(space)
+    source = supernet_source(space.program)
+    assert "channels=c * m" in source
+    assert "self.channels = {(4, 1): 5, (4, 2): 6, (8, 1): 9, (8, 2): 10}" in source
+    assert "channels=self.channels[c, m, r]" in source
+
+
+INSIDE = """
+archdsl 1
+
+space inside elastic {
+  block layer(x; c) = x -> conv(c * {1 | 3}) -> relu -> conv(c)
+  net network(image: 3 x 8 x 8) {
+    return image -> conv({2 | 4}) -> layer(c={4 | 8 | 12}) -> global_pool -> linear(5)
+  }
+}
+"""
+
+
+def test_a_use_has_more_sizes_than_a_hole_inside_has_alternatives() -> None:
+    check_all(written(INSIDE))
 
 
 def weight_of(space: SearchSpace, text: str, name: str, state: dict[str, Tensor]) -> Tensor:

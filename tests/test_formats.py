@@ -203,3 +203,18 @@ def test_a_format_has_its_spaces() -> None:
 def test_hostile_texts_are_refused(name: str, text: str) -> None:
     with pytest.raises(ArchError):
         FORMATS[name].ours(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("spos", "(-True, 0)"),
+        ("darts", f"Genotype(normal=[{'range(999), ' * 9}])"),
+        ("autoformer", "RETRAIN: {MLP_RATIO: [4], NUM_HEADS: [3], DEPTH: 01, EMBED_DIM: 192}"),
+        ("autoformer", "RETRAIN: {DEPTH: 1, DEPTH: 1}"),
+    ],
+)
+def test_numbers_that_hide_are_refused(name: str, text: str) -> None:
+    with pytest.raises(ArchError) as caught:
+        FORMATS[name].ours(text)
+    assert caught.value.diagnostics[0].span is not None

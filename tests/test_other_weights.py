@@ -200,6 +200,10 @@ def add(state: dict[str, Tensor]) -> None:
     state["layer5.0.conv1.weight"] = torch.zeros(3)
 
 
+def round_off(state: dict[str, Tensor]) -> None:
+    state["fc.weight"] = (100 * state["fc.weight"]).to(torch.int32)
+
+
 def reshape(state: dict[str, Tensor]) -> None:
     state["fc.weight"] = torch.zeros(7, 2048)
 
@@ -210,6 +214,7 @@ def reshape(state: dict[str, Tensor]) -> None:
         (drop, "stage2.1.residual.7.running_var"),
         (add, "layer5.0.conv1.weight"),
         (reshape, "7 x 2048"),
+        (round_off, "int32"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused(

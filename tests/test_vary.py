@@ -91,6 +91,17 @@ def test_a_space_brings_net_and_parameters_of_a_file_beside_it(tmp_path: Path) -
     assert Library([file]).space("thin", {"width": 4}).size == 2**4
 
 
+def test_a_constant_of_its_own_stands_before_those_that_speak_of_it(tmp_path: Path) -> None:
+    (tmp_path / "base.arch").write_text(
+        "archdsl 1\nspace base(w=8) { half = w // 2 quarter = half // 2\n"
+        "  net network(image: 3 x 8 x 8) = image -> conv(quarter) -> global_pool -> linear(5) }"
+    )
+    user = tmp_path / "user.arch"
+    user.write_text("archdsl 1\nuse base\nspace user { half = more * 2 more = 10 }")
+    program = Library().find(str(user)).program
+    assert cost(program).params == 3 * 10 + 10 + 10 * 5 + 5
+
+
 def test_spaces_that_use_each_other_are_refused(tmp_path: Path) -> None:
     for name, other in (("a", "b"), ("b", "a")):
         (tmp_path / f"{name}.arch").write_text(

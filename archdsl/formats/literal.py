@@ -171,6 +171,8 @@ class _Python:
     source: Source
     what: str
     lines: _Lines
+    ranged: int = 0
+    """How many numbers the ranges so far stand for."""
 
     def value(self, node: ast.expr, depth: int) -> Value:
         span = self._span(node)
@@ -181,7 +183,9 @@ class _Python:
                 return Scalar(value=value, span=span)
             case ast.Name(id=word) if word in CONSTANTS:
                 return Scalar(value=CONSTANTS[word], span=span)
-            case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+            case ast.UnaryOp(
+                op=ast.USub(), operand=ast.Constant(value=int() | float() as value)
+            ) if not isinstance(value, bool):
                 return Scalar(value=-value, span=span)
             case ast.List(elts=items) | ast.Tuple(elts=items):
                 return Items(items=tuple(self.value(i, depth + 1) for i in items), span=span)
@@ -212,8 +216,9 @@ class _Python:
         if len(numbers) != len(arguments) or not 1 <= len(numbers) <= 2:
             raise self._refused(node, "a range of something else than one or two numbers")
         start, stop = (0, *numbers) if len(numbers) == 1 else numbers
-        if stop - start > MAX_RANGE:
-            raise self._refused(node, f"a range of {stop - start:,} numbers")
+        self.ranged += max(stop - start, 0)
+        if self.ranged > MAX_RANGE:
+            raise self._refused(node, f"ranges of {self.ranged:,} numbers")
         return Items(items=tuple(Scalar(value=i, span=span) for i in range(start, stop)), span=span)
 
     def _span(self, node: ast.expr) -> Span:
@@ -269,6 +274,9 @@ class _Yaml:
                 return str(node.value)
             case _:
                 raise _broken(span, self.what)
+        word = node.value.lower().lstrip("+-")
+        if convert is int and word.startswith("0") and word != "0":
+            raise _broken(span, self.what, f"'{node.value}', which YAML reads as octal")
         try:
             return convert(node.value.lower())
         except (ValueError, KeyError):
@@ -276,10 +284,11 @@ class _Yaml:
 
 
 def _check_unique(fields: Fields, what: str) -> None:
-    names = [name for name, _ in fields.fields]
+    known: set[str] = set()
     for name, value in fields.fields:
-        if names.count(name) > 1:
+        if name in known:
             raise _broken(value.span, what, f"{name} twice")
+        known.add(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-from archdsl.ir.cases import Cases, Tree, ends, select
+from archdsl.ir.cases import Cases, Tree, ends
 from archdsl.ir.conditions import Constraint
 from archdsl.ir.formula import ALWAYS, Formula
 from archdsl.ir.types import TensorType, Weight
@@ -241,7 +241,9 @@ def types_of(node: Node, row: int) -> Types:
     if node.sizes is None or not isinstance(node.sizes.variants, Cases):
         return node.types
     sizes: Tree[Variant] = node.sizes.variants
-    return select(sizes, lambda _: row).types
+    while isinstance(sizes, Cases):  # its own holes decide what it takes, not what it gives
+        sizes = dict(sizes.of)[row] if sizes.hole == USE else sizes.of[0][1]
+    return sizes.types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, reduce
 from typing import NamedTuple, TypeAlias
 
 Certificate: TypeAlias = tuple[int, ...]
@@ -22,21 +23,24 @@ MASK = (1 << 64) - 1
 ODD = 0x9E3779B97F4A7C15
 MAX_LEAVES = 2000
 """Graphs that need more are beyond what people write; the best found so far is taken then."""
-END, KNOWN = -1, -2
-"""In a certificate: the end of a value's arguments, and before the number of a shared value."""
+END, KNOWN, TIMES = -1, -2, -3
+"""In a certificate: the end of a value's arguments, before the number of a shared value, and
+before how often a value takes each argument."""
 
 
 class Vertex(NamedTuple):
     """One value: what computes it (`label`, not negative), from what, with which weights.
 
     `ordered`: whether the order of the arguments matters. `tie` numbers weights that several
-    vertices share; -1 where a vertex has none or its own.
+    vertices share; -1 where a vertex has none or its own. `times`: how often each argument is
+    taken where order does not matter; empty where each is once.
     """
 
     label: int
     args: tuple[int, ...] = ()
     ordered: bool = True
     tie: int = -1
+    times: tuple[int, ...] = ()
 
 
 def certificate(vertices: Sequence[Vertex], outputs: Sequence[int]) -> Certificate:
@@ -55,6 +59,28 @@ def _mix(first: int, second: int) -> int:
     return value ^ (value >> 32)
 
 
+def _digits(number: int) -> list[int]:
+    """A positive number in parts of 64 bits: Python writes no integer of thousands of digits."""
+    if number <= MASK:
+        return [number]
+    return [number >> low & MASK for low in range(0, number.bit_length(), 64)]
+
+
+def _counts(times: Sequence[int]) -> list[int]:
+    """How often arguments are taken, in a certificate."""
+    row = [TIMES, len(times)]
+    for digits in map(_digits, times):
+        row.append(len(digits))
+        row += digits
+    return row
+
+
+@lru_cache(maxsize=1024)
+def _weight(times: int) -> int:
+    """What tells a value taken so often from others; 0 for once."""
+    return reduce(_mix, _digits(times), ODD) if times > 1 else 0
+
+
 @dataclass(slots=True, eq=False)
 class _Search:
     vertices: Sequence[Vertex]
@@ -64,14 +90,16 @@ class _Search:
     shared: list[int] = field(init=False)
     """Vertices that are read several times, or from outside, or share weights."""
     is_shared: list[bool] = field(init=False)
+    weights: dict[int, list[int]] = field(default_factory=dict)
+    """For vertices with `times`: what they amount to in colours."""
     leaves: int = 0
 
     def __post_init__(self) -> None:
         self.takers = [[] for _ in self.vertices]
         tied: dict[int, list[int]] = {}
         for number, vertex in enumerate(self.vertices):
-            for place, argument in enumerate(vertex.args):
-                self.takers[argument].append((number, (place + 1) * ODD if vertex.ordered else 0))
+            for argument, place in zip(vertex.args, self._places(number, vertex), strict=True):
+                self.takers[argument].append((number, place))
             if vertex.tie >= 0:
                 tied.setdefault(vertex.tie, []).append(number)
         self.ties = [users for users in tied.values() if len(users) > 1]
@@ -80,6 +108,15 @@ class _Search:
             len(taken) != 1 or number in apart for number, taken in enumerate(self.takers)
         ]
         self.shared = [number for number, is_shared in enumerate(self.is_shared) if is_shared]
+
+    def _places(self, number: int, vertex: Vertex) -> Sequence[int]:
+        """What tells the arguments of a value apart, seen from them."""
+        if vertex.ordered:
+            return [(place + 1) * ODD for place in range(len(vertex.args))]
+        if not vertex.times:
+            return [0] * len(vertex.args)
+        weights = self.weights[number] = [_weight(times) for times in vertex.times]
+        return weights
 
     def run(self) -> Certificate:
         colours = [_mix(ODD, vertex.label) for vertex in self.vertices]
@@ -153,12 +190,16 @@ class _Search:
             colours[number] = _mix(colours[number], above)
 
     def _below(self, colours: list[int]) -> None:
-        for number, (_, args, ordered, _) in enumerate(self.vertices):
+        for number, (_, args, ordered, _, times) in enumerate(self.vertices):
             below = 0
             if ordered:
                 for argument in args:
                     below = (below ^ colours[argument]) * ODD & MASK
                     below ^= below >> 31
+            elif times:
+                for argument, weight in zip(args, self.weights[number], strict=True):
+                    value = (colours[argument] ^ weight) * ODD & MASK
+                    below += (value ^ (value >> 31)) * value
             else:  # a sum, so that no order enters
                 for argument in args:
                     value = colours[argument] * ODD & MASK
@@ -209,10 +250,19 @@ class _Search:
                 yield number[at]
             else:
                 first = False
-                label, args, ordered, _ = self.vertices[at]
+                label, args, ordered, _, times = self.vertices[at]
                 yield label
                 stack.append(END)
-                stack += reversed(args) if ordered else sorted(args, key=ranks.__getitem__)
+                if ordered:
+                    stack += reversed(args)
+                elif times:
+                    pairs = sorted(
+                        zip(args, times, strict=True), key=lambda pair: (ranks[pair[0]], pair[1])
+                    )
+                    yield from _counts([often for _, often in reversed(pairs)])
+                    stack += [argument for argument, _ in pairs]
+                else:
+                    stack += sorted(args, key=ranks.__getitem__)
 
 
 def _single_out(colours: list[int], vertex: int) -> list[int]:

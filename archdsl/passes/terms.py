@@ -81,7 +81,8 @@ class _Terms:
     ranks: Sequence[int]
     vertices: list[Vertex] = field(default_factory=list)
     made: dict[Hashable, int] = field(default_factory=dict)
-    sums: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    sums: dict[int, dict[int, int]] = field(default_factory=dict)
+    """How often each term stands in a sum: written out, sums of sums would grow as 2^n."""
     ties: dict[int, int] = field(default_factory=dict)
     values: list[tuple[int, ...]] = field(default_factory=list)
     weights: bool = False
@@ -233,18 +234,26 @@ class _Terms:
 
     def _sum(self, given: Sequence[int], divisor: int) -> int:
         """A sum over a divisor: flat, without zeros; one term over one is that term."""
-        terms: list[int] = []
-        for argument in given:
-            if argument != NOTHING:
-                terms += self.sums.get(argument, (argument,))
-        if not terms or (len(terms) == 1 and divisor == 1):
+        counts = self._counted([argument for argument in given if argument != NOTHING])
+        terms = tuple(sorted(counts))
+        times: tuple[int, ...] = tuple([counts[term] for term in terms])
+        if not counts or (times == (1,) and divisor == 1):
             return terms[0] if terms else NOTHING
-        flat = tuple(sorted(terms))
+        if max(times) == 1:
+            times = ()
         label = TOTAL + divisor
-        made = self._term((label, flat), Vertex(label, flat, ordered=False))
+        made = self._term((label, terms, times), Vertex(label, terms, ordered=False, times=times))
         if divisor == 1:
-            self.sums[made] = flat
+            self.sums[made] = counts
         return made
+
+    def _counted(self, given: Sequence[int]) -> dict[int, int]:
+        """How often each term stands in the sum of these."""
+        counts = dict(self.sums.get(given[0], {given[0]: 1})) if given else {}
+        for argument in given[1:]:
+            for term, times in self.sums.get(argument, {argument: 1}).items():
+                counts[term] = counts.get(term, 0) + times
+        return counts
 
     def _zeros(self, step: Step) -> int:
         """Zeros that an operation reads."""
@@ -285,8 +294,9 @@ class _Terms:
                     tuple([number[argument] for argument in args]),
                     ordered,
                     tie if tie >= 0 and users[tie] > 1 else -1,
+                    times,
                 )
-                for label, args, ordered, tie in vertices
+                for label, args, ordered, tie, times in vertices
             ]
         )
         fixed = [label if label >= TOTAL else -1 for label in labels]

@@ -8,6 +8,7 @@ from archdsl.formats.weights import Library, assign
 from archdsl.ir.graph import Program
 from archdsl.passes.names import network_weights
 from archdsl.run.inherit import read_weights, write_weights
+from archdsl.syntax.errors import fault
 
 
 def translate(weights: Path, library: Library, program: Program, out: Path, level: int = 1) -> int:
@@ -23,9 +24,19 @@ def translate(weights: Path, library: Library, program: Program, out: Path, leve
     """
     rules = library.rules_for(program.genotype.partition("/")[0].partition("(")[0])
     theirs = read_weights(weights)
+    counts = {name for name, w in network_weights(program).items() if w.buffer and not w.shape}
     ours = {name: weight.shape for name, weight in network_weights(program).items()}
     shapes = {name: tuple(tensor.shape) for name, tensor in theirs.items()}
     sources = assign(rules, shapes, ours, str(weights))
+    for name, source in sources.items():
+        if theirs[source].is_floating_point() is (name in counts):
+            raise fault(
+                "E0647",
+                f"{source} holds numbers of another kind",
+                found=str(theirs[source].dtype).removeprefix("torch."),
+                expected="whole numbers" if name in counts else "floating-point numbers",
+                hint="convert the weights themselves, not a quantised form of them",
+            )
     tensors = {name: theirs[sources[name]].reshape(shape) for name, shape in ours.items()}
     write_weights(out, tensors, program, level)
     return len(tensors)

@@ -15,7 +15,8 @@ def joined(space: tree.Space, used: Sequence[tree.Space]) -> tree.Space:
     """A space with what it uses before its own; what it defines itself stays.
 
     Definitions, constants and rules come along, and the parameters that they speak of. The net
-    does where the space has none. Titles and constraints are each space's own.
+    does where the space has none. Titles and constraints are each space's own. A constant of its
+    own stands where the one stood that it replaces, before those that speak of it.
     """
     items, parameters = list(space.items), list(space.parameters)
     brought: list[tree.Item] = []
@@ -25,10 +26,34 @@ def joined(space: tree.Space, used: Sequence[tree.Space]) -> tree.Space:
         new = [item for item in other.items if _comes(item, own, net)]
         given = [parameter for parameter in other.parameters if parameter.name not in own]
         parameters += _mentioned(new, given)
-        brought += new
+        brought += _placed(other, new, items)
     if not brought:
         return space
     return replace(space, parameters=tuple(parameters), items=(*brought, *items))
+
+
+def _placed(
+    other: tree.Space, new: Sequence[tree.Item], items: list[tree.Item]
+) -> Iterator[tree.Item]:
+    """What comes from a space, with the constants of `items` that replace its own taken from there.
+
+    Whatever these speak of among the constants of `items` goes before them.
+    """
+    for item in other.items:
+        if item in new:
+            yield item
+        elif isinstance(item, tree.Constant):
+            yield from _taken(item.name, items)
+
+
+def _taken(name: str, items: list[tree.Item]) -> Iterator[tree.Item]:
+    for item in items:
+        if isinstance(item, tree.Constant) and item.name == name:
+            items.remove(item)
+            for word in _words(item.value):
+                yield from _taken(word, items)
+            yield item
+            return
 
 
 def _comes(item: tree.Item, own: set[str], net: bool) -> bool:

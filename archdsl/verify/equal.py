@@ -322,7 +322,9 @@ def _apart(found: Tensor, expected: Tensor) -> float:
 
 OPTIMISERS: Mapping[str, Callable[[Iterable[Tensor]], torch.optim.Optimizer]] = {
     "SGD": lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.9, weight_decay=1e-2),
-    "AdamW": lambda p: torch.optim.AdamW(p, lr=1e-3, weight_decay=1e-2),
+    # A gradient that algebra makes zero is rounding noise. Adam divides it by itself and eps, and
+    # torch's own 1e-8 would make steps of it; with this eps what is equal stays equal.
+    "AdamW": lambda p: torch.optim.AdamW(p, lr=1e-3, weight_decay=1e-2, eps=1e-5),
 }
 
 
