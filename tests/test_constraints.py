@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from fractions import Fraction
 from random import Random
+from typing import Any
 
 import pytest
 from scipy.stats import chisquare
 
-from archdsl.ir.conditions import METRICS, Count, Figure, value_of
+from archdsl.ir.conditions import COMPARISONS, METRICS, Count, Figure, value_of
 from archdsl.ir.elaborate import elaborate
 from archdsl.passes.constraints import Rules, constrained, rules, wilson
 from archdsl.passes.figures import figures
@@ -60,7 +62,7 @@ def everything(space: SearchSpace) -> list[str]:
     def satisfied(one: Architecture) -> bool:
         network = figures(space.resolve(one))
 
-        def known(part: Figure | Count) -> float:
+        def known(part: Figure | Count) -> int:
             if isinstance(part, Figure):
                 return network[part.name]
             return sum(
@@ -167,6 +169,84 @@ def test_children_and_neighbours_are_accepted() -> None:
             assert taken in parents
         a, b = mutant, child
     assert all(map(space.accept, space.neighbours(a)))
+
+
+FRACTIONS = """archdsl 1
+space fractions {{
+  {where}
+  net network(x: 3) {{
+    z = x -> {{l2 = linear(2) -> linear(4) | l4 = linear(4)}}
+    y = z -> {{id | l = linear(4)}} -> {{id | l = linear(4)}}
+    return y -> linear(5)
+  }}
+}}
+"""
+
+
+@pytest.mark.parametrize("operator", ["<=", "<", ">=", ">", "==", "!="])
+@pytest.mark.parametrize(
+    ("measure", "bound", "exactly"),
+    [
+        ("0.5 * params", "30.7", lambda params, macs: (params * 5, 307)),
+        ("0.1 * params", "6.1", lambda params, macs: (params, 61)),
+        ("0.1 * params", "0.2 + 5.9", lambda params, macs: (params, 61)),
+        ("0.5 + 1.5 * params", "0.7 * macs + 47.3", lambda p, m: (15 * p - 7 * m, 468)),
+        ("0 - 0.3 * params", "0 - 18.3", lambda params, macs: (-params, -61)),
+    ],
+)
+def test_numbers_are_the_decimals_of_the_text(
+    measure: str, operator: str, bound: str, exactly: Callable[[int, int], tuple[int, int]]
+) -> None:
+    space = opened(FRACTIONS, f"where {measure} {operator} {bound}")
+    wanted = set()
+    for one in map(space.unrank, range(space.size)):
+        found = figures(space.resolve(one))
+        if COMPARISONS[operator](*exactly(found["params"], found["macs"])):
+            wanted.add(one.text)
+    assert space.accept is not None
+    assert {one.text for one in map(space.unrank, range(space.size)) if space.accept(one)} == wanted
+    if space.guide is not None:
+        assert (space.guide.size, space.guide.exact) == (len(wanted), True)
+    if wanted:
+        assert {space.sample(Random(seed)).text for seed in range(120)} == wanted
+
+
+def test_few_are_found_among_sums_that_reach_far() -> None:
+    """Next to the bound, numbers are small: their unit is not that of the whole range."""
+    text = """archdsl 1
+space far {{
+  {where}
+  net network(x: 3) {{
+    y[0] = x
+    for i in 1..100 {{ y[i] = y[i-1] -> {{relu | l = linear(3) | l2 = linear(i) -> linear(3)}} }}
+    return y[100] -> linear(5)
+  }}
+}}
+"""
+    space = opened(text, "where macs <= 1000")
+    assert space.guide is not None
+    assert space.guide.exact
+    assert rules(space).share().accepted == space.guide.size
+    for seed in range(5):
+        assert rules(space).measured(space.sample(Random(seed)))(Figure("macs")) <= 1000
+    above = opened(text, "where macs >= 30K")  # of 30,318: counted from the most downwards
+    assert above.guide is not None
+    assert above.guide.exact
+    assert rules(above).measured(above.sample(Random(1)))(Figure("macs")) >= 30_000
+
+
+def test_one_guide_is_built_for_the_tightest_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    built: list[str] = []
+    count = Guide._count
+
+    def counting(self: Guide, *given: Any) -> None:
+        built.append(self.name)
+        count(self, *given)
+
+    monkeypatch.setattr(Guide, "_count", counting)
+    space = opened(CHAIN, 'where params <= 9K, count("skip") >= 25, macs >= 10', layers=30)
+    space.sample(Random(0))
+    assert built == ['count("skip") >= 25']
 
 
 def test_what_leaves_nothing_is_told_at_once() -> None:

@@ -10,6 +10,8 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import lru_cache
 from typing import TypeAlias, assert_never
 
 from archdsl.syntax.tree import Span
@@ -25,7 +27,10 @@ METRICS = (
 )
 """What `where` may bound beside counts: the figures of `archdsl cost`."""
 
-COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
+Exact: TypeAlias = int | Fraction
+"""A number as the text writes it: 0.1 is a tenth, no float next to it."""
+
+COMPARISONS: Mapping[str, Callable[[Exact, Exact], bool]] = {
     "<=": operator.le,
     ">=": operator.ge,
     "<": operator.lt,
@@ -33,7 +38,7 @@ COMPARISONS: Mapping[str, Callable[[float, float], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-ARITHMETIC: Mapping[str, Callable[[float, float], float]] = {
+ARITHMETIC: Mapping[str, Callable[[Exact, Exact], Exact]] = {
     "+": operator.add,
     "-": operator.sub,
     "*": operator.mul,
@@ -84,7 +89,13 @@ class Constraint:
         return spelled_measure(self.condition)
 
 
-def value_of(measure: Measure, known: Callable[[Figure | Count], float]) -> float:
+@lru_cache(maxsize=1024)
+def exact(number: int | float) -> Exact:
+    """The decimal that a number was written as."""
+    return number if isinstance(number, int) else Fraction(str(number))
+
+
+def value_of(measure: Measure, known: Callable[[Figure | Count], int]) -> Exact:
     """A measure's number, or 0 or 1 for a condition, given figures and counts."""
     match measure:
         case Figure() | Count():
@@ -95,7 +106,7 @@ def value_of(measure: Measure, known: Callable[[Figure | Count], float]) -> floa
                 return LOGIC[name](bool(a), bool(b))
             return COMPARISONS[name](a, b) if name in COMPARISONS else ARITHMETIC[name](a, b)
         case _:
-            return measure
+            return exact(measure)
 
 
 def parts_of(measure: Measure) -> Iterator[Figure | Count]:
@@ -119,7 +130,7 @@ def conjuncts(condition: Measure) -> Iterator[Measure]:
         yield condition
 
 
-def linear(measure: Measure) -> tuple[dict[Figure | Count, float], float] | None:
+def linear(measure: Measure) -> tuple[dict[Figure | Count, Exact], Exact] | None:
     """A measure as a sum of multiples of figures and counts, and a number; None if it is none."""
     match measure:
         case Figure() | Count():
@@ -136,12 +147,12 @@ def linear(measure: Measure) -> tuple[dict[Figure | Count, float], float] | None
         case Compare():
             return None
         case int() | float():
-            return {}, measure
+            return {}, exact(measure)
         case _:
             assert_never(measure)
 
 
-Sum: TypeAlias = tuple[dict[Figure | Count, float], float]
+Sum: TypeAlias = tuple[dict[Figure | Count, Exact], Exact]
 
 
 def _added(a: Sum, b: Sum, sign: int) -> Sum:

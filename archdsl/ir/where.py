@@ -18,6 +18,7 @@ from archdsl.ir.conditions import (
     Count,
     Figure,
     Measure,
+    exact,
     parts_of,
 )
 from archdsl.ir.evaluate import Evaluator
@@ -67,8 +68,15 @@ class Conditions:
             if _is_condition(side) is not (name in LOGIC):
                 raise _no_bound(text)
         if name in ARITHMETIC and not any((*parts_of(left), *parts_of(right))):
-            return self._number(part)
+            return self._folded(part, left, right)
         return Compare(name, left, right)
+
+    def _folded(self, part: tree.Binary, left: Measure, right: Measure) -> int | float:
+        """Arithmetic of numbers, in decimals: 0.1 + 0.2 is 0.3."""
+        value = self._number(part)
+        if isinstance(value, int) or not (is_number(left) and is_number(right)):
+            return value
+        return float(ARITHMETIC[part.operator.value](exact(left), exact(right)))
 
     def _number(self, part: tree.Expression) -> int | float:
         value = self._evaluator.value(part, self._bound)

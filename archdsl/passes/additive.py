@@ -43,12 +43,12 @@ MAX_TERMS = 200_000
 class Sum:
     """`base`, and for each decision by index its terms; `mixed` depend on several decisions."""
 
-    base: float
-    single: Mapping[int, tuple[tuple[Formula, float], ...]]
-    mixed: tuple[tuple[Formula, float], ...] = ()
+    base: int
+    single: Mapping[int, tuple[tuple[Formula, int], ...]]
+    mixed: tuple[tuple[Formula, int], ...] = ()
 
-    def scaled(self, factor: float) -> Sum:
-        def times(terms: Iterable[tuple[Formula, float]]) -> tuple[tuple[Formula, float], ...]:
+    def scaled(self, factor: int) -> Sum:
+        def times(terms: Iterable[tuple[Formula, int]]) -> tuple[tuple[Formula, int], ...]:
             return tuple((formula, factor * number) for formula, number in terms)
 
         single = {i: times(terms) for i, terms in self.single.items()}
@@ -207,8 +207,8 @@ def _split(terms: Terms, decisions: Sequence[Decision]) -> Sum:
     """The terms by the one decision that each depends on, where it is one."""
     position = {decision.key: i for i, decision in enumerate(decisions)}
     base = 0
-    single: defaultdict[int, list[tuple[Formula, float]]] = defaultdict(list)
-    mixed: list[tuple[Formula, float]] = []
+    single: defaultdict[int, list[tuple[Formula, int]]] = defaultdict(list)
+    mixed: list[tuple[Formula, int]] = []
     for formula, number in terms.items():
         formula = _without_ancestors(formula, decisions, position)
         on = {atom.hole for atom in atoms(formula)}

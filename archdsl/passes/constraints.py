@@ -1,17 +1,18 @@
 """The `where` of a space at work: what it accepts, what guides drawing, how much it leaves.
 
 Figures that are sums over decisions (parameters, MACs, counts) are told without a network, and
-the one that leaves least guides what is drawn. The others are tested on what is drawn.
+the one that seems to leave least guides what is drawn. The others are tested on what is drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from math import ceil, floor, sqrt
+from math import ceil, erfc, floor, inf, lcm, sqrt
 from random import Random
+from statistics import fmean, pstdev
 from weakref import WeakKeyDictionary, ref
 
 from archdsl.ir.conditions import (
@@ -19,6 +20,7 @@ from archdsl.ir.conditions import (
     Compare,
     Constraint,
     Count,
+    Exact,
     Figure,
     Measure,
     conjuncts,
@@ -40,6 +42,8 @@ from archdsl.space.view import SearchSpace
 MAX_LISTED = 4_096
 """Architectures that are all looked at for the exact share."""
 DRAWN = 1_000
+LOOKED_AT = 100
+"""Draws that tell which bound is the tightest."""
 SEED = 0
 Z = 1.959964
 """Two-sided 95 % of a normal distribution."""
@@ -52,12 +56,12 @@ class Totals:
     sum: Sum
     keys: tuple[str, ...]
     position: dict[str, int] = field(init=False)
-    known: dict[tuple[int, Take], float] = field(default_factory=dict)
+    known: dict[tuple[int, Take], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.position = {key: i for i, key in enumerate(self.keys)}
 
-    def of(self, choices: Choices) -> float:
+    def of(self, choices: Choices) -> int:
         total = self.sum.base
         for i in self.sum.single:
             taken = choices[i]
@@ -68,7 +72,7 @@ class Totals:
                 total += number
         return total
 
-    def adds(self, i: int, taken: Take) -> float:
+    def adds(self, i: int, taken: Take) -> int:
         """What one decision adds with what it takes."""
         found = self.known.get((i, taken))
         if found is None:
@@ -93,24 +97,39 @@ class Bound:
 
     text: str
     totals: Totals
-    low: float | None
-    high: float | None
+    low: int | None
+    high: int | None
     loose: bool
 
     def guide(self, space: SearchSpace) -> Guide:
         """Raises Unguided."""
+        return Guide(space.forest, self.totals.adds, *self.between, self.text)
+
+    @property
+    def between(self) -> tuple[int | None, int | None]:
+        """The bounds of what single decisions add, whatever the mixed terms are."""
         base = self.totals.sum.base
         mixed = [number for _, number in self.totals.sum.mixed]
         most, least = (base + sum(n for n in mixed if sign * n > 0) for sign in (1, -1))
         low = None if self.low is None else self.low - most
         high = None if self.high is None else self.high - least
-        return Guide(space.forest, self._number, low, high, self.text)
+        return low, high
 
-    def _number(self, i: int, taken: Take) -> int:
-        added = self.totals.adds(i, taken)
-        if added != int(added):
-            raise Unguided
-        return int(added)
+    def tightness(self, drawn: Sequence[Choices]) -> tuple[float, float]:
+        """Smaller where less is let through, as a normal distribution of these sums has it."""
+        adds = self.totals.adds
+        sums = [
+            sum(adds(i, taken) for i in self.totals.sum.single if (taken := one[i]) is not None)
+            for one in drawn
+        ]
+        middle, width = fmean(sums), pstdev(sums) or 1.0
+        low, high = self.between
+        below = -inf if low is None else (low - 0.5 - middle) / width
+        above = inf if high is None else (high + 0.5 - middle) / width
+        far = max(below, -above)
+        if below > 0:  # the lower tail is where the difference keeps its digits
+            below, above = -above, -below
+        return (erfc(-above / sqrt(2)) - erfc(-below / sqrt(2))) / 2, -far
 
 
 class Rules:
@@ -143,11 +162,11 @@ class Rules:
                 found = (f"{spelled_measure(part)} = {known(part):,}" for part in parts)
                 yield constraint, ", ".join(found)
 
-    def measured(self, architecture: Architecture) -> Callable[[Figure | Count], float]:
+    def measured(self, architecture: Architecture) -> Callable[[Figure | Count], int]:
         """The figures and counts of one architecture; a network is made only where one must be."""
         network: dict[str, int] = {}
 
-        def known(part: Figure | Count) -> float:
+        def known(part: Figure | Count) -> int:
             totals = self._totals_of(part)
             if totals is not None:
                 return totals.of(architecture.choices)
@@ -168,18 +187,21 @@ class Rules:
 
     def guide(self) -> Guide | None:
         """Of the bounds on sums the one that lets least through; None where there is none."""
-        found = [guide for _, guide in self._guides]
-        return min(found, key=lambda guide: guide.size, default=None)
+        return None if self._tightest is None else self._tightest[1]
 
     @cached_property
-    def _guides(self) -> list[tuple[Bound, Guide]]:
-        found = []
-        for bound in self._bounds():
-            try:
-                found.append((bound, bound.guide(self.space)))
-            except Unguided:
-                continue
-        return found
+    def _tightest(self) -> tuple[Bound, Guide] | None:
+        """Counting is slow, so which bound is the tightest is estimated from a few draws."""
+        bounds = list(self._bounds())
+        if len(bounds) > 1:
+            forest, rng = self.space.forest, Random(SEED)
+            draw = forest.uniform(rng)
+            drawn = [forest.fill(forest.empty(), draw) for _ in range(LOOKED_AT)]
+            bounds.sort(key=lambda bound: bound.tightness(drawn))
+        try:
+            return (bounds[0], bounds[0].guide(self.space)) if bounds else None
+        except Unguided:  # so are the others: it is the decisions that cannot be listed
+            return None
 
     def _bounds(self) -> Iterator[Bound]:
         for whole in self._conditions:
@@ -189,20 +211,21 @@ class Rules:
                     yield bound
 
     def _bound(self, condition: Measure) -> Bound | None:
-        """A comparison as a sum between bounds: `left - right` against 0."""
+        """`left - right` against 0, times what makes it whole: a sum between bounds."""
         if not isinstance(condition, Compare) or condition.operator not in COMPARISONS:
             return None
         difference = linear(Compare("-", condition.left, condition.right))
         if difference is None or condition.operator == "!=":
             return None
         parts, rest = difference
+        scale = lcm(*(factor.denominator for factor in parts.values()))
         whole = Sum(0, {})
         for part, factor in parts.items():
             one = self._additive.sum_of(part)
             if one is None:
                 return None
-            whole = whole.plus(one.scaled(factor))
-        low, high = _limits(condition.operator, -rest)
+            whole = whole.plus(one.scaled(int(factor * scale)))
+        low, high = _limits(condition.operator, -rest * scale)
         name = spelled_measure(condition)
         return Bound(name, Totals(whole, self._keys), low, high, bool(whole.mixed))
 
@@ -227,13 +250,15 @@ class Rules:
 
     def _exact(self) -> int | None:
         """The number accepted where one exact guide says it all."""
-        if len(self._guides) != 1 or sum(1 for c in self._conditions for _ in conjuncts(c)) != 1:
+        if self._tightest is None:
             return None
-        bound, guide = self._guides[0]
+        if sum(1 for c in self._conditions for _ in conjuncts(c)) != 1:
+            return None
+        bound, guide = self._tightest
         return guide.size if guide.exact and not bound.loose else None
 
 
-def _limits(operator: str, bound: float) -> tuple[float | None, float | None]:
+def _limits(operator: str, bound: Exact) -> tuple[int | None, int | None]:
     """From where to where a whole number may lie that is compared so with a bound."""
     match operator:
         case "<=":
@@ -245,7 +270,7 @@ def _limits(operator: str, bound: float) -> tuple[float | None, float | None]:
         case ">":
             return floor(bound) + 1, None
         case _:
-            return bound, bound
+            return ceil(bound), floor(bound)  # nothing lies between where it is not whole
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

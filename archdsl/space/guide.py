@@ -3,27 +3,32 @@
 Every take of a decision has a number, and a bound lets through the fillings whose numbers add up
 to what it allows. Counting them by their sums, from the leaves of the forest to its roots, says
 how many there are and draws one uniformly, however few they are: nothing is tried in vain.
+Sums are counted from the least one, or down from the largest, up to the bound and no further.
 
-Where the sums are too many to be told apart they are rounded down to a unit. What is counted is
-then a little more than the bound allows, never less, and whoever draws tests what comes out.
+Where those are too many to be told apart each number is rounded down to a unit. What is counted
+is then more than the bound allows, never less, and whoever draws tests what comes out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import gcd
 from random import Random
 from typing import TypeAlias, TypeVar
 
-from archdsl.space.forest import Choices, Forest
+from archdsl.space.forest import Choices, Forest, Place
 from archdsl.space.subsets import Taken
+from archdsl.syntax.tree import Quantity
 
 Counts: TypeAlias = dict[int, int]
 """How many fillings have each sum, in units."""
+Option: TypeAlias = tuple[Taken, int, tuple[int, ...]]
+"""A take, its number, and the decisions below that come to exist with it."""
 
 MAX_SUMS = 2048
-"""Sums told apart, over the whole range."""
+"""Sums told apart, from the nearest end of their range to the bound."""
 MAX_TAKES = 4096
 """Takes of one decision that are looked at one by one."""
 DENSE = 1 << 14
@@ -53,8 +58,8 @@ class Guide:
 
     forest: Forest
     number: Callable[[int, Taken], int]
-    low: float | None
-    high: float | None
+    low: int | None
+    high: int | None
     name: str = "a bound"
     size: int = field(init=False)
     """How many fillings are let through: at least those within the bounds."""
@@ -63,6 +68,9 @@ class Guide:
     least: int = field(init=False)
     most: int = field(init=False)
     """The range of the sums, over all fillings."""
+    _cap: int = field(init=False)
+    _need: int = field(init=False)
+    _last: int = field(init=False)
     _unit: int = field(init=False)
     _groups: list[tuple[Group, ...]] = field(init=False)
     _roots: tuple[int, ...] = field(init=False)
@@ -70,75 +78,104 @@ class Guide:
     _open: Counts = field(init=False)
 
     def __post_init__(self) -> None:
-        takes = [self._takes(i) for i in range(len(self.forest.places))]
-        self._range(takes)
-        self._count(takes)
+        options = [self._options(i) for i in range(len(self.forest.places))]
+        low, high = self._range(options)
+        self._roots = self.forest.roots
+        self.least = sum(low[i] for i in self._roots)
+        self.most = sum(high[i] for i in self._roots)
+        if self._from_above():
+            excess = self._excess(
+                [[(t, -n, c) for t, n, c in o] for o in options], [-h for h in high]
+            )
+        else:
+            excess = self._excess(options, low)
+        self._measure(excess)
+        self._count(excess)
 
     # --- counting ------------------------------------------------------------------------------
 
-    def _takes(self, i: int) -> list[tuple[Taken, int]]:
-        if self.forest.places[i].governor >= 0:
+    def _options(self, i: int) -> list[Option]:
+        place = self.forest.places[i]
+        if place.governor >= 0:
             raise Unguided
-        values = self.forest.values(i, self.forest.empty())
-        if values.total > MAX_TAKES:
+        takes = _listed(place.quantity, place.count, place.alternatives)
+        if len(takes) > MAX_TAKES:
             raise Unguided
-        return [(t, self.number(i, t)) for t, _ in map(values.find, range(values.total))]
+        return [(taken, self.number(i, taken), self._children(i, taken)) for taken in takes]
 
     def _children(self, i: int, taken: Taken) -> tuple[int, ...]:
         conditions = self.forest.conditions
         return tuple(c for c in self.forest.below(i) if not conditions[c][1].isdisjoint(taken))
 
-    def _range(self, takes: Sequence[Sequence[tuple[Taken, int]]]) -> None:
-        """The least and the largest sum, and a unit in which their range has few steps."""
-        low, high = [0] * len(takes), [0] * len(takes)
-        step = 0
-        for i in reversed(range(len(takes))):
-            sums = [
-                (n + sum(low[c] for c in below), n + sum(high[c] for c in below))
-                for taken, n in takes[i]
-                for below in (self._children(i, taken),)
-            ]
-            low[i], high[i] = min(s for s, _ in sums), max(s for _, s in sums)
-            step = gcd(step, *(number for _, number in takes[i]))
-        self._roots = self.forest.roots
-        self.least = sum(low[i] for i in self._roots)
-        self.most = sum(high[i] for i in self._roots)
-        step = step or 1
-        self.exact = (self.most - self.least) // step <= MAX_SUMS
-        self._unit = step if self.exact else max(1, (self.most - self.least) // MAX_SUMS)
+    @staticmethod
+    def _range(options: Sequence[Sequence[Option]]) -> tuple[list[int], list[int]]:
+        """For each decision the least and the largest sum of it and all below."""
+        low, high = [0] * len(options), [0] * len(options)
+        for i in reversed(range(len(options))):
+            low[i] = min(n + sum(low[c] for c in below) for _, n, below in options[i])
+            high[i] = max(n + sum(high[c] for c in below) for _, n, below in options[i])
+        return low, high
 
-    def _count(self, takes: Sequence[Sequence[tuple[Taken, int]]]) -> None:
-        own: list[Counts] = [{} for _ in takes]
-        longest = [0] * len(takes)  # the most decisions in a filling: each was rounded once
-        self._groups = [()] * len(takes)
-        for i in reversed(range(len(takes))):
-            self._groups[i] = tuple(self._grouped(i, takes[i], own))
+    def _from_above(self) -> bool:
+        """Whether sums are counted down from the most, and set the bounds in these terms.
+
+        Nothing lies further from there than the bound: `_cap`; and what lies nearer than
+        `_need` is outside the other bound.
+        """
+        whole = self.most - self.least
+        up = whole if self.high is None else min(whole, self.high - self.least)
+        down = whole if self.low is None else min(whole, self.most - self.low)
+        self._cap = min(up, down)
+        if down < up:
+            self._need = 0 if self.high is None else self.most - self.high
+            return True
+        self._need = 0 if self.low is None else self.low - self.least
+        return False
+
+    @staticmethod
+    def _excess(options: Sequence[Sequence[Option]], low: Sequence[int]) -> list[list[Option]]:
+        """What each take adds beyond the least that its decision can come to with all below."""
+        return [
+            [(t, n + sum(low[c] for c in below) - low[i], below) for t, n, below in found]
+            for i, found in enumerate(options)
+        ]
+
+    def _measure(self, options: Sequence[Sequence[Option]]) -> None:
+        """A unit in which the sums up to the bound, not all that there are, have few steps."""
+        step = gcd(*(n for found in options for _, n, _ in found if n <= self._cap)) or 1
+        self.exact = self._cap // step <= MAX_SUMS
+        self._unit = step if self.exact else -(-self._cap // MAX_SUMS)
+        self._last = self._cap // self._unit
+
+    def _count(self, options: Sequence[Sequence[Option]]) -> None:
+        own: list[Counts] = [{} for _ in options]
+        longest = [0] * len(options)  # the most decisions in a filling: each was rounded once
+        self._groups = [()] * len(options)
+        for i in reversed(range(len(options))):
+            self._groups[i] = tuple(self._grouped(options[i], own))
             for group in self._groups[i]:
                 _add(own[i], group.after[0], group.number, len(group.takes))
                 below = sum(longest[child] for child in group.children)
                 longest[i] = max(longest[i], 1 + below)
-        self._after = _suffixes([own[i] for i in self._roots])
-        slack = 0 if self.exact else sum(longest[i] for i in self._roots)
+            own[i] = _up_to(self._last, own[i])
+        self._after = _suffixes([own[i] for i in self._roots], self._last)
+        slack = 0 if self.exact else sum(longest[i] for i in self._roots) * (self._unit - 1)
         self._open = {
-            units: count for units, count in self._after[0].items() if self._allows(units, slack)
+            units: count
+            for units, count in self._after[0].items()
+            if self._need <= units * self._unit + slack and units <= self._last
         }
         self.size = sum(self._open.values())
 
-    def _allows(self, units: int, slack: int) -> bool:
-        least, most = units * self._unit, (units + slack) * self._unit
-        return (self.high is None or least <= self.high) and (self.low is None or most >= self.low)
-
-    def _grouped(
-        self, i: int, takes: Sequence[tuple[Taken, int]], own: Sequence[Counts]
-    ) -> Iterable[Group]:
+    def _grouped(self, options: Sequence[Option], own: Sequence[Counts]) -> Iterable[Group]:
         groups: dict[tuple[int, tuple[int, ...]], list[Taken]] = {}
-        for taken, number in takes:
-            key = number // self._unit, self._children(i, taken)
-            groups.setdefault(key, []).append(taken)
+        for taken, number, children in options:
+            if number <= self._cap:
+                groups.setdefault((number // self._unit, children), []).append(taken)
         suffixes: dict[tuple[int, ...], tuple[Counts, ...]] = {}
         for (number, children), members in groups.items():
             if children not in suffixes:
-                suffixes[children] = _suffixes([own[child] for child in children])
+                suffixes[children] = _suffixes([own[child] for child in children], self._last)
             yield Group(number, tuple(members), children, suffixes[children])
 
     def words(self) -> str:
@@ -193,11 +230,26 @@ def _pick(ways: Iterable[tuple[Way, int]], rng: Random) -> tuple[Way, int]:
     raise AssertionError("a number below the sum of the counts")
 
 
-def _suffixes(parts: Sequence[Counts]) -> tuple[Counts, ...]:
+@lru_cache(maxsize=256)
+def _listed(quantity: Quantity, count: int, alternatives: int) -> tuple[Taken, ...]:
+    """The takes of a decision, in their order; many decisions have the same. Raises Unguided."""
+    values = Place(quantity=quantity, count=count, alternatives=alternatives).takes(
+        [1] * alternatives
+    )
+    if values.total > MAX_TAKES:
+        raise Unguided
+    return tuple(values.find(n)[0] for n in range(values.total))
+
+
+def _up_to(last: int, counts: Counts) -> Counts:
+    return {units: count for units, count in counts.items() if units <= last}
+
+
+def _suffixes(parts: Sequence[Counts], last: int) -> tuple[Counts, ...]:
     """The counts of the parts from each on, taken together; behind the last, one way to be 0."""
     found: list[Counts] = [{0: 1}]
     for part in reversed(parts):
-        found.append(_product(part, found[-1]))
+        found.append(_up_to(last, _product(part, found[-1])))
     return tuple(reversed(found))
 
 
