@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any as Json
 
 from archdsl.diff.plain import Malformed, items, shorten, texts
@@ -47,7 +48,7 @@ def _measure(value: Json) -> Measure:
     match value:
         case str() if value in METRICS:
             return Figure(value)
-        case int() | float() if not isinstance(value, bool):
+        case int() | float() if not isinstance(value, bool) and isfinite(value):
             return value
         case {"count": names, "labels": labels, **rest} if not rest:
             return Count(texts(names), texts(labels))
