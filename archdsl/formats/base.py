@@ -98,6 +98,11 @@ class Ours:
         )
 
 
+def sized(space: str, parameter: str, value: int, usual: int) -> str:
+    """A space with the parameter that a text implies, unless it is usual or any are given."""
+    return space if "(" in space or value == usual else f"{space}({parameter}={value})"
+
+
 class Cursor:
     """A place in a foreign string, moved on by what is expected there."""
 

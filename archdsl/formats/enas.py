@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from archdsl.formats.base import Cursor, Ours
+from archdsl.formats.base import Cursor, Ours, sized
 
 CELLS = ("stride.1", "stride.2")
 BLOCKS = 5
@@ -103,15 +103,11 @@ def read_recurrent(text: str, space: str) -> str:
     while numbers.more:
         source = numbers.take(len(nodes), f"the source of node {len(nodes)}")
         nodes.append(f"{source}({_activation(numbers, len(nodes))})")
-    return f"{_sized(space, 'nodes', len(nodes), NODES)}/{STEP}[{'; '.join(nodes)}]"
+    return f"{sized(space, 'nodes', len(nodes), NODES)}/{STEP}[{'; '.join(nodes)}]"
 
 
 def _activation(numbers: Numbers, node: int) -> str:
     return ACTIVATIONS[numbers.take(len(ACTIVATIONS), f"the activation of node {node}")]
-
-
-def _sized(space: str, name: str, count: int, usual: int) -> str:
-    return space if "(" in space or count == usual else f"{space}({name}={count})"
 
 
 def write_recurrent(ours: Ours) -> str:
@@ -138,7 +134,7 @@ def read_macro(text: str, space: str) -> str:
         skips = [numbers.take(2, f"a skip of layer {layer}, 0 or 1") for _ in range(layer)]
         taken = "+".join(str(i) for i, skip in enumerate(skips) if skip) or "-"
         layers.append(f"{branch} {taken}" if layer else branch)
-    return f"{_sized(space, 'layers', len(layers), LAYERS)}/{NETWORK}[{'; '.join(layers)}]"
+    return f"{sized(space, 'layers', len(layers), LAYERS)}/{NETWORK}[{'; '.join(layers)}]"
 
 
 def write_macro(ours: Ours) -> str:

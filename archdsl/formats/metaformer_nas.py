@@ -8,7 +8,7 @@ Zhang and Liu, "Efficient Neural Architecture Search Based on MetaFormer", Fig. 
 
 from __future__ import annotations
 
-from archdsl.formats.base import Ours
+from archdsl.formats.base import Ours, sized
 from archdsl.formats.literal import Checked, read_python
 
 CELL = "mixer"
@@ -26,15 +26,11 @@ def read(text: str, space: str) -> str:
     for node, pair in enumerate(pairs, 1):
         source, operation = check.items(pair, 2, "a source and an operation")
         number = check.integer(source, 0, max(node - 1, 0))
-        if (number == 0 and node > 1) or (number == 0 and not node):
+        if number == 0 and node > 1:
             check.refuse(source, f"1 to {node - 1}", code="E0642")
         word = OPERATIONS[check.text(operation, *OPERATIONS)]
         entries.append(word if node == 1 else f"{number} {word}")
-    return f"{_sized(space, len(pairs))}/{CELL}[{'; '.join(entries)}]"
-
-
-def _sized(space: str, nodes: int) -> str:
-    return space if "(" in space or nodes == NODES else f"{space}(nodes={nodes})"
+    return f"{sized(space, 'nodes', len(pairs), NODES)}/{CELL}[{'; '.join(entries)}]"
 
 
 def write(ours: Ours) -> str:

@@ -10,7 +10,7 @@ Ying et al., "NAS-Bench-101: Towards Reproducible Neural Architecture Search", s
 
 from __future__ import annotations
 
-from archdsl.formats.base import Ours
+from archdsl.formats.base import Ours, sized
 from archdsl.formats.literal import Checked, read_python
 
 CELL = "module"
@@ -54,11 +54,7 @@ def read(text: str, space: str) -> str:
         first, *others = sources
         word = "" if wanted else f" {OPERATIONS[name]}"
         entries.append(f"{first}({'+'.join(map(str, others)) or '-'}){word}")
-    return f"{_sized(space, count)}/{CELL}[{'; '.join(entries)}]"
-
-
-def _sized(space: str, vertices: int) -> str:
-    return space if "(" in space or vertices == VERTICES else f"{space}(vertices={vertices})"
+    return f"{sized(space, 'vertices', count, VERTICES)}/{CELL}[{'; '.join(entries)}]"
 
 
 def write(ours: Ours) -> str:
