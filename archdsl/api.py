@@ -274,11 +274,11 @@ def load(
     `choice` is a string, an `Architecture`, or the `Choice` of the generated file.
     """
     from archdsl.load import load_network, load_supernet
-    from archdsl.passes.driver import optimise
+    from archdsl.passes.driver import optimised
 
     found = _find(x, space)
     if not supernet:
-        return load_network(optimise(found.network(), level).program)
+        return load_network(optimised(found.network(), level))
     loaded = load_supernet(found.space)
     loaded.module.register_forward_pre_hook(_Chosen(loaded))
     return loaded.module

@@ -38,7 +38,7 @@ def emit(
 ) -> str:
     """The text of one stage of the pipeline."""
     from archdsl.ir.printer import print_program
-    from archdsl.passes.driver import optimise
+    from archdsl.passes.driver import optimised
 
     program = found.space.program if supernet else found.program
     match stage:
@@ -47,7 +47,7 @@ def emit(
         case Stage.IR:
             return print_program(program)
         case Stage.IR_OPT:
-            return print_program(optimise(program, level).program)
+            return print_program(optimised(program, level))
         case Stage.CODE:
             whole = supernet or found.architecture is None
             return source(found, level=level, supernet=whole, format=format)
@@ -65,9 +65,9 @@ def source(found: Found, *, level: int = 1, supernet: bool = False, format: bool
 def network_code(network: Program, *, level: int = 1, format: bool = True) -> str:
     """The Python of a network at an optimisation level."""
     from archdsl.codegen import network_source
-    from archdsl.passes.driver import optimise
+    from archdsl.passes.driver import optimised
 
-    return network_source(optimise(network, level).program, format=format)
+    return network_source(optimised(network, level), format=format)
 
 
 def compile_to(

@@ -9,10 +9,10 @@ from functools import partial
 
 from archdsl.ir.budget import Budget
 from archdsl.ir.cases import Cases, Tree, branch, change, combine, settle
-from archdsl.ir.drafts import Draft, HoleDraft, Position, Under, formula_of, spelled_under
+from archdsl.ir.drafts import Draft, HoleDraft, Position, formula_of, spelled_under
 from archdsl.ir.elastic import largest_kinds, sized
 from archdsl.ir.find import spoken
-from archdsl.ir.formula import ALWAYS, Formula, all_of
+from archdsl.ir.formula import ALWAYS, Formula
 from archdsl.ir.graph import (
     USE,
     Apply,
@@ -49,7 +49,10 @@ class Builder:
     hole_drafts: list[HoleDraft] = field(default_factory=list)
     holed: set[Steps] = field(default_factory=set)
     known_holes: dict[tuple[object, ...], str] = field(default_factory=dict)
-    formulas: dict[tuple[Under, Formula], Formula] = field(default_factory=dict)
+    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The labels of every hole, by key: what a case of a varying value is called."""
+    met_again: int = 0
+    """How often a hole was met again for another case of a varying value."""
     entry: int = -1
     entry_open: bool = False
 
@@ -129,16 +132,6 @@ class Builder:
     def span_of(self, value: Tensor) -> Span | None:
         return self.drafts[value.node].span
 
-    def formula(self) -> Formula:
-        """Under which decisions the work at this position is done."""
-        under, given = self.at.under, self.at.given
-        if not under:
-            return given
-        known = self.formulas.get((under, given))
-        if known is None:
-            known = self.formulas[under, given] = all_of((formula_of(under), given))
-        return known
-
     def add(
         self,
         kind: Kind,
@@ -148,11 +141,16 @@ class Builder:
         steps: Steps = (),
         sizes: Sizes | None = None,
     ) -> Tensor:
-        self.budget.node(span)
-        if any(hole == USE for hole, _ in self.at.under):
+        at = self.at
+        if any(hole == USE for hole, _ in at.under):
             raise self.decided_outside(span)
-        given = tuple(arg.node for arg in args)
-        self.drafts.append(Draft(kind, given, types, self.formula(), span, steps, sizes=sizes))
+        given = tuple([arg.node for arg in args])
+        return self.append(Draft(kind, given, types, at.under, at.given, span, steps, sizes=sizes))
+
+    def append(self, draft: Draft) -> Tensor:
+        """A node that is known to be right."""
+        self.budget.node(draft.span)
+        self.drafts.append(draft)
         return Tensor(len(self.drafts) - 1)
 
     def decided_outside(self, span: Span | None) -> ArchError:
@@ -351,12 +349,14 @@ class Builder:
         )
         indices = tuple(i for step in at.prefix for i in step.indices) + at.indices
         places = (*(p for step in at.prefix for p in step.place), *at.site, span.start)
-        self.hole_drafts.append(HoleDraft(hole, base, places, indices))
+        self.hole_drafts.append(HoleDraft(hole, base, places, indices, at, span))
+        self.labels[key] = labels
         return key
 
     def _again(self, key: str, labels: tuple[str, ...], span: Span) -> str:
         """A hole met again for another case; in tied frames it is the same one too."""
         known = self.hole(key)
+        self.met_again += 1
         for depth in range(1, len(self.at.prefix) + 1):
             self.holed.add(self.at.prefix[:depth])
         if known.labels == labels:

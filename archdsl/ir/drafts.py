@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from archdsl.ir.formula import ALWAYS, Formula, Taken, all_of, any_of
 from archdsl.ir.graph import Hole, Kind, Sizes
@@ -40,12 +41,16 @@ class Position:
 
 @dataclass(slots=True)
 class Draft:
-    """A node whose path is still steps; its attributes are those of `Node`."""
+    """A node whose path is still steps; its attributes are those of `Node`.
+
+    It lives inside the alternatives `under`, where `given` holds too.
+    """
 
     kind: Kind
     args: tuple[int, ...]
     types: tuple[TensorType, ...]
-    under: Formula
+    under: Under
+    given: Formula
     span: Span | None
     steps: Steps = ()
     label: str = ""
@@ -54,15 +59,28 @@ class Draft:
 
 @dataclass(slots=True)
 class HoleDraft:
+    """A hole whose name is still a word, a place and indices; `at` is where it is written."""
+
     hole: Hole
     base: str
     place: tuple[int, ...]
     indices: tuple[str, ...]
+    at: Position
+    span: Span
 
 
+@lru_cache(maxsize=4096)  # the uses of a cell have the same holes
 def formula_of(under: Under) -> Formula:
     """Under which decisions work inside some alternatives is done."""
     return all_of(any_of(Taken(hole, i) for i in taken) for hole, taken in under)
+
+
+def condition(under: Under, given: Formula) -> Formula:
+    """Under which decisions what stands inside some alternatives is there."""
+    if not under:
+        return given
+    inside = formula_of(under)
+    return inside if given == ALWAYS else all_of((inside, given))
 
 
 def spelled_under(under: Under, drafts: Sequence[HoleDraft]) -> str:

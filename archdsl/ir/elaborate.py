@@ -10,6 +10,7 @@ from archdsl.ir.budget import Budget, check_limits
 from archdsl.ir.builder import Builder
 from archdsl.ir.cases import Tree, branch
 from archdsl.ir.evaluate import WORDS, Evaluator
+from archdsl.ir.expansion import Expansions
 from archdsl.ir.finish import finish
 from archdsl.ir.graph import USE, Graph, Invoke, Program, Static
 from archdsl.ir.headers import Headers, head, is_static, spelled
@@ -84,6 +85,7 @@ class Elaborator:
     headers: Headers = field(init=False)
     holed: frozenset[str] = frozenset()
     rules: Rules = field(init=False)
+    expansions: Expansions = field(default_factory=Expansions)
 
     def __post_init__(self) -> None:
         self.headers = Headers(self)
@@ -275,7 +277,7 @@ class Elaborator:
             kinds: Tree[Types] = branch(USE, tuple((i, (t,)) for i, t in enumerate(types)))
             names.bound[given.name] = builder.input(given.name, kinds, given.span)
         work = Work(self, builder)
-        work.lifter.labels[USE] = tuple(str(i) for i in range(len(rows)))
+        builder.labels[USE] = tuple(str(i) for i in range(len(rows)))
         outputs = Statements(work, names).run(definition.body, names)
         if outputs is None:
             raise fault(

@@ -65,6 +65,15 @@ class Evaluator:
                     hint="write it behind the operation: x -> conv(8)@w",
                 )
 
+    def argument(self, expression: tree.Expression, names: Names, name: str) -> Value:
+        """What an argument of that name stands for; a hole in it is called so."""
+        match expression:
+            case tree.Number() | tree.Flag() | tree.Text() | tree.Ref(index=()):
+                return self.value(expression, names)  # no hole in these: most arguments
+            case _:
+                with self.work.builder.hinted(name):
+                    return self.value(expression, names)
+
     # --- names -----------------------------------------------------------------------------
 
     def _reference(self, expression: tree.Ref, names: Names) -> Value:

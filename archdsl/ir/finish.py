@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from archdsl.ir import cases
 from archdsl.ir.builder import Builder
-from archdsl.ir.drafts import Draft
+from archdsl.ir.drafts import Draft, condition
 from archdsl.ir.formula import All, Any, Formula, Not, Taken, all_of, any_of, negate
 from archdsl.ir.graph import Apply, Choose, Graph, Invoke, Kind, Node, Path, Sizes
-from archdsl.ir.paths import Steps, name_all, name_paths
+from archdsl.ir.paths import name_all, name_paths
 from archdsl.ir.types import Weight
 from archdsl.ir.values import Tensor
 from archdsl.ops.base import Operation, Types
@@ -21,16 +21,19 @@ Owned = tuple[Operation | Kind, tuple[Weight, ...]]
 
 def finish(builder: Builder, outputs: Sequence[Tensor], **attributes: object) -> Graph:
     """The graph, with its final names."""
-    paths, frames = name_paths(
-        (draft.steps for draft in builder.drafts if draft.steps), frozenset(builder.holed)
-    )
+    paths, frames = name_paths([draft.steps for draft in builder.drafts], builder.holed)
     _check_ties(builder.drafts, paths)
     names = name_all([(d.base, d.place, d.indices) for d in builder.hole_drafts])
     renamed = {
         draft.hole.name: name for draft, name in zip(builder.hole_drafts, names, strict=True)
     }
     return Graph(
-        nodes=tuple(_finished(draft, paths, renamed) for draft in builder.drafts),
+        nodes=tuple(
+            [
+                _finished(draft, path, renamed)
+                for draft, path in zip(builder.drafts, paths, strict=True)
+            ]
+        ),
         outputs=tuple(output.node for output in outputs),
         holes=tuple(
             replace(
@@ -49,42 +52,40 @@ def finish(builder: Builder, outputs: Sequence[Tensor], **attributes: object) ->
     )
 
 
-def _check_ties(drafts: Sequence[Draft], paths: Mapping[Steps, Path]) -> None:
+def _check_ties(drafts: Sequence[Draft], paths: Sequence[Path]) -> None:
     """Operations under one path have one set of weights, so these must be alike."""
-    known: dict[Path, tuple[Owned, Types]] = {}
-    alone: set[Path] = set()
-    for draft in drafts:
-        types = tuple(t for arg in draft.args for t in drafts[arg].types)
-        own = _owned(draft.kind, types)
-        if not any(step.place[:1] == (-1,) for step in draft.steps):
-            _check_alone(draft, own, paths, alone)
+    known: dict[Path, Draft] = {}
+    for draft, path in zip(drafts, paths, strict=True):
+        if not draft.steps:
             continue
-        first, first_types = known.setdefault(paths[draft.steps], (own, types))
-        if own != first:
+        first = known.setdefault(path, draft)
+        if first is not draft:
+            _check_tie(draft, first, path, drafts)
+
+
+def _check_tie(draft: Draft, first: Draft, path: Path, drafts: Sequence[Draft]) -> None:
+    types, first_types = (
+        tuple([t for arg in use.args for t in drafts[arg].types]) for use in (draft, first)
+    )
+    own, other = _owned(draft.kind, types), _owned(first.kind, first_types)
+    if any(step.place[:1] == (-1,) for step in draft.steps):
+        if own != other:
             raise fault(
                 "E0405",
-                f"@{paths[draft.steps][-1]} ties what cannot share weights",
+                f"@{path[-1]} ties what cannot share weights",
                 draft.span,
                 found=_tied(own, types),
-                expected=_tied(first, first_types),
+                expected=_tied(other, first_types),
                 hint="tie operations of one kind, on inputs with the same channels",
             )
-
-
-def _check_alone(draft: Draft, own: Owned, paths: Mapping[Steps, Path], alone: set[Path]) -> None:
-    """What is not tied owns its weights: a second use of its path is a fault of ours."""
-    if not draft.steps or not (own[1] or isinstance(draft.kind, Invoke)):
-        return
-    path = paths[draft.steps]
-    if path in alone:
-        raise fault(
+    elif own[1] or isinstance(draft.kind, Invoke):
+        raise fault(  # what is not tied owns its weights: a second use is a fault of ours
             "E0910",
             f"two applications would share the weights of {'.'.join(path)}",
             draft.span,
             found="one name for both",
             hint="give one of them a name of its own, and report this text as a bug",
         )
-    alone.add(path)
 
 
 def _owned(kind: Kind, inputs: Types) -> Owned:
@@ -103,7 +104,7 @@ def _tied(own: Owned, inputs: Types) -> str:
     return f"{tied.module.split('#')[0]} on {given}" if isinstance(tied, Invoke) else "a value"
 
 
-def _finished(draft: Draft, paths: Mapping[Steps, Path], names: Mapping[str, str]) -> Node:
+def _finished(draft: Draft, path: Path, names: Mapping[str, str]) -> Node:
     kind = draft.kind
     match kind:
         case Choose(hole):
@@ -116,9 +117,11 @@ def _finished(draft: Draft, paths: Mapping[Steps, Path], names: Mapping[str, str
         kind=kind,
         args=draft.args,
         types=draft.types,
-        path=paths[draft.steps] if draft.steps else (),
+        path=path,
         label=draft.label,
-        under=rename(draft.under, names),
+        under=condition(
+            tuple([(names[hole], taken) for hole, taken in draft.under]), rename(draft.given, names)
+        ),
         sizes=draft.sizes and _renamed(draft.sizes, names),
         span=draft.span,
     )

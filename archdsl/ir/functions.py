@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 
 from archdsl.ir.arithmetic import Number, bounded, is_number
 from archdsl.ir.builder import Builder
-from archdsl.ir.drafts import Draft
+from archdsl.ir.drafts import Draft, condition
 from archdsl.ir.formula import (
     ALWAYS,
     NEVER,
@@ -216,7 +216,8 @@ def _cases(value: Value) -> Iterator[int]:
 def takes(builder: Builder, node: int, stop: frozenset[int], span: Span) -> dict[int, Formula]:
     """Which of `stop` the computation of `node` takes directly, and under which decisions."""
     sizes = builder.hole_sizes()
-    needed: dict[int, Formula] = {node: builder.drafts[node].under}
+    draft = builder.drafts[node]
+    needed: dict[int, Formula] = {node: condition(draft.under, draft.given)}
     found: dict[int, Formula] = {}
     todo = [-node]  # later nodes first, so that all ways to a node are known when it is met
     spent = 0

@@ -77,7 +77,7 @@ class Guards:
         index = {number: i for i, number in enumerate(numbers)}
         labels = tuple(str(number) for number in numbers)
         self._check_place(hole, governor)
-        count = len(self.work.lifter.labels[governor])
+        count = len(self.work.builder.labels[governor])
         allowed = tuple(
             tuple(index[n] for n in range(ranges[a][0], ranges[a][1] + 1)) if a in ranges else ()
             for a in range(count)
@@ -85,7 +85,6 @@ class Guards:
         builder = self.work.builder
         stem = builder.at.hint or "number"
         key = builder.register(Quantity.ONE, 1, labels, stem, hole.span, governor, allowed)
-        self.work.lifter.labels[key] = labels
         return self.work.lifter.collapse(key, list(enumerate(numbers)))
 
     def _check_place(self, hole: tree.Hole, governor: str) -> None:

@@ -139,14 +139,12 @@ class Holes:
                 found=f"{hole.count} of {len(labels)}",
                 expected=f"at most {len(labels)}",
             )
-        key = self.work.builder.register(hole.quantity, hole.count, tuple(labels), stem, hole.span)
-        self.work.lifter.labels[key] = tuple(labels)
-        return key
+        return self.work.builder.register(hole.quantity, hole.count, tuple(labels), stem, hole.span)
 
     def _taken(self, hole: tree.Hole, key: str, cases: list[tuple[int, Value]]) -> Value:
         if hole.quantity is Quantity.ONE:
             return self.work.lifter.collapse(key, cases)
-        labels = self.work.lifter.labels[key]
+        labels = self.work.builder.labels[key]
 
         def together(*values: Value) -> Terms:
             terms: list[tuple[Tensor, Formula]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import prod
 
 from archdsl.ir.arithmetic import is_number
@@ -20,8 +20,6 @@ class Lifter:
     """Carries functions over varying values, within one module."""
 
     builder: Builder
-    labels: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """The labels of every hole, by key: what a case of a varying value is called."""
 
     def sample(self, value: Value) -> Value:
         while isinstance(value, Varying):
@@ -61,7 +59,7 @@ class Lifter:
         for alternative, case in argument.cases:
             self.builder.budget.step(span)
             given = [*settled[:position], case, *settled[position + 1 :]]
-            label = self.labels[argument.hole][alternative]
+            label = self.builder.labels[argument.hole][alternative]
             with self.builder.case(argument.hole, alternative, label, len(argument.cases)):
                 cases.append((alternative, self._each_case(function, given, span)))
         return self.collapse(argument.hole, cases)
@@ -119,7 +117,7 @@ class Lifter:
                 return None
         turned: list[tuple[int, Value]] = []
         for alternative in sorted(columns):
-            label = self.labels[inner][alternative]
+            label = self.builder.labels[inner][alternative]
             with self.builder.case(inner, alternative, label, len(columns)):
                 turned.append((alternative, self.collapse(hole, columns[alternative])))
         return self.collapse(inner, turned)
@@ -136,7 +134,7 @@ class Lifter:
     def _choose(self, hole: str, cases: Sequence[tuple[int, Value]]) -> Tensor:
         by_number = {n: value for n, value in cases if isinstance(value, Tensor)}
         fallback = next(iter(by_number.values()))  # stands where the context rules it out
-        count = len(self.labels[hole])
+        count = len(self.builder.labels[hole])
         args = [by_number.get(number, fallback) for number in range(count)]
         return self.builder.choose(hole, args, self.builder.span_of(fallback))
 

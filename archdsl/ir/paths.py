@@ -8,8 +8,8 @@ at several places, and the indices of loops and comprehensions behind it (`norm1
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 from archdsl.ir.graph import Frame, FrameKind, Path
 
@@ -29,7 +29,7 @@ class Step:
     place: tuple[int, ...] = ()
     indices: tuple[str, ...] = ()
     varied: tuple[str, ...] = ()
-    frame: FrameKind | None = None
+    frame: FrameKind | None = field(default=None, hash=False)  # slow to hash, and follows
     title: str = field(default="", compare=False)
     doc: tuple[str, ...] = field(default=(), compare=False)
 
@@ -37,70 +37,132 @@ class Step:
 Steps = tuple[Step, ...]
 
 
-def name_paths(
-    leaves: Iterable[Steps], holed: frozenset[Steps]
-) -> tuple[dict[Steps, Path], dict[Path, Frame]]:
-    """The path of every application, and what the paths' prefixes stand for.
+@dataclass(slots=True, eq=False)
+class _Named:
+    """One part of a path: a step that kept its word, below another."""
 
-    `leaves` are the steps of all applications, `holed` the frames with a hole inside: these
-    dissolve, since their parts are chosen one by one, and their indices pass to the parts.
+    step: Step
+    children: dict[Step, _Named] = field(default_factory=dict)
+    path: Path = ()
+
+    def below(self, step: Step) -> _Named:
+        known = self.children.get(step)
+        if known is None:
+            known = self.children[step] = _Named(step)
+        return known
+
+
+@dataclass(slots=True, eq=False)
+class _Way:
+    """Where some steps lead: the steps that go on from there.
+
+    `named` is the part of the path so far; `place` and `indices` are those of steps since then
+    that dissolved, for the next part to take.
     """
-    ways = tuple(dict.fromkeys(leaves))
-    below: dict[Steps, set[Steps]] = {}
-    for way in ways:
-        for depth in range(1, len(way)):
-            below.setdefault(way[:depth], set()).add(way)
-    simple = {way: _simplify(way, below, holed) for way in ways}
-    names = _name_children(simple.values())
-    paths = {way: _path(steps, names) for way, steps in simple.items()}
-    frames: dict[Path, Frame] = {}
-    for steps in simple.values():
-        for depth in range(1, len(steps)):
-            step = steps[depth - 1]
-            if step.frame is not None:
-                frames[_path(steps[:depth], names)] = Frame(
-                    kind=step.frame, name=step.title or step.base, doc=step.doc
-                )
-    return paths, frames
 
-
-def _simplify(way: Steps, below: Mapping[Steps, set[Steps]], holed: frozenset[Steps]) -> Steps:
-    """Without frames that dissolve, and without the inside of frames that hold one part."""
-    result: list[Step] = []
+    children: dict[Step, _Way] = field(default_factory=dict)
+    ends: bool = False
+    below: int = 0
+    holed: bool = False
+    named: _Named | None = None
     place: tuple[int, ...] = ()
     indices: tuple[str, ...] = ()
-    for depth, step in enumerate(way, start=1):
-        prefix = way[:depth]
-        if prefix in holed or not step.base:
-            place += step.place
-            indices += (step.base,) * step.base.isdigit() + step.indices + step.varied
-            continue
-        merged = (
-            step
-            if not place and not indices
-            else replace(step, place=place + step.place, indices=indices + step.indices)
-        )
-        place, indices = (), ()
-        operation = step.frame is FrameKind.OPERATION
-        if operation and len(below.get(prefix, ())) == 1 and depth == len(way) - 1:
-            result.append(replace(merged, frame=None))
-            break
-        result.append(merged)
-    return tuple(result)
 
 
-def _name_children(ways: Iterable[Steps]) -> dict[Steps, str]:
-    """A name for every step, unique among those under the same parent."""
-    children: dict[Steps, dict[Step, None]] = {}
+def name_paths(
+    ways: Sequence[Steps], holed: Iterable[Steps]
+) -> tuple[list[Path], dict[Path, Frame]]:
+    """The path of every application, and what the paths' prefixes stand for.
+
+    `ways` are the steps of all applications, `holed` the frames with a hole inside: these
+    dissolve, since their parts are chosen one by one, and their indices pass to the parts.
+    """
+    start = _Way(named=_Named(Step("")))
     for way in ways:
-        for depth, step in enumerate(way):
-            children.setdefault(way[:depth], {})[step] = None
-    names: dict[Steps, str] = {}
-    for parent, steps in children.items():
-        named = name_all([(step.base, step.place, step.indices + step.varied) for step in steps])
-        for step, name in zip(steps, named, strict=True):
-            names[(*parent, step)] = name
-    return names
+        _walk(start, way)
+    for frame in holed:
+        at: _Way | None = start
+        for step in frame:
+            at = at and at.children.get(step)
+        if at is not None:
+            at.holed = True
+    parts = [_part(start, way) for way in ways]
+    assert start.named is not None
+    frames: dict[Path, Frame] = {}
+    _name_below(start.named, frames)
+    return [part.path for part in parts], frames
+
+
+def _walk(start: _Way, way: Steps) -> None:
+    """Add a way; a frame counts the different ways that end below it."""
+    passed = [start]
+    for step in way:
+        following = passed[-1].children.get(step)
+        if following is None:
+            following = passed[-1].children[step] = _Way()
+        passed.append(following)
+    if not passed[-1].ends:
+        passed[-1].ends = True
+        for place in passed[:-1]:
+            place.below += 1
+
+
+def _part(start: _Way, way: Steps) -> _Named:
+    """The part of a path that a way ends at.
+
+    Frames that dissolve have none, nor has the inside of a frame that holds one application.
+    """
+    before = start
+    for depth, step in enumerate(way, start=1):
+        here = before.children[step]
+        if here.named is None:
+            _simplify(before, here, step)
+        assert here.named is not None
+        kept = not (here.holed or not step.base)
+        operation = step.frame is FrameKind.OPERATION
+        if kept and operation and here.below == 1 and depth == len(way) - 1:
+            return here.named
+        before = here
+    assert before.named is not None
+    return before.named
+
+
+def _simplify(before: _Way, here: _Way, step: Step) -> None:
+    """Give a step its part of the path, or pass on what tells its inside apart."""
+    assert before.named is not None
+    if here.holed or not step.base:
+        here.named = before.named
+        here.place = before.place + step.place
+        own = (step.base,) * step.base.isdigit() + step.indices + step.varied
+        here.indices = before.indices + own
+        return
+    alone = here.below == 1 and any(inner.ends for inner in here.children.values())
+    merged = Step(
+        step.base,
+        before.place + step.place,
+        before.indices + step.indices,
+        step.varied,
+        None if step.frame is FrameKind.OPERATION and alone else step.frame,
+        step.title,
+        step.doc,
+    )
+    here.named = before.named.below(merged)
+
+
+def _name_below(named: _Named, frames: dict[Path, Frame]) -> None:
+    """Name what is below a part, each unlike its neighbours."""
+    children = named.children.values()
+    items = [(c.step.base, c.step.place, c.step.indices + c.step.varied) for c in children]
+    for child, name in zip(children, name_all(items), strict=True):
+        child.path = (*named.path, name)
+        if child.children:
+            if child.step.frame is not None:
+                frames[child.path] = Frame(
+                    kind=child.step.frame,
+                    name=child.step.title or child.step.base,
+                    doc=child.step.doc,
+                )
+            _name_below(child, frames)
 
 
 def name_all(items: list[tuple[str, tuple[int, ...], tuple[str, ...]]]) -> list[str]:
@@ -147,7 +209,3 @@ def binding_name(base: str, indices: tuple[str, ...]) -> str:
 
 def _identifier(index: str) -> str:
     return index.replace("-", "m").replace(".", "_").replace("+", "")
-
-
-def _path(steps: Steps, names: Mapping[Steps, str]) -> Path:
-    return tuple(names[steps[: depth + 1]] for depth in range(len(steps)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING, TypeGuard
@@ -227,8 +227,8 @@ class Uses:
             )
         for argument in function.arguments:
             known = formals[len(positional) : len(positional) + 1]
-            with self.work.builder.hinted(argument.name or (known[0] if known else "")):
-                value = self.work.evaluator.value(argument.value, names)
+            name = argument.name or (known[0] if known else "")
+            value = self.work.evaluator.argument(argument.value, names, name)
             if argument.name is None:
                 if keywords:
                     raise fault(
@@ -275,9 +275,24 @@ class Uses:
             self.work.elaborator.stack.entered(definition.name, function.span),
             self.work.builder.framed(frame),
         ):
-            scope = self.work.elaborator.names.inside(bound, self.work.builder.at.prefix)
             self.work.elaborator.check_size(definition.name, function.span)
-            return self.work.applier.apply(definition.value, scope, value)
+            return self._expanded(definition, bound, value)
+
+    def _expanded(
+        self, definition: tree.Operation, bound: Mapping[str, Value], value: Tensor
+    ) -> Value:
+        """A composition on a value, worked out or as it came out before."""
+        builder, expansions = self.work.builder, self.work.elaborator.expansions
+        holed = self.work.elaborator.has_hole(definition.name)
+        key = expansions.key(builder, definition.name, bound, value, holed)
+        if key is not None and (known := expansions.known.get(key)) is not None:
+            return known.write(builder, value)
+        start = len(builder.drafts), len(builder.hole_drafts), builder.met_again
+        scope = self.work.elaborator.names.inside(bound, builder.at.prefix)
+        result = self.work.applier.apply(definition.value, scope, value)
+        if key is not None:
+            expansions.keep(key, builder, start, value, result)
+        return result
 
     def module_call(self, call: tree.Call, definition: tree.Module, names: Names) -> Value:
         """`cell(a, b, c=8)`: a module applied to several values."""

@@ -50,7 +50,8 @@ class Draft:
         return position
 
     def args(self, position: int) -> tuple[int, ...]:
-        return tuple(self.value(argument) for argument in self.nodes[position].args)
+        args = self.nodes[position].args
+        return tuple([self.value(argument) for argument in args]) if self.instead else args
 
     def inputs(self, position: int) -> tuple[TensorType, ...]:
         """The types of a node's arguments."""
@@ -167,6 +168,8 @@ class Draft:
     def finish(self) -> Rewrite:
         """The graph of what is still needed, and where its weights come from."""
         order = self.live()
+        if not self.instead and self._as_before(order):
+            return Rewrite(graph=self.graph)
         number = {position: i for i, position in enumerate(order)}
         nodes = tuple(
             replace(self.nodes[p], args=tuple(number[a] for a in self.args(p))) for p in order
@@ -177,7 +180,11 @@ class Draft:
         frames = {
             prefix: frame for prefix, frame in self.graph.frames.items() if prefix in prefixes
         }
-        if nodes == self.graph.nodes and not self.rows and not self.uses:
-            return Rewrite(graph=self.graph)
         graph = replace(self.graph, nodes=nodes, outputs=outputs, frames=frames)
         return Rewrite(graph=graph, rows=self.rows, uses=self.uses)
+
+    def _as_before(self, order: list[int]) -> bool:
+        nodes = self.graph.nodes
+        return order == list(range(len(nodes))) and all(
+            node is before for node, before in zip(self.nodes, nodes, strict=True)
+        )

@@ -62,25 +62,37 @@ def optimise(
     fuse: bool = True,
     passes: tuple[Pass, ...] = PIPELINE,
 ) -> Optimised:
-    """The network that the passes up to `level` make of a network.
+    """The network that the passes up to `level` make of a network, and where its weights are from.
 
     `fuse` off leaves out the passes that pay on some devices only. A space with open holes is
     returned as it is. Raises E0910, naming the pass, where one breaks the program.
     """
-    if level < 1 or any(graph.holes for graph in program.modules.values()):
-        return Optimised(program=program, weights=_Moves(program).weights(program))
     moves = _Moves(program)
+    result = _optimised(program, level, fuse, passes, moves)
+    return Optimised(program=result, weights=moves.weights(result))
+
+
+def optimised(program: Program, level: int = 1) -> Program:
+    """The network of `optimise`, for those who have no weights to move."""
+    return _optimised(program, level, True, PIPELINE, _Moves(program))
+
+
+def _optimised(
+    program: Program, level: int, fuse: bool, passes: tuple[Pass, ...], moves: _Moves
+) -> Program:
+    if level < 1 or any(graph.holes for graph in program.modules.values()):
+        return program
     shared = frozenset(_sharing(program))
     result = program
     for step in passes:
         if step.level <= level and (fuse or not step.fusion):
             result = _run(step, result, shared, moves)
-    result = _tidy(program, result, shared, moves)
-    return Optimised(program=result, weights=moves.weights(result))
+    return _tidy(program, result, shared, moves)
 
 
 def _run(step: Pass, program: Program, shared: frozenset[str], moves: _Moves) -> Program:
     modules: dict[str, Graph] = {}
+    changed = False
     for key, graph in program.modules.items():
         if step.moves and key in shared:
             modules[key] = graph
@@ -88,7 +100,10 @@ def _run(step: Pass, program: Program, shared: frozenset[str], moves: _Moves) ->
         rewrite = step.run(graph, modules)
         modules[key] = rewrite.graph
         if rewrite.graph is not graph:
+            changed = True
             moves.add(key, rewrite)
+    if not changed:
+        return program
     return verify_program(_used(replace(program, modules=modules)), step.name)
 
 
@@ -97,7 +112,8 @@ def _tidy(before: Program, program: Program, shared: frozenset[str], moves: _Mov
     for key, graph in program.modules.items():
         rewrite = tidy(graph, before.modules[key]) if key not in shared else Rewrite(graph=graph)
         modules[key] = rewrite.graph
-        moves.add(key, rewrite)
+        if rewrite.graph is not graph:
+            moves.add(key, rewrite)
     return verify_program(replace(program, modules=modules), "tidy")
 
 
