@@ -2,6 +2,7 @@
 
 a + none             -> a
 mean(a, none, b)     -> (a + b) / 3
+u a + v none         -> u a             u and v gates of a mixture
 f(none)              -> none            where f(0) = 0
 id(a), sum(a)        -> a
 """
@@ -15,6 +16,7 @@ from archdsl.ops.base import Operation
 from archdsl.ops.constants import Identity
 from archdsl.ops.fused import Average, Zeros
 from archdsl.ops.joins import Concat, Mean, Product, Sum
+from archdsl.ops.mixture import Mixture
 from archdsl.passes.draft import Draft, Rewrite
 from archdsl.passes.facts import gives_zero, use_results
 
@@ -74,6 +76,9 @@ def _simplify(
         _join(draft, position, empty)
     elif isinstance(operation, Concat | Product) and len(args) == 1:
         draft.replace(position, args[0])
+    elif isinstance(operation, Mixture) and any(empty):
+        terms = tuple(a for a, is_zero in zip(args, empty, strict=True) if not is_zero)
+        draft.change(position, Apply(operation.without(empty)), terms)
 
 
 def _pass_through(draft: Draft, position: int, used: Graph) -> None:
