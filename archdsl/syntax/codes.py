@@ -309,8 +309,8 @@ ROWS = (
         "A mixture supernet computes every alternative of a hole and sums them, each times its "
         "gate. Sizes of shared weights, alternatives that depend on another hole, indices, and "
         "terms of a join that is no sum have no such sum; a supernet that runs paths takes them.",
-        "archdsl compile ofa_mobilenet_v3 --supernet --mode mixture -o out",
-        "archdsl compile ofa_mobilenet_v3 --supernet -o out",
+        "archdsl compile elastic.arch --supernet --mode mixture -o out",
+        "archdsl compile elastic.arch --supernet -o out",
     ),
     row(
         "E0910",
