@@ -9,7 +9,6 @@ statistics that training updates are compared too.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -305,9 +304,10 @@ class Comparison:
         for name, make in OPTIMISERS.items():
             trained = []
             for each in (self.reference, subject):
-                module = copy.deepcopy(each.module)
-                load(each, module, self.state, torch.float64)
-                trained.append(_train(each, module, cast(self.inputs, torch.float64), make, steps))
+                load(each, each.module, self.state, torch.float64)
+                self._loaded[id(each.module)] = None  # training changes weights and statistics
+                inputs = cast(self.inputs, torch.float64)
+                trained.append(_train(each, each.module, inputs, make, steps))
             expected = subject.carry(trained[0])
             found = {n: t for n, t in trained[1].items() if n in expected}
             allowed = STEPS * max(1.0, largest(trained[0].values()))
@@ -342,9 +342,10 @@ def _train(
         scaled = (x * (1 + 0.1 * step) if x.is_floating_point() else x for x in inputs)
         result = subject.call(module, *scaled)
         parts = (result,) if isinstance(result, Tensor) else result
-        loss = sum(((part - 0.5) ** 2).mean() for part in parts)
-        assert isinstance(loss, Tensor)
+        errors = torch.stack([((part - 0.5) ** 2).mean() for part in parts])
+        loss = errors.sum().log1p()  # steps stay small, however large the outputs
         if loss.requires_grad:
             loss.backward()
         optimiser.step()
-    return {name: parameter.detach() for name, parameter in module.named_parameters()}
+    optimiser.zero_grad()
+    return {name: parameter.detach().clone() for name, parameter in module.named_parameters()}

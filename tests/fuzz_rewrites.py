@@ -1,0 +1,194 @@
+"""Random networks before and after all passes, run: the same outputs, gradients and weights.
+
+`python -m tests.fuzz_rewrites [COUNT]` compares COUNT (10,000) networks by the rule of
+`archdsl.verify.equal`: small random programs, and now and then an architecture of a shipped
+space at test size. It counts what every pass did, law by law, and ends with 1 where two networks
+differ, or where a law was tried too seldom to be proven.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import wraps
+from random import Random
+
+import torch
+
+from archdsl.ir.elaborate import elaborate
+from archdsl.ir.graph import Apply, Graph, Program
+from archdsl.passes.draft import Rewrite
+from archdsl.passes.driver import PIPELINE, Optimised, Pass, optimise
+from archdsl.syntax.parse import parse
+from archdsl.verify.compare import OPTIMISED, still, verdict, verify_optimised
+from archdsl.verify.equal import FACTOR, Subject, Tensors
+from archdsl.verify.plain import plain_network
+from archdsl.verify.verdict import Row, Verdict
+from tests.fixed_masks import masked
+from tests.random_motifs import network
+from tests.rewrite_laws import LAWS
+from tests.verify_spaces import names, tiny
+
+COUNT = 10_000
+BATCH = 4
+SPACES = 25
+"""One network in so many is an architecture of a shipped space."""
+LEAST = 0.02
+"""The share of networks in which every law has to fire."""
+HARD = 0.02
+"""The share of networks that may be too ill-conditioned for a bound on rounding errors."""
+
+
+def program(number: int) -> Program:
+    """The network of that number."""
+    if number % SPACES:
+        return masked(elaborate(parse(network(number), "random").spaces[0]))
+    known = names()
+    space = tiny(known[number // SPACES % len(known)])
+    return space.resolve(space.sample(Random(number)))
+
+
+@dataclass(slots=True)
+class Found:
+    """What a run of many networks found."""
+
+    networks: int = 0
+    fired: Counter[str] = field(default_factory=Counter)
+    operations: Counter[str] = field(default_factory=Counter)
+    hard: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def merge(self, other: Found) -> None:
+        self.networks += other.networks
+        self.fired += other.fired
+        self.operations += other.operations
+        self.hard += other.hard
+        self.wrong += other.wrong
+
+    def seldom(self) -> dict[str, int]:
+        """The passes and laws that fired too seldom."""
+        least = LEAST * self.networks
+        return {name: self.fired[name] for name in laws() if self.fired[name] < least}
+
+
+def laws() -> tuple[str, ...]:
+    """Every pass, and every law of one, by name."""
+    return tuple(
+        name
+        for step in PIPELINE
+        for name in (step.name, *(f"{step.name}: {law}" for law in LAWS.get(step.name, {})))
+    )
+
+
+def counted(fired: set[str]) -> tuple[Pass, ...]:
+    """The pipeline, writing down what fires."""
+
+    def watched(step: Pass) -> Pass:
+        @wraps(step.run)
+        def run(graph: Graph, modules: Mapping[str, Graph]) -> Rewrite:
+            rewrite = step.run(graph, modules)
+            if rewrite.graph is not graph:
+                fired.add(step.name)
+                for law, applies in LAWS.get(step.name, {}).items():
+                    if applies(graph, rewrite):
+                        fired.add(f"{step.name}: {law}")
+            return rewrite
+
+        return replace(step, run=run)
+
+    return tuple(watched(step) for step in PIPELINE)
+
+
+def compare(given: Program, optimised: Optimised) -> tuple[Verdict, bool]:
+    """The verdict on a rewritten network, and whether rounding errors alone were too large."""
+    result = verify_optimised(given, optimised, batch=BATCH)
+    if result.ok:
+        return result, False
+    noise = _noise(given)
+    rows = tuple(
+        replace(row, allowed=max(row.allowed, FACTOR * noise.get(row.check, 0.0)))
+        for row in result.rows
+    )
+    return replace(result, rows=rows), True
+
+
+def _noise(given: Program) -> dict[str, float]:
+    """How far a network is from itself when every weight is off by one rounding error.
+
+    The norm of a constant, for one, makes a thousand errors of one.
+    """
+    generator = torch.Generator().manual_seed(1)
+
+    def nudged(tensors: Tensors) -> dict[str, torch.Tensor]:
+        return {name: _nudge(tensor, generator) for name, tensor in tensors.items()}
+
+    module = plain_network(still(given))
+    subject = Subject(OPTIMISED, module, carry=nudged)
+    rows = verdict(given, "noise", [subject], 0, BATCH, True).rows
+    return {row.check: row.difference for row in rows if row.difference < 1e-3}
+
+
+def _nudge(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    signs = torch.randint(-2, 3, tensor.shape, generator=generator).to(tensor)
+    return tensor * (1 + signs * torch.finfo(tensor.dtype).eps)
+
+
+def check(number: int, found: Found) -> None:
+    """One network: what fired, and whether it is still the same."""
+    found.networks += 1
+    given = program(number)
+    found.operations.update(_keywords(given))
+    fired: set[str] = set()
+    optimised = optimise(given, passes=counted(fired))
+    found.fired.update(fired)
+    result, hard = compare(given, optimised)
+    if not result.ok:
+        found.wrong.append(describe(number, given, result.mismatches))
+    found.hard += hard
+
+
+def describe(number: int, given: Program, rows: tuple[Row, ...]) -> str:
+    text = network(number) if number % SPACES else given.genotype
+    return "\n".join((f"network {number}", text, *map(str, rows)))
+
+
+def _keywords(given: Program) -> Iterator[str]:
+    for graph in given.modules.values():
+        for node in graph.nodes:
+            if isinstance(node.kind, Apply):
+                yield node.kind.operation.keyword
+
+
+def run(first: int, last: int) -> Found:
+    """The networks from one number to another."""
+    torch.set_num_threads(1)
+    found = Found()
+    for number in range(first, last):
+        try:
+            check(number, found)
+        except Exception as error:
+            raise AssertionError(f"network {number}:\n{network(number)}") from error
+    return found
+
+
+def main(count: int = COUNT) -> int:
+    """Compare many networks, print what was found; 1 where something is wrong."""
+    begin = time.perf_counter()
+    found = run(0, count)
+    print(f"{count:,} networks in {time.perf_counter() - begin:.0f} s")
+    for name in laws():
+        print(f"{found.fired[name]:8,}  {name}")
+    print(f"{found.hard:8,}  ill-conditioned, compared with their own rounding errors")
+    print("\n\n".join(found.wrong))
+    for name, times in found.seldom().items():
+        print(f"{name} fired only {times} times")
+    return 1 if found.wrong or found.seldom() or found.hard > HARD * count else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else COUNT))

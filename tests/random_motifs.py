@@ -1,0 +1,382 @@
+"""What passes look for, as statements with random details, and what looks much like it.
+
+Each motif adds a few statements to a body. Near misses come from the details: another argument
+for one of the siblings, a reader of what lies between, a value that nothing takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+
+from archdsl.ir.types import TensorType
+from archdsl.ops import Operation, OperationError
+from archdsl.ops import activation as act
+from archdsl.ops.attention import Attention
+from archdsl.ops.bias import Bias
+from archdsl.ops.constants import Identity, Zero
+from archdsl.ops.convolution import Conv, DepthwiseConv
+from archdsl.ops.dropout import Dropout, DropPath
+from archdsl.ops.embedding import Embedding
+from archdsl.ops.gate import Gate
+from archdsl.ops.joins import Concat, Lerp, Mean, Product, Sum
+from archdsl.ops.linear import Linear
+from archdsl.ops.mlp import MLP, TokensLinear, TokensMLP
+from archdsl.ops.normalisation import BatchNorm, GroupNorm, LayerNorm, Scale
+from archdsl.ops.pooling import AvgPool, GlobalPool, MaxPool, Pool
+from archdsl.ops.rearrange import Channels, Shuffle
+from archdsl.ops.token_attention import CrossAttention
+from archdsl.ops.token_convolution import LightConv, TokenConv, TokenDepthwiseConv
+from archdsl.ops.tokens import GLU, Positions
+from tests.random_networks import SMOOTH, Body, Chance, Part, coin, norm
+
+Motif = Callable[[Body], None]
+
+WIDE = (Conv, Conv, Conv, Linear, TokensLinear, TokensMLP, MLP, TokenConv, DepthwiseConv)
+FREE = (Pool, AvgPool, MaxPool, act.ReLU, act.Sigmoid, GLU, Shuffle, Channels, GlobalPool)
+LINEAR = (Pool, AvgPool, MaxPool, Channels, Shuffle, GlobalPool, act.ReLU)
+WEIGHTED = (Conv, Linear, TokensLinear, TokensMLP, MLP, Scale, Gate, Bias, BatchNorm, TokenConv)
+AFFINE = (Conv, Conv, Linear, Linear, TokensLinear, DepthwiseConv, TokenConv, Scale, Bias)
+NOT_ZERO = (Conv, BatchNorm, act.Sigmoid, act.HardSigmoid, Attention, GroupNorm, LayerNorm, Bias)
+ZERO = (Pool, AvgPool, act.ReLU, GlobalPool, TokenDepthwiseConv, LightConv, Scale, GLU)
+
+
+def anything(body: Body) -> None:
+    """One operation, every class alike."""
+    value = body.pick()
+    body.apply(value, body.any_operation(body.types[value]))
+
+
+def tails(body: Body, chain: list[Operation]) -> list[Operation]:
+    """A norm and an activation behind an operation, often alike for all siblings."""
+    chance = body.chance
+    if chance.random() < 0.5:
+        chain.append(norm(chance, next(iter(body.types.values()))))
+    if chance.random() < 0.5:
+        noisy = (Dropout(p=0.2), Shuffle(groups=2))
+        chain.append(chance.choice((*SMOOTH, *noisy)) if coin(chance) else act.ReLU())
+    return chain
+
+
+def siblings(body: Body) -> None:
+    """The same chain several times on one value, each with weights of its own."""
+    value, chance = body.pick(), body.chance
+    first = body.kept(body.types[value], WIDE)
+    if first is None:
+        return
+    chain = tails(body, [first]) if isinstance(first, Conv | Linear | TokenConv) else [first]
+    ends = []
+    for number in range(chance.choice((2, 2, 3))):
+        links = list(chain)
+        if number and chance.random() < 0.25:
+            links = nearly(body, links)
+        if isinstance(links[0], Conv | Linear) and coin(chance):
+            links[0] = wider(links[0], body)
+        made = value
+        for link in links:
+            made = body.apply(made, link)
+            if chance.random() < 0.04:
+                body.apply(made, act.Tanh())  # reads what lies between
+        ends.append(made)
+    if coin(chance):
+        ends = [body.apply(end, SMOOTH[i]) for i, end in enumerate(ends)]
+    body.gather(ends)
+
+
+def wider(operation: Conv | Linear, body: Body) -> Operation:
+    if isinstance(operation, Linear):
+        return replace(operation, features=body.chance.choice((3, 4, 5)))
+    if operation.groups > 1:
+        return operation
+    return replace(operation, channels=body.chance.choice((3, 4, 5)))
+
+
+def nearly(body: Body, links: list[Operation]) -> list[Operation]:
+    """The chain with one difference."""
+    chance, first = body.chance, links[0]
+    if len(links) > 1 and coin(chance):
+        last = links[-1]
+        other = replace(last, eps=0.1) if isinstance(last, BatchNorm) else act.ELU(alpha=0.3)
+        return [*links[:-1], other]
+    if isinstance(first, Conv) and first.k == 3:
+        changes: tuple[dict[str, int | None], ...] = ({"d": 3 - first.d}, {"k": 5})
+        return [replace(first, **chance.choice(changes)), *links[1:]]  # type: ignore[arg-type]
+    if isinstance(first, Conv):
+        return [replace(first, bias=not first.bias), *links[1:]]
+    return links
+
+
+def tied(body: Body) -> None:
+    """One weight on several values, which are then added, averaged or multiplied."""
+    value, chance = body.pick(), body.chance
+    type_ = body.types[value]
+    if type_.below is not None:
+        return
+    operation = body.kept(type_, AFFINE if chance.random() < 0.75 else WEIGHTED)
+    if operation is None:
+        return
+    tie = body.fresh_tie()
+    values = body.alike(type_, chance.choice((2, 2, 3)))
+    if chance.random() < 0.1:
+        values[-1] = values[0]
+    ends = [body.apply(each, operation, tie=tie) for each in values]
+    if chance.random() < 0.2:
+        ends = [body.apply(end, act.Tanh()) if coin(chance) else end for end in ends]
+    if chance.random() < 0.3:
+        ends += body.alike(body.types[ends[0]], 1)
+    body.join(chance.choice((Sum(), Sum(), Mean(), Mean(), Product())), ends)
+
+
+def sums(body: Body) -> None:
+    """An operation without weights on several values of a sum or a mean."""
+    value, chance = body.pick(), body.chance
+    type_ = body.types[value]
+    if type_.below is not None:
+        return
+    operation = body.kept(type_, LINEAR)
+    if operation is None:
+        return
+    values = body.alike(type_, chance.choice((2, 3)))
+    ends = [body.apply(each, operation) for each in values]
+    if chance.random() < 0.3:
+        ends += body.alike(body.types[ends[0]], 1)
+    body.join(chance.choice((Sum(), Mean())), ends)
+
+
+def perceptrons(body: Body) -> None:
+    """Perceptrons over the positions of one value, in one sum or apart."""
+    value, chance = body.pick(), body.chance
+    operation = body.kept(body.types[value], (TokensMLP,))
+    if operation is None:
+        return
+    tie = body.fresh_tie() if chance.random() < 0.1 else ""
+    ends = [body.apply(value, operation, tie=tie) for _ in range(chance.choice((2, 2, 3)))]
+    if coin(chance):
+        ends.append(value)
+    body.join(chance.choice((Sum(), Sum(), Mean(), Product())), ends)
+
+
+def zeros(body: Body) -> None:
+    """Nothing, what it goes through, and a join that it goes into."""
+    value, chance = body.pick(), body.chance
+    type_ = body.types[value]
+    if type_.below is not None:
+        return
+    made = body.apply(value, Zero())
+    for _ in range(chance.choice((0, 1, 1, 2))):
+        kinds = NOT_ZERO if coin(chance) else ZERO
+        operation = body.kept(body.types[made], kinds)
+        if operation is not None:
+            made = body.apply(made, operation)
+    if chance.random() < 0.15:
+        body.join(Concat(), [made, made])
+        return
+    values = [made, *body.alike(body.types[made], chance.choice((1, 1, 2)))]
+    chance.shuffle(values)
+    operations: list[Operation] = [Sum(), Sum(), Mean(), Mean(), Product(), Concat()]
+    if len(values) == 3:
+        operations += [Lerp(), Lerp()]
+    body.join(chance.choice(operations), values)
+
+
+def nothing(body: Body) -> None:
+    """What passes its input on: identities, joins of one value."""
+    value, chance = body.pick(), body.chance
+    if body.types[value].below is not None:
+        return
+    if coin(chance):
+        made = body.apply(value, Identity())
+    else:
+        made = body.join(chance.choice((Sum(), Mean(), Concat(), Product())), [value])
+    body.apply(made, chance.choice(SMOOTH))
+
+
+def dead(body: Body) -> None:
+    """Values that nothing takes."""
+    value = body.pick()
+    operation = body.any_operation(body.types[value])
+    before = dict(body.types)
+    made = body.apply(value, operation)
+    if body.types[made].below is None:
+        body.apply(made, body.any_operation(body.types[made]))
+    body.types = before
+
+
+def twice(body: Body) -> None:
+    """One computation of one value, written twice."""
+    value, chance = body.pick(), body.chance
+    if body.types[value].below is not None:
+        return
+    tie = ""
+    match chance.randrange(4):
+        case 0:
+            operation: Operation | None = BatchNorm(affine=chance.random() < 0.3)
+            tie = body.fresh_tie() if chance.random() < 0.3 else ""
+        case 1:
+            operation = chance.choice((Dropout(p=0.2), DropPath(p=0.2)))
+        case 2:
+            operation, tie = body.kept(body.types[value], WEIGHTED), body.fresh_tie()
+        case _:
+            operation = body.kept(body.types[value], FREE)
+    if operation is None:
+        return
+    ends = [body.apply(value, operation, tie=tie) for _ in range(2)]
+    if isinstance(operation, AvgPool | MaxPool | Channels) and coin(chance):
+        again = body.kept(body.types[value], (type(operation),))
+        assert again is not None
+        ends.append(body.apply(value, again))
+    ends = [body.apply(end, SMOOTH[i]) if i != 1 else end for i, end in enumerate(ends)]
+    body.gather(ends)
+
+
+def joined_twice(body: Body) -> None:
+    """A join of the same values in another order."""
+    value, chance = body.pick(), body.chance
+    if body.types[value].below is not None:
+        return
+    values = body.alike(body.types[value], 2)
+    join = chance.choice((Sum(), Mean(), Product(), Concat()))
+    ends = [body.join(join, values), body.join(join, values[::-1])]
+    body.join(Product(), [ends[0], body.apply(ends[1], act.Tanh())])
+
+
+def through_norm(body: Body) -> None:
+    """A convolution of what a convolution and a norm gave."""
+    value, chance = body.pick(), body.chance
+    if len(body.types[value].shape) != 3:
+        return
+    first = Conv(channels=4, k=3, s=chance.choice((1, 2)), bias=coin(chance))
+    made = body.apply(value, first)
+    made = body.apply(made, norm(chance, body.types[made]))
+    if chance.random() < 0.2:
+        made = body.apply(made, act.ReLU())
+    body.apply(made, Conv(channels=5, k=chance.choice((1, 2, 3)), p=0, s=chance.choice((1, 2))))
+
+
+def mixture(body: Body) -> None:
+    """Linear operations of one value in a sum, each with a factor or without."""
+    value, chance = body.pick(), body.chance
+    type_ = body.types[value]
+    if len(type_.shape) != 3:
+        return
+    ends = [value] if coin(chance) else []
+    for _ in range(chance.choice((2, 3))):
+        operation = chance.choice(
+            (
+                DepthwiseConv(
+                    k=chance.choice((1, 3, 5)), d=chance.choice((1, 2)), bias=coin(chance)
+                ),
+                AvgPool(k=3, count_pad=coin(chance)),
+                Conv(channels=type_.channels, k=chance.choice((1, 3)), bias=coin(chance)),
+            )
+        )
+        made = body.apply(value, operation)
+        ends.append(body.apply(made, Gate()) if coin(chance) else made)
+    body.join(chance.choice((Sum(), Mean())), ends)
+
+
+def memory(body: Body) -> None:
+    """Attention of one value to another."""
+    tokens = [name for name, type_ in body.types.items() if len(type_.shape) == 2]
+    if not tokens:
+        value = body.pick()
+        operation = body.kept(body.types[value], (Positions,))
+        if operation is None:
+            return
+        tokens = [body.apply(value, operation)]
+    value, other = body.chance.choice(tokens), body.chance.choice(tokens)
+    body.apply(value, CrossAttention(heads=2, head=2, bias=coin(body.chance)), other)
+
+
+def towards(body: Body) -> None:
+    """The way from one value to another."""
+    value = body.pick()
+    if body.types[value].below is None:
+        body.join(Lerp(), body.alike(body.types[value], 3))
+
+
+def uses(body: Body) -> None:
+    """A definition used twice: on one value or on two, tied or not."""
+    if not body.parts:
+        anything(body)
+        return
+    chance = body.chance
+    part = chance.choice(body.parts)
+    tie = body.fresh_tie() if chance.random() < 0.4 else ""
+    found = []
+    for _ in range(2):
+        values = [body.like(type_) for type_ in part.inputs]
+        found.append(body.use(part, values, tie))
+    body.gather([body.apply(found[0][0], act.Tanh()), found[1][-1]])
+
+
+MOTIFS: tuple[tuple[Motif, int], ...] = (
+    (anything, 12),
+    (siblings, 10),
+    (tied, 8),
+    (sums, 4),
+    (perceptrons, 5),
+    (zeros, 6),
+    (nothing, 3),
+    (dead, 2),
+    (twice, 5),
+    (joined_twice, 2),
+    (through_norm, 2),
+    (mixture, 2),
+    (memory, 1),
+    (towards, 1),
+    (uses, 5),
+)
+TOTAL = tuple(weight for _, weight in MOTIFS)
+
+
+def statement(body: Body) -> None:
+    """One motif; where it cannot go on, what it wrote so far."""
+    (motif,) = body.chance.choices([motif for motif, _ in MOTIFS], TOTAL)
+    with suppress(OperationError):
+        motif(body)
+
+
+def network(seed: int) -> str:
+    """The text of a random network."""
+    chance = Chance(f"network {seed}")  # neighbouring numbers give streams alike, texts do not
+    inputs, type_ = _inputs(chance)
+    parts = [_part(chance, f"part{i}", type_) for i in range(chance.choice((0, 0, 1, 1, 2)))]
+    body = Body(chance, types=dict(inputs), parts=[part for part, _ in parts])
+    if "words" in inputs:
+        body.apply("words", Embedding(dim=4))
+    for _ in range(chance.choice((1, 2, 2, 3, 3))):
+        statement(body)
+    spelled = ", ".join(f"{name}: {type_}" for name, type_ in inputs.items())
+    returned = body.sinks()[-4:] or list(body.types)[-1:]
+    net = _definition(f"net network({spelled})", body, returned)
+    return "\n".join(("archdsl 1", "space random {", *(t for _, t in parts), net, "}", ""))
+
+
+def _inputs(chance: Chance) -> tuple[dict[str, TensorType], TensorType]:
+    """What the network takes, and the type of the first quantity."""
+    side = chance.choice((4, 4, 5, 6))
+    shapes = [(chance.choice((4, 4, 6)), side, chance.choice((side, side, 4)))] * 5
+    shapes += [(chance.choice((4, 5)), chance.choice((4, 6)))] * 3 + [(8,)]  # type: ignore[list-item]
+    types = {"image": TensorType(chance.choice(shapes))}
+    if chance.random() < 0.12:
+        types["words"] = TensorType((chance.choice((4, 5)),), 7)
+    return types, types["image"]
+
+
+def _part(chance: Chance, name: str, type_: TensorType) -> tuple[Part, str]:
+    """A definition of one or two values of a type, and its text."""
+    names = ("x", "y")[: chance.choice((1, 1, 2))]
+    body = Body(chance, types={given: type_ for given in names})
+    for _ in range(chance.choice((0, 1, 1, 2))):
+        statement(body)
+    results = body.sinks()[-2:] if chance.random() < 0.8 else [names[-1]]
+    results = results or names[:1]
+    part = Part(name, (type_,) * len(names), tuple(body.types[result] for result in results))
+    return part, _definition(f"cell {name}({', '.join(names)})", body, results)
+
+
+def _definition(head: str, body: Body, results: list[str]) -> str:
+    lines = "".join(f"  {line}\n" for line in body.lines)
+    return f"{head} {{\n{lines}  return {', '.join(results)}\n}}"
