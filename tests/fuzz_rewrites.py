@@ -20,6 +20,7 @@ import torch
 
 from archdsl.ir.elaborate import elaborate
 from archdsl.ir.graph import Apply, Graph, Program
+from archdsl.ops import OPERATIONS
 from archdsl.passes.draft import Rewrite
 from archdsl.passes.driver import PIPELINE, Optimised, Pass, optimise
 from archdsl.syntax.parse import parse
@@ -27,8 +28,8 @@ from archdsl.verify.compare import OPTIMISED, still, verdict, verify_optimised
 from archdsl.verify.equal import FACTOR, Subject, Tensors
 from archdsl.verify.plain import plain_network
 from archdsl.verify.verdict import Row, Verdict
-from tests.fixed_masks import masked
-from tests.random_motifs import network
+from tests.fixed_masks import FixedMask, masked
+from tests.random_programs import network
 from tests.rewrite_laws import LAWS
 from tests.verify_spaces import names, tiny
 
@@ -38,6 +39,8 @@ SPACES = 25
 """One network in so many is an architecture of a shipped space."""
 LEAST = 0.02
 """The share of networks in which every law has to fire."""
+RARE = 0.002
+"""The share of applications, by number of networks, that every operation has to have."""
 HARD = 0.02
 """The share of networks that may be too ill-conditioned for a bound on rounding errors."""
 
@@ -71,7 +74,11 @@ class Found:
     def seldom(self) -> dict[str, int]:
         """The passes and laws that fired too seldom."""
         least = LEAST * self.networks
-        return {name: self.fired[name] for name in laws() if self.fired[name] < least}
+        seldom = {name: self.fired[name] for name in laws() if self.fired[name] < least}
+        for operation in OPERATIONS:
+            if self.operations[operation.keyword] < RARE * self.networks:
+                seldom[operation.keyword] = self.operations[operation.keyword]
+        return seldom
 
 
 def laws() -> tuple[str, ...]:
@@ -160,8 +167,13 @@ def describe(number: int, given: Program, rows: tuple[Row, ...]) -> str:
 def _keywords(given: Program) -> Iterator[str]:
     for graph in given.modules.values():
         for node in graph.nodes:
-            if isinstance(node.kind, Apply):
-                yield node.kind.operation.keyword
+            match node.kind:
+                case Apply(FixedMask(drop=drop)):
+                    yield drop.keyword
+                case Apply(operation):
+                    yield operation.keyword
+                case _:
+                    pass
 
 
 def run(first: int, last: int) -> Found:
@@ -186,7 +198,7 @@ def main(count: int = COUNT) -> int:
     print(f"{found.hard:8,}  ill-conditioned, compared with their own rounding errors")
     print("\n\n".join(found.wrong))
     for name, times in found.seldom().items():
-        print(f"{name} fired only {times} times")
+        print(f"too seldom: {name}, {times} times")
     return 1 if found.wrong or found.seldom() or found.hard > HARD * count else 0
 
 

@@ -6,19 +6,15 @@ for one of the siblings, a reader of what lies between, a value that nothing tak
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 
-from archdsl.ir.types import TensorType
-from archdsl.ops import Operation, OperationError
+from archdsl.ops import Operation
 from archdsl.ops import activation as act
 from archdsl.ops.attention import Attention
 from archdsl.ops.bias import Bias
 from archdsl.ops.constants import Identity, Zero
 from archdsl.ops.convolution import Conv, DepthwiseConv
 from archdsl.ops.dropout import Dropout, DropPath
-from archdsl.ops.embedding import Embedding
 from archdsl.ops.gate import Gate
 from archdsl.ops.joins import Concat, Lerp, Mean, Product, Sum
 from archdsl.ops.linear import Linear
@@ -29,11 +25,8 @@ from archdsl.ops.rearrange import Channels, Shuffle
 from archdsl.ops.token_attention import CrossAttention
 from archdsl.ops.token_convolution import LightConv, TokenConv, TokenDepthwiseConv
 from archdsl.ops.tokens import GLU, Positions
-from tests.random_networks import SMOOTH, Body, Chance, Part, coin, norm
+from tests.random_networks import SMOOTH, Body, coin, norm
 
-Motif = Callable[[Body], None]
-
-WIDE = (Conv, Conv, Conv, Linear, TokensLinear, TokensMLP, MLP, TokenConv, DepthwiseConv)
 FREE = (Pool, AvgPool, MaxPool, act.ReLU, act.Sigmoid, GLU, Shuffle, Channels, GlobalPool)
 LINEAR = (Pool, AvgPool, MaxPool, Channels, Shuffle, GlobalPool, act.ReLU)
 WEIGHTED = (Conv, Linear, TokensLinear, TokensMLP, MLP, Scale, Gate, Bias, BatchNorm, TokenConv)
@@ -43,68 +36,10 @@ ZERO = (Pool, AvgPool, act.ReLU, GlobalPool, TokenDepthwiseConv, LightConv, Scal
 
 
 def anything(body: Body) -> None:
-    """One operation, every class alike."""
+    """One operation after another, every class alike."""
     value = body.pick()
-    body.apply(value, body.any_operation(body.types[value]))
-
-
-def tails(body: Body, chain: list[Operation]) -> list[Operation]:
-    """A norm and an activation behind an operation, often alike for all siblings."""
-    chance = body.chance
-    if chance.random() < 0.5:
-        chain.append(norm(chance, next(iter(body.types.values()))))
-    if chance.random() < 0.5:
-        noisy = (Dropout(p=0.2), Shuffle(groups=2))
-        chain.append(chance.choice((*SMOOTH, *noisy)) if coin(chance) else act.ReLU())
-    return chain
-
-
-def siblings(body: Body) -> None:
-    """The same chain several times on one value, each with weights of its own."""
-    value, chance = body.pick(), body.chance
-    first = body.kept(body.types[value], WIDE)
-    if first is None:
-        return
-    chain = tails(body, [first]) if isinstance(first, Conv | Linear | TokenConv) else [first]
-    ends = []
-    for number in range(chance.choice((2, 2, 3))):
-        links = list(chain)
-        if number and chance.random() < 0.25:
-            links = nearly(body, links)
-        if isinstance(links[0], Conv | Linear) and coin(chance):
-            links[0] = wider(links[0], body)
-        made = value
-        for link in links:
-            made = body.apply(made, link)
-            if chance.random() < 0.04:
-                body.apply(made, act.Tanh())  # reads what lies between
-        ends.append(made)
-    if coin(chance):
-        ends = [body.apply(end, SMOOTH[i]) for i, end in enumerate(ends)]
-    body.gather(ends)
-
-
-def wider(operation: Conv | Linear, body: Body) -> Operation:
-    if isinstance(operation, Linear):
-        return replace(operation, features=body.chance.choice((3, 4, 5)))
-    if operation.groups > 1:
-        return operation
-    return replace(operation, channels=body.chance.choice((3, 4, 5)))
-
-
-def nearly(body: Body, links: list[Operation]) -> list[Operation]:
-    """The chain with one difference."""
-    chance, first = body.chance, links[0]
-    if len(links) > 1 and coin(chance):
-        last = links[-1]
-        other = replace(last, eps=0.1) if isinstance(last, BatchNorm) else act.ELU(alpha=0.3)
-        return [*links[:-1], other]
-    if isinstance(first, Conv) and first.k == 3:
-        changes: tuple[dict[str, int | None], ...] = ({"d": 3 - first.d}, {"k": 5})
-        return [replace(first, **chance.choice(changes)), *links[1:]]  # type: ignore[arg-type]
-    if isinstance(first, Conv):
-        return [replace(first, bias=not first.bias), *links[1:]]
-    return links
+    for _ in range(body.chance.choice((1, 2, 3))):
+        value = body.apply(value, body.any_operation(body.types[value]))
 
 
 def tied(body: Body) -> None:
@@ -118,7 +53,7 @@ def tied(body: Body) -> None:
         return
     tie = body.fresh_tie()
     values = body.alike(type_, chance.choice((2, 2, 3)))
-    if chance.random() < 0.1:
+    if chance.random() < 0.15:
         values[-1] = values[0]
     ends = [body.apply(each, operation, tie=tie) for each in values]
     if chance.random() < 0.2:
@@ -126,6 +61,28 @@ def tied(body: Body) -> None:
     if chance.random() < 0.3:
         ends += body.alike(body.types[ends[0]], 1)
     body.join(chance.choice((Sum(), Sum(), Mean(), Mean(), Product())), ends)
+
+
+def layers(body: Body) -> None:
+    """One fully connected layer or convolution on several values of a sum."""
+    chance = body.chance
+    named = [name for name, type_ in body.types.items() if type_.below is None]
+    flat = [name for name in named if len(body.types[name].shape) < 3]
+    value = chance.choice(flat if flat and chance.random() < 0.7 else named)
+    type_ = body.types[value]
+    if len(type_.shape) == 3 and chance.random() < 0.4:
+        value = body.apply(value, GlobalPool())
+        type_ = body.types[value]
+    layer: Operation = Linear(features=chance.choice((3, 4)), bias=chance.random() < 0.8)
+    if len(type_.shape) == 3:
+        layer = Conv(channels=4, k=chance.choice((1, 3)), bias=chance.random() < 0.8)
+    tie = body.fresh_tie()
+    ends = [
+        body.apply(each, layer, tie=tie) for each in body.alike(type_, chance.choice((2, 2, 3)))
+    ]
+    if coin(chance):
+        ends += body.alike(body.types[ends[0]], 1)
+    body.join(chance.choice((Sum(), Sum(), Mean())), ends)
 
 
 def sums(body: Body) -> None:
@@ -138,7 +95,14 @@ def sums(body: Body) -> None:
     if operation is None:
         return
     values = body.alike(type_, chance.choice((2, 3)))
-    ends = [body.apply(each, operation) for each in values]
+    if isinstance(operation, AvgPool) and coin(chance):
+        operation = AvgPool(k=3)
+    elif len(type_.shape) == 3 and chance.random() < 0.2:
+        operation = MaxPool(k=3)
+    ends = [body.apply(each, operation) for each in values[:-1]]
+    if isinstance(operation, AvgPool) and coin(chance):
+        operation = replace(operation, count_pad=not operation.count_pad)
+    ends.append(body.apply(values[-1], operation))
     if chance.random() < 0.3:
         ends += body.alike(body.types[ends[0]], 1)
     body.join(chance.choice((Sum(), Mean())), ends)
@@ -150,9 +114,14 @@ def perceptrons(body: Body) -> None:
     operation = body.kept(body.types[value], (TokensMLP,))
     if operation is None:
         return
-    tie = body.fresh_tie() if chance.random() < 0.1 else ""
-    ends = [body.apply(value, operation, tie=tie) for _ in range(chance.choice((2, 2, 3)))]
-    if coin(chance):
+    values = [value] * chance.choice((2, 2, 3))
+    if chance.random() < 0.2:
+        values = body.alike(body.types[value], len(values))
+    tie = body.fresh_tie() if chance.random() < 0.2 else ""
+    ends = [body.apply(each, operation, tie="" if i else tie) for i, each in enumerate(values)]
+    if tie:
+        ends.append(body.apply(body.apply(value, act.Tanh()), operation, tie=tie))
+    elif coin(chance):
         ends.append(value)
     body.join(chance.choice((Sum(), Sum(), Mean(), Product())), ends)
 
@@ -164,6 +133,9 @@ def zeros(body: Body) -> None:
     if type_.below is not None:
         return
     made = body.apply(value, Zero())
+    if chance.random() < 0.2:
+        body.join(Mean(), [made, *body.alike(type_, chance.choice((1, 2, 2)))])
+        return
     for _ in range(chance.choice((0, 1, 1, 2))):
         kinds = NOT_ZERO if coin(chance) else ZERO
         operation = body.kept(body.types[made], kinds)
@@ -178,6 +150,14 @@ def zeros(body: Body) -> None:
     if len(values) == 3:
         operations += [Lerp(), Lerp()]
     body.join(chance.choice(operations), values)
+
+
+def dead_norm(body: Body) -> None:
+    """A norm with one use that matters and one that does not."""
+    value, tie = body.pick(), body.fresh_tie()
+    kept = body.apply(value, BatchNorm(), tie=tie)
+    other = body.apply(body.alike(body.types[value], 2)[1], BatchNorm(), tie=tie)
+    body.join(Sum(), [kept, body.apply(other, Zero())])
 
 
 def nothing(body: Body) -> None:
@@ -211,8 +191,8 @@ def twice(body: Body) -> None:
     tie = ""
     match chance.randrange(4):
         case 0:
-            operation: Operation | None = BatchNorm(affine=chance.random() < 0.3)
-            tie = body.fresh_tie() if chance.random() < 0.3 else ""
+            operation: Operation | None = BatchNorm(affine=chance.random() < 0.2)
+            tie = body.fresh_tie() if chance.random() < 0.2 else ""
         case 1:
             operation = chance.choice((Dropout(p=0.2), DropPath(p=0.2)))
         case 2:
@@ -303,80 +283,11 @@ def uses(body: Body) -> None:
         return
     chance = body.chance
     part = chance.choice(body.parts)
-    tie = body.fresh_tie() if chance.random() < 0.4 else ""
+    tie = body.fresh_tie() if coin(chance) else ""
     found = []
+    values = [body.like(type_) for type_ in part.inputs]
     for _ in range(2):
-        values = [body.like(type_) for type_ in part.inputs]
+        if chance.random() < 0.3:
+            values = [body.like(type_) for type_ in part.inputs]
         found.append(body.use(part, values, tie))
     body.gather([body.apply(found[0][0], act.Tanh()), found[1][-1]])
-
-
-MOTIFS: tuple[tuple[Motif, int], ...] = (
-    (anything, 12),
-    (siblings, 10),
-    (tied, 8),
-    (sums, 4),
-    (perceptrons, 5),
-    (zeros, 6),
-    (nothing, 3),
-    (dead, 2),
-    (twice, 5),
-    (joined_twice, 2),
-    (through_norm, 2),
-    (mixture, 2),
-    (memory, 1),
-    (towards, 1),
-    (uses, 5),
-)
-TOTAL = tuple(weight for _, weight in MOTIFS)
-
-
-def statement(body: Body) -> None:
-    """One motif; where it cannot go on, what it wrote so far."""
-    (motif,) = body.chance.choices([motif for motif, _ in MOTIFS], TOTAL)
-    with suppress(OperationError):
-        motif(body)
-
-
-def network(seed: int) -> str:
-    """The text of a random network."""
-    chance = Chance(f"network {seed}")  # neighbouring numbers give streams alike, texts do not
-    inputs, type_ = _inputs(chance)
-    parts = [_part(chance, f"part{i}", type_) for i in range(chance.choice((0, 0, 1, 1, 2)))]
-    body = Body(chance, types=dict(inputs), parts=[part for part, _ in parts])
-    if "words" in inputs:
-        body.apply("words", Embedding(dim=4))
-    for _ in range(chance.choice((1, 2, 2, 3, 3))):
-        statement(body)
-    spelled = ", ".join(f"{name}: {type_}" for name, type_ in inputs.items())
-    returned = body.sinks()[-4:] or list(body.types)[-1:]
-    net = _definition(f"net network({spelled})", body, returned)
-    return "\n".join(("archdsl 1", "space random {", *(t for _, t in parts), net, "}", ""))
-
-
-def _inputs(chance: Chance) -> tuple[dict[str, TensorType], TensorType]:
-    """What the network takes, and the type of the first quantity."""
-    side = chance.choice((4, 4, 5, 6))
-    shapes = [(chance.choice((4, 4, 6)), side, chance.choice((side, side, 4)))] * 5
-    shapes += [(chance.choice((4, 5)), chance.choice((4, 6)))] * 3 + [(8,)]  # type: ignore[list-item]
-    types = {"image": TensorType(chance.choice(shapes))}
-    if chance.random() < 0.12:
-        types["words"] = TensorType((chance.choice((4, 5)),), 7)
-    return types, types["image"]
-
-
-def _part(chance: Chance, name: str, type_: TensorType) -> tuple[Part, str]:
-    """A definition of one or two values of a type, and its text."""
-    names = ("x", "y")[: chance.choice((1, 1, 2))]
-    body = Body(chance, types={given: type_ for given in names})
-    for _ in range(chance.choice((0, 1, 1, 2))):
-        statement(body)
-    results = body.sinks()[-2:] if chance.random() < 0.8 else [names[-1]]
-    results = results or names[:1]
-    part = Part(name, (type_,) * len(names), tuple(body.types[result] for result in results))
-    return part, _definition(f"cell {name}({', '.join(names)})", body, results)
-
-
-def _definition(head: str, body: Body, results: list[str]) -> str:
-    lines = "".join(f"  {line}\n" for line in body.lines)
-    return f"{head} {{\n{lines}  return {', '.join(results)}\n}}"
