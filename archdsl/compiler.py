@@ -28,17 +28,26 @@ class Stage(Enum):
     CODE = "code"
 
 
+class Mode(Enum):
+    """What a call of a supernet runs: one path, or all alternatives, weighed by gates."""
+
+    PATH = "path"
+    MIXTURE = "mixture"
+
+
 def emit(
     found: Found,
     stage: Stage,
     *,
     level: int = 1,
     supernet: bool = False,
+    mode: Mode = Mode.PATH,
     format: bool = True,
 ) -> str:
-    """The text of one stage of the pipeline."""
+    """The text of one stage of the pipeline. Raises ArchError E0906 where nothing can be mixed."""
     from archdsl.ir.printer import print_program
     from archdsl.passes.driver import optimised
+    from archdsl.passes.mixed import mixture
 
     program = found.space.program if supernet else found.program
     match stage:
@@ -47,18 +56,31 @@ def emit(
         case Stage.IR:
             return print_program(program)
         case Stage.IR_OPT:
+            if supernet and mode is Mode.MIXTURE:
+                return print_program(mixture(program))
             return print_program(optimised(program, level))
         case Stage.CODE:
             whole = supernet or found.architecture is None
-            return source(found, level=level, supernet=whole, format=format)
+            return source(found, level=level, supernet=whole, mode=mode, format=format)
 
 
-def source(found: Found, *, level: int = 1, supernet: bool = False, format: bool = True) -> str:
-    """The Python of a network at an optimisation level, or of the whole space."""
-    from archdsl.codegen import supernet_source
+def source(
+    found: Found,
+    *,
+    level: int = 1,
+    supernet: bool = False,
+    mode: Mode = Mode.PATH,
+    format: bool = True,
+) -> str:
+    """The Python of a network at an optimisation level, or of the whole space.
+
+    Raises ArchError E0906 where a hole has no mixture.
+    """
+    from archdsl.codegen import mixture_source, supernet_source
 
     if supernet:
-        return supernet_source(found.space.program, format=format)
+        write = mixture_source if mode is Mode.MIXTURE else supernet_source
+        return write(found.space.program, format=format)
     return network_code(found.network(), level=level, format=format)
 
 
@@ -71,17 +93,24 @@ def network_code(network: Program, *, level: int = 1, format: bool = True) -> st
 
 
 def compile_to(
-    found: Found, folder: Path, *, level: int = 1, supernet: bool = False, format: bool = True
+    found: Found,
+    folder: Path,
+    *,
+    level: int = 1,
+    supernet: bool = False,
+    mode: Mode = Mode.PATH,
+    format: bool = True,
 ) -> list[Path]:
     """Write `network.py`, and `supernet.py` where asked for or nothing else is there.
 
-    Files are replaced whole. Raises ArchError E0707 where the folder cannot be written.
+    Files are replaced whole. Raises ArchError E0707 where the folder cannot be written, E0906
+    where a hole has no mixture.
     """
     written = []
     if found.architecture is not None:
         written.append(write_network(found.network(), folder, level=level, format=format))
     if supernet or found.architecture is None:
-        text = source(found, supernet=True, format=format)
+        text = source(found, supernet=True, mode=mode, format=format)
         written.append(write_whole(folder / "supernet.py", text))
     return written
 
@@ -95,6 +124,7 @@ def write_network(network: Program, folder: Path, *, level: int = 1, format: boo
 __all__ = [
     "Found",
     "Library",
+    "Mode",
     "Stage",
     "compile_to",
     "emit",

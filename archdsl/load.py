@@ -5,15 +5,15 @@ from __future__ import annotations
 import importlib.util
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from archdsl.codegen import network_source, supernet_source
+from archdsl.codegen import mixture_source, network_source, supernet_source
 from archdsl.codegen.choice import Layout
-from archdsl.ir.graph import Program
+from archdsl.ir.graph import Hole, Program
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.tree import Genotype
@@ -65,6 +65,59 @@ class Supernet:
         choice = self.choice(architecture)
         given = () if choice is None else (choice,)
         result: Tensor | tuple[Tensor, ...] = self.module(*tensors, *given)
+        return result
+
+
+def load_mixture(space: SearchSpace | Program) -> Mixture:
+    """The mixture supernet of a space, with fresh weights, in training mode.
+
+    Raises ArchError E0906 where a hole has no mixture.
+    """
+    view = space if isinstance(space, SearchSpace) else SearchSpace(space)
+    with imported(mixture_source(view.program, format=False)) as module:
+        return Mixture(view, _root(module), module)
+
+
+class Mixture:
+    """A generated mixture supernet, called with gates: `mixture(x, mixture.one_hot(architecture))`.
+
+    `sizes` are the decisions by their keys, with the number of alternatives of each: the tensors
+    that `gates` takes. `module` is the `nn.Module` of the generated file, whose names of weights
+    are those of the path supernet.
+    """
+
+    def __init__(self, space: SearchSpace, module: nn.Module, names: ModuleType) -> None:
+        self.space = space
+        self.module = module
+        self.sizes: dict[str, int] = {}
+        self._names = names
+        self._layout = Layout(space.program, "gates")
+        self._layout.filled(self._note, names)
+
+    def _note(self, hole: Hole, key: str) -> None:
+        self.sizes[key] = len(hole.labels)
+
+    def gates(self, values: Mapping[str, Tensor]) -> object:
+        """The gates of the generated file, from the weights (alternatives,) of every decision."""
+        return self._layout.filled(lambda _, key: values[key], self._names)
+
+    def one_hot(self, architecture: Architecture | Genotype | str) -> object:
+        """Gates of one architecture: 1 for what it takes, 0 for the rest."""
+        from torch import zeros
+
+        if isinstance(architecture, Architecture):
+            architecture = self.space.own(architecture)
+        else:
+            architecture = self.space.parse(architecture)
+        values = {}
+        for key, size in self.sizes.items():
+            values[key] = zeros(size)
+            values[key][list(architecture.assignment.get(key, range(min(size, 1))))] = 1
+        return self.gates(values)
+
+    def __call__(self, *inputs: object) -> Tensor | tuple[Tensor, ...]:
+        """Run all alternatives on the inputs, weighed by the gates that are given last."""
+        result: Tensor | tuple[Tensor, ...] = self.module(*inputs)
         return result
 
 

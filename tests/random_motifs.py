@@ -31,7 +31,7 @@ FREE = (Pool, AvgPool, MaxPool, act.ReLU, act.Sigmoid, GLU, Shuffle, Channels, G
 LINEAR = (Pool, AvgPool, MaxPool, Channels, Shuffle, GlobalPool, act.ReLU)
 WEIGHTED = (Conv, Linear, TokensLinear, TokensMLP, MLP, Scale, Gate, Bias, BatchNorm, TokenConv)
 AFFINE = (Conv, Conv, Linear, Linear, TokensLinear, DepthwiseConv, TokenConv, Scale, Bias)
-NOT_ZERO = (Conv, BatchNorm, act.Sigmoid, act.HardSigmoid, Attention, GroupNorm, LayerNorm, Bias)
+NOT_ZERO = (Conv, BatchNorm, act.Sigmoid, Attention, GroupNorm, GroupNorm, LayerNorm, Bias)
 ZERO = (Pool, AvgPool, act.ReLU, GlobalPool, TokenDepthwiseConv, LightConv, Scale, GLU)
 
 
@@ -226,12 +226,14 @@ def through_norm(body: Body) -> None:
     value, chance = body.pick(), body.chance
     if len(body.types[value].shape) != 3:
         return
-    first = Conv(channels=4, k=3, s=chance.choice((1, 2)), bias=coin(chance))
-    made = body.apply(value, first)
-    made = body.apply(made, norm(chance, body.types[made]))
-    if chance.random() < 0.2:
+    first = Conv(channels=12, k=chance.choice((1, 1, 3)), bias=chance.random() < 0.2)
+    made = body.apply(value, replace(first, s=chance.choice((1, 1, 2))))
+    made = body.apply(made, replace(norm(chance, body.types[made]), affine=chance.random() < 0.8))
+    if chance.random() < 0.1:
+        body.apply(made, act.Tanh())
+    if chance.random() < 0.1:
         made = body.apply(made, act.ReLU())
-    body.apply(made, Conv(channels=5, k=chance.choice((1, 2, 3)), p=0, s=chance.choice((1, 2))))
+    body.apply(made, Conv(channels=5, k=chance.choice((1, 1, 2)), p=0, bias=coin(chance)))
 
 
 def mixture(body: Body) -> None:

@@ -14,25 +14,25 @@ from tests import random_siblings as s
 from tests.random_networks import Body, Chance, Part, norm
 
 MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
-    (m.anything, 11),
-    (s.siblings, 9),
-    (s.convolutions, 19),
+    (m.anything, 15),
+    (s.siblings, 11),
+    (s.convolutions, 21),
     (m.tied, 8),
     (m.layers, 6),
-    (m.sums, 4),
-    (m.perceptrons, 7),
-    (m.zeros, 8),
+    (m.sums, 5),
+    (m.perceptrons, 8),
+    (m.zeros, 10),
     (m.dead_norm, 1),
     (m.nothing, 3),
     (m.dead, 2),
     (m.twice, 7),
     (m.joined_twice, 2),
-    (m.through_norm, 2),
+    (m.through_norm, 9),
     (m.mixture, 2),
     (m.memory, 1),
     (m.towards, 1),
     (s.left_out, 2),
-    (m.uses, 8),
+    (m.uses, 10),
 )
 TOTAL = tuple(weight for _, weight in MOTIFS)
 

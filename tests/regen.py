@@ -1,7 +1,8 @@
 """The samples under `generated/`: what the compiler writes for the spaces that ship.
 
 `generated/NAME/architecture.txt` holds the architecture of a sample: what its paper found, the
-best of its table, or a small form where the whole would be too long to read.
+best of its table, or a small form where the whole would be too long to read. Some have the mixture
+supernet as well.
 `python -m tests.regen [NAME ...]` writes the samples anew; a test compares them with what it would
 write.
 """
@@ -12,7 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from archdsl.codegen import network_source, supernet_source
+from archdsl.codegen import mixture_source, network_source, supernet_source
 from archdsl.library import Library
 
 GENERATED = Path(__file__).resolve().parent.parent / "generated"
@@ -31,6 +32,8 @@ def samples(names: Sequence[str] = ()) -> Iterator[tuple[Path, str]]:
         yield GENERATED / name / "network.py", network_source(found.network())
         if found.space.decisions:
             yield GENERATED / name / "supernet.py", supernet_source(found.space.program)
+        if (GENERATED / name / "mixture.py").is_file():
+            yield GENERATED / name / "mixture.py", mixture_source(found.space.program)
 
 
 def main(names: Sequence[str]) -> None:

@@ -414,6 +414,15 @@ def test_patch_believes_nothing(edits):
 # ---- compile -------------------------------------------------------------------------------------
 
 
+def test_compile_writes_a_mixture(here):
+    run("compile", "nas_bench_201(cells=1, width=2)", "-o", "out", "--supernet", "--mode=mixture")
+    text = Path("out/supernet.py").read_text()
+    assert "def forward(self, image: Tensor, gates: Gates)" in text
+    refused = run("compile", "amc", "-o", "no", "--supernet", "--mode=mixture", code=2)
+    assert "E0906" in refused.stderr
+    assert not Path("no").exists()
+
+
 def test_compile_writes_and_is_found_again(here):
     assert run("compile", A, "-o", "out").stdout == "out/network.py\n"
     assert run("compile", NET, "-o", "out").stdout == "out/supernet.py\n"

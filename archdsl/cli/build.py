@@ -13,8 +13,9 @@ from archdsl.cli.output import put, put_json
 app = typer.Typer()
 
 
+Mode = Literal["path", "mixture"]
 Emit = Literal["tree", "ir", "ir-opt", "code"]
-"""Names of `compiler.Stage`, which would be slow to import here."""
+"""Names of `compiler.Mode` and `compiler.Stage`, which would be slow to import here."""
 
 
 @command(app, "compile")
@@ -28,6 +29,10 @@ def compile_(
     supernet: Annotated[
         bool, typer.Option("--supernet", help="The whole space as well, as supernet.py.")
     ] = False,
+    mode: Annotated[
+        Mode,
+        typer.Option(help="What a call of supernet.py runs: one path, or all, weighed by gates."),
+    ] = "path",
     emit: Annotated[
         Emit | None, typer.Option(help="Print a stage of the pipeline; write nothing.")
     ] = None,
@@ -44,10 +49,13 @@ def compile_(
     if (out is None) == (emit is None):
         raise typer.BadParameter("give either -o DIR, or --emit STAGE to print")
     found = session.library.find(named)
+    how = compiler.Mode(mode)
     if emit is not None:
         stage = compiler.Stage(emit)
-        put(compiler.emit(found, stage, level=level, supernet=supernet, format=format))
+        put(compiler.emit(found, stage, level=level, supernet=supernet, mode=how, format=format))
         return
     assert out is not None
-    for path in compiler.compile_to(found, out, level=level, supernet=supernet, format=format):
+    for path in compiler.compile_to(
+        found, out, level=level, supernet=supernet, mode=how, format=format
+    ):
         put_json({"path": str(path)}) if session.json else put(str(path))

@@ -89,7 +89,7 @@ def _loop(
     if reach is None:
         return block(f"for {item} in {part}:", [f"{name} = {item}({given})"])
     if reach.member is None:
-        call = f"{name} = {item}({given}, {reach.expression('choice')})"
+        call = f"{name} = {item}({given}, {reach.expression(emitter.layout.argument)})"
         return block(f"for {item} in {part}:", [call])
     inner = "inner" if "inner" not in (name, item) else "inner_"
     choices = _members(emitter, reach, len(run))
@@ -108,4 +108,5 @@ def _members(emitter: Emitter, reach: Reach, count: int) -> str:
             total = part.count
     start = reach.member or 0
     first, last = str(start or ""), "" if start + count == total else str(start + count)
-    return f"choice.{reach.field}[{first}:{last}]" if first or last else f"choice.{reach.field}"
+    text = f"{emitter.layout.argument}.{reach.field}"
+    return f"{text}[{first}:{last}]" if first or last else text

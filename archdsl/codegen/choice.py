@@ -8,7 +8,7 @@ nothing and has one choice below it passes that choice through.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -21,6 +21,7 @@ from archdsl.syntax.tree import ModuleKind, Quantity
 
 Use: TypeAlias = tuple[str, Path]
 """A use of a module: the key of the graph that it stands in, and its path there."""
+ValueOf: TypeAlias = Callable[[Hole, str], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +71,10 @@ class Reach:
 class Layout:
     """The choices of every module of a program."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, argument: str = "choice") -> None:
+        """`argument`: what `forward` calls it, and the types after it: `choice` or `gates`."""
         self.program = program
+        self.argument = argument
         self._types: dict[object, Choices | None] = {}
         self._reaches: dict[Use, Reach] = {}
         self._uses: dict[object, dict[str, tuple[Use, ...]]] = {}
@@ -102,8 +105,12 @@ class Layout:
 
     def value(self, assignment: Assignment, namespace: object) -> object:
         """The choice for an architecture, of the classes of an imported `supernet.py`."""
+        return self.filled(lambda hole, key: hole_value(hole, assignment.get(key)), namespace)
+
+    def filled(self, value_of: ValueOf, namespace: object) -> object:
+        """The choice with a value for each hole, given with the key of its decision."""
         root = self.program.root
-        return self._value(root, (self.program.net.definition,), assignment, namespace)
+        return self._value(root, (self.program.net.definition,), value_of, namespace)
 
     # --- types -----------------------------------------------------------------------------
 
@@ -180,15 +187,13 @@ class Layout:
             if (choices := self._types[group]) is not None:
                 _collect(choices, ordered)
         if len(ordered) == 1:
-            return dict.fromkeys(ordered, "Choice")
+            return dict.fromkeys(ordered, camel(self.argument))
         taken = Taken()
-        return {c: taken.claim(f"{camel(c.definition)}Choice") for c in ordered}
+        return {c: taken.claim(f"{camel(c.definition)}{camel(self.argument)}") for c in ordered}
 
     # --- values ----------------------------------------------------------------------------
 
-    def _value(
-        self, module: str, scope: ScopeKey, assignment: Assignment, namespace: object
-    ) -> object:
+    def _value(self, module: str, scope: ScopeKey, value_of: ValueOf, namespace: object) -> object:
         graph = self.program.modules[module]
         choices = self.of(module)
         if choices is None:
@@ -196,19 +201,18 @@ class Layout:
         group = _group(module, graph)
         if group not in self._uses:  # passed through
             use = next(u for key in self._groups[group] for u in self._passing(key))
-            return self._use_value(use, scope, assignment, namespace)
+            return self._use_value(use, scope, value_of, namespace)
         values: dict[str, object] = {}
         for part in choices.fields:
             match part:
                 case HoleField(name, hole):
-                    values[name] = hole_value(hole, assignment.get(qualify(scope, hole.name)))
+                    values[name] = value_of(hole, qualify(scope, hole.name))
                 case InnerField(name, _, count):
                     places: dict[Path, Use] = {}
                     for use in self._uses[group][name]:
                         places.setdefault(use[1], use)
                     chosen = [
-                        self._use_value(use, scope, assignment, namespace)
-                        for use in places.values()
+                        self._use_value(use, scope, value_of, namespace) for use in places.values()
                     ]
                     values[name] = chosen[0] if count is None else tuple(chosen)
         return getattr(namespace, self.names[choices])(**values)
@@ -216,12 +220,10 @@ class Layout:
     def _passing(self, key: str) -> list[Use]:
         return [use for use, reach in self._reaches.items() if use[0] == key and not reach.field]
 
-    def _use_value(
-        self, use: Use, scope: ScopeKey, assignment: Assignment, namespace: object
-    ) -> object:
+    def _use_value(self, use: Use, scope: ScopeKey, value_of: ValueOf, namespace: object) -> object:
         used = self._used(use)
         inner = inner_scope(self.program.modules[used], scope, use[1])
-        return self._value(used, inner, assignment, namespace)
+        return self._value(used, inner, value_of, namespace)
 
 
 def is_open(hole: Hole) -> bool:

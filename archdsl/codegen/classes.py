@@ -10,6 +10,7 @@ from archdsl.codegen.flow import Flow
 from archdsl.codegen.forward import Emitter
 from archdsl.codegen.literals import Table
 from archdsl.codegen.modules import (
+    Alias,
     Attribute,
     Kept,
     Made,
@@ -123,7 +124,7 @@ class Classes:
             modules=modules,
             layout=self.layout,
             units=self.flow.units,
-            hole=lambda hole: f"choice.{self.layout.field(unit.key[0], hole)}",
+            hole=lambda hole: f"{self.layout.argument}.{self.layout.field(unit.key[0], hole)}",
             access=modules.access,
             functions=self.functions,
             shapes=unit.key == (self.flow.program.root, ()),
@@ -252,7 +253,7 @@ def news_of(made: Made) -> Iterator[New]:
         case Several(_, members):
             for member in members:
                 yield from news_of(member)
-        case Kept():
+        case Kept() | Alias():
             return
 
 
@@ -264,6 +265,8 @@ def _shape(made: Made) -> object:
             return (of, names, tuple(_shape(member) for member in members))
         case Kept(slot):
             return (slot.keyword, _kind(slot))
+        case Alias(access):
+            return access
 
 
 def _kind(slot: Slot) -> object:

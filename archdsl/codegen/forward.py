@@ -18,8 +18,9 @@ from archdsl.codegen.conditions import Conditions
 from archdsl.codegen.gathers import emit_gather
 from archdsl.codegen.guards import name_guards
 from archdsl.codegen.literals import Table
+from archdsl.codegen.mixtures import emit_mixture, reads_gates
 from archdsl.codegen.modules import Modules
-from archdsl.codegen.naming import VARIABLES, safe
+from archdsl.codegen.naming import VARIABLES, Names, safe
 from archdsl.codegen.needs import Diagram
 from archdsl.codegen.patterns import Functions
 from archdsl.codegen.plan import Branch, Plan
@@ -41,22 +42,10 @@ from archdsl.codegen.told import parameter, told, told_inside
 from archdsl.ir.cases import holes_of
 from archdsl.ir.formula import Formula
 from archdsl.ir.graph import USE
+from archdsl.ops.mixture import Mixture
 
 DEPTH = 4
 TEMPORARIES = ("x", "y", "z", "u", "v", "w")
-
-
-class Names(dict[int, str]):
-    """The variables of values. `recent` are those that may still be read, so that a long function
-    need not look through all it ever named."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.recent: dict[int, None] = {}
-
-    def __setitem__(self, value: int, name: str) -> None:
-        super().__setitem__(value, name)
-        self.recent[value] = None
 
 
 @dataclass(slots=True)
@@ -254,6 +243,8 @@ class Emitter:
                 return emit_gather(self, step)
             case Chain() if self.choice_inside(step) or told_inside(step):
                 return emit_chain(self, step)
+            case Leaf(Mixture() as operation):
+                return emit_mixture(self, step, operation)
             case Project():
                 return []
             case Use(_, steps) if steps:
@@ -377,9 +368,9 @@ class Emitter:
         match step.what:
             case Use():
                 reach = self.reach(step)
-                return reach.expression("choice") if reach else ""
+                return reach.expression(self.layout.argument) if reach else ""
             case Part():
-                return "choice" if self.choice_inside(step) else ""
+                return self.layout.argument if self.choice_inside(step) else ""
             case _:
                 return ""
 
@@ -390,8 +381,10 @@ class Emitter:
                 return self.reach(step) is not None
             case Part(key):
                 return any(self.choice_inside(inner) for inner in self.units[key].steps)
-            case Leaf():
-                return any(h != USE for number in step.numbers for h in holes_of(number.values))
+            case Leaf(operation):
+                return reads_gates(operation) or any(
+                    h != USE for number in step.numbers for h in holes_of(number.values)
+                )
             case Chain(members, depth):
                 return depth is not None or any(self.choice_inside(member) for member in members)
             case _:

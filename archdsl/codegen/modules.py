@@ -54,7 +54,14 @@ class Kept:
     slot: Slot
 
 
-Made: TypeAlias = New | Several | Kept
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A module that is made elsewhere and known by another name as well: `self.norm`."""
+
+    access: str
+
+
+Made: TypeAlias = New | Several | Kept | Alias
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +132,8 @@ class Modules:
     below: dict[Path, dict[str, None]] = field(default_factory=dict)
     """The names under each path, in the order of the text."""
     lists: dict[Path, bool] = field(default_factory=dict)
+    aliases: dict[Path, Path] = field(default_factory=dict)
+    """Paths under which what stands at another is known as well."""
 
     @classmethod
     def of(cls, unit: Unit, live: Mapping[int, Step]) -> Modules:
@@ -139,7 +148,18 @@ class Modules:
                 modules.below.setdefault(path[:depth], {})[name] = None
             if step.out in live:
                 modules.live.add(path)
+        modules._add_aliases()
         return modules
+
+    def _add_aliases(self) -> None:
+        """What passes made one keeps all its names, the last ones first."""
+        prefix = self.unit.key[1]
+        for path, other in self.unit.graph.aliases.items():
+            if path[: len(prefix)] == prefix and other[: len(prefix)] == prefix:
+                inner = path[len(prefix) :]
+                self.aliases[inner] = other[len(prefix) :]
+                for depth, name in enumerate(inner):
+                    self.below.setdefault(inner[:depth], {})[name] = None
 
     def inside(self, step: Step) -> Path:
         """A step's path below the unit."""
@@ -147,15 +167,34 @@ class Modules:
 
     def access(self, step: Step) -> str:
         """How `forward` reaches a step's submodule."""
-        path = self.inside(step)
+        return self.access_to(self.inside(step))
+
+    def access_to(self, path: Path) -> str:
         text = f"self.{attribute(path[0])}"
         for depth in range(1, len(path)):
-            numbered = self.is_list(path[:depth])
+            numbered = self.is_list(path[:depth]) or self._is_chain(path[:depth])
             text += f"[{path[depth]}]" if numbered else f'["{attribute(path[depth])}"]'
         return text
 
+    def _is_chain(self, path: Path) -> bool:
+        """Whether what stands at a path is made as one `nn.Sequential`."""
+        return path in self.stored and isinstance(self.stored[path].what, Chain)
+
     def children(self, prefix: Path) -> list[str]:
         return list(self.below.get(prefix, ()))
+
+    def _alias(self, path: Path) -> Path | None:
+        """What stands at another path, where all below this one is its."""
+        if path in self.aliases:
+            return self.aliases[path]
+        inside = {p: other for p, other in self.aliases.items() if p[: len(path)] == path}
+        if not inside or any(p[: len(path)] == path for p in self.stored):
+            return None
+        depth = len(path)
+        others = {other[: len(other) - len(p) + depth] for p, other in inside.items()}
+        same = all(p[depth:] == other[len(other) - len(p) + depth :] for p, other in inside.items())
+        (one, *more) = others
+        return one if same and one and not more and one in self.stored else None
 
     def is_list(self, prefix: Path) -> bool:
         """Whether what a group holds is numbered without gaps."""
@@ -172,14 +211,19 @@ class Modules:
     def attributes(self, make: Mapping[int, Made]) -> list[Attribute]:
         """The lines of `__init__`, in the order of the text; `make` gives each step's module."""
         live = {path[0] for path in self.live}
-        return [
+        found = [
             Attribute(attribute(name), self._made((name,), make), name not in live)
             for name in self.children(())
         ]
+        named = [line for line in found if isinstance(line.made, Alias)]
+        made = [line for line in found if not isinstance(line.made, Alias)]
+        return [*made, *(Attribute(line.name, line.made, dead=False) for line in named)]
 
     def _made(self, path: Path, make: Mapping[int, Made]) -> Made:
         if path in self.stored:
             return make[self.stored[path].out]
+        if (other := self._alias(path)) is not None:
+            return Alias(self.access_to(other))
         names = self.children(path)
         members = tuple(self._made((*path, name), make) for name in names)
         if self.is_list(path):

@@ -91,7 +91,10 @@ ATTRIBUTES = _KEYWORDS | MODULE_ATTRIBUTES | {"self"}
 """What no attribute of a generated module may be called."""
 
 VARIABLES = (
-    _KEYWORDS | IMPORTED | frozenset(dir(builtins)) | {"self", "choice", "super", "terms", "ratio"}
+    _KEYWORDS
+    | IMPORTED
+    | frozenset(dir(builtins))
+    | {"self", "choice", "gates", "super", "terms", "ratio"}
 )
 """What no variable or parameter of generated code may be called."""
 
@@ -150,6 +153,19 @@ class Taken:
         while f"{wanted[-1]}{number}" in self.names:
             number += 1
         return self.claim(f"{wanted[-1]}{number}")
+
+
+class Names(dict[int, str]):
+    """The variables of values. `recent` are those that may still be read, so that a long function
+    need not look through all it ever named."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recent: dict[int, None] = {}
+
+    def __setitem__(self, value: int, name: str) -> None:
+        super().__setitem__(value, name)
+        self.recent[value] = None
 
 
 def state_key(key: str) -> str:

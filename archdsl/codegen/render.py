@@ -10,7 +10,7 @@ from archdsl.codegen.classes import Class, Classes, Draft
 from archdsl.codegen.code import join
 from archdsl.codegen.functions import function_emitter
 from archdsl.codegen.literals import docstring, in_docstring, literal, paragraphs, sentence
-from archdsl.codegen.modules import Kept, Made, New, Several, Slot
+from archdsl.codegen.modules import Alias, Kept, Made, New, Several, Slot
 from archdsl.codegen.naming import IMPORTED, Taken, camel, stem
 from archdsl.codegen.series import runs
 from archdsl.codegen.steps import Chain, Leaf, Part, Step, Unit, Use
@@ -105,7 +105,7 @@ class Renderer:
         inputs = [f"{draft.emitter.names_of_inputs[value]}: Tensor" for value in unit.inputs]
         inputs += [f"{parameter(name)}: {_annotation(unit, name)}" for name in unit.parameters]
         if choice := self.choice_type(draft):
-            inputs.append(f"choice: {choice}")
+            inputs.append(f"{self.classes.layout.argument}: {choice}")
         results = len(unit.outputs)
         several = "Tensor, ..." if results > FEW else join(["Tensor"] * results)
         result = "Tensor" if results == 1 else f"tuple[{several}]"
@@ -156,6 +156,8 @@ class Renderer:
         layout = self.classes.layout
         if layout.of(self.classes.flow.program.root) is None:
             return "The whole network."
+        if layout.argument != "choice":
+            return "All networks of the space at once: every alternative runs, times its weight."
         return "Every network of the space, with one set of weights; runs the one that is chosen."
 
     # --- __init__ ----------------------------------------------------------------------------
@@ -171,6 +173,8 @@ class Renderer:
         match made:
             case Kept():
                 return next(texts)
+            case Alias(access):
+                return access
             case New(of, slots):
                 name = of if isinstance(of, str) else self.names[of]
                 return f"{name}({join(_arguments(slots, texts))})"

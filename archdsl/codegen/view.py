@@ -64,11 +64,12 @@ class HelperView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckView:
-    """The self-check at the end of a file. `choice` is empty for a network."""
+    """The self-check at the end of a file. `choice` is empty for a network; `argument` names it."""
 
     model: str
     inputs: str
     choice: str
+    argument: str
     parameters: str
     shapes: tuple[str, ...]
     several: bool

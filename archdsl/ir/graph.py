@@ -194,7 +194,8 @@ class Graph:
 
     `definition` is its name in the text, `arguments` its static arguments. `frames` maps path
     prefixes to what they stand for. `rows`: the arguments of each size that uses give it, where
-    these are several (under `elastic`); `arguments` are then the first.
+    these are several (under `elastic`); `arguments` are then the first. `aliases`: paths at which
+    the weights of another path are known as well, since passes made one operation of several.
     """
 
     definition: str
@@ -206,6 +207,7 @@ class Graph:
     holes: tuple[Hole, ...] = ()
     frames: Mapping[Path, Frame] = field(default_factory=dict)
     rows: tuple[Mapping[str, Static], ...] = ()
+    aliases: Mapping[Path, Path] = field(default_factory=dict)
     doc: tuple[str, ...] = ()
     span: Span | None = field(default=None, compare=False, repr=False)
 

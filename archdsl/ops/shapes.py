@@ -131,7 +131,7 @@ def number(value: float) -> int | float:
 def option(
     name: str,
     value: int | float | bool | tuple[int, ...],
-    default: int | float | bool,
+    default: int | float | bool | tuple[int, ...],
     role: str = "",
 ) -> tuple[Argument, ...]:
     """A keyword argument in generated code, left out at its default."""

@@ -10,6 +10,7 @@ from archdsl.ir.graph import Graph, Invoke, Path, Program
 from archdsl.ir.verifier import verify_program
 from archdsl.passes.dedupe import dedupe
 from archdsl.passes.draft import Rewrite
+from archdsl.passes.fold_through_norm import fold_through_norm
 from archdsl.passes.fuse_siblings import fuse_siblings
 from archdsl.passes.merge_sums import merge_sums
 from archdsl.passes.names import expand, local_weights
@@ -43,6 +44,7 @@ PIPELINE: tuple[Pass, ...] = (
     Pass(prune),
     Pass(dedupe),
     Pass(merge_sums, moves=True),
+    Pass(fold_through_norm, moves=True),
     Pass(fuse_siblings, moves=True, fusion=True),
 )
 

@@ -2,6 +2,7 @@
 
 a + none             -> a
 mean(a, none, b)     -> (a + b) / 3
+u a + v none         -> u a             u and v gates of a mixture
 f(none)              -> none            where f(0) = 0
 id(a), sum(a)        -> a
 """
@@ -16,6 +17,7 @@ from archdsl.ops.base import Operation
 from archdsl.ops.constants import Identity
 from archdsl.ops.fused import Average, Zeros
 from archdsl.ops.joins import Concat, Mean, Product, Sum
+from archdsl.ops.mixture import Mixture
 from archdsl.passes.draft import Draft, Rewrite
 from archdsl.passes.facts import gives_zero, has_effects, use_results
 
@@ -34,12 +36,18 @@ def prune(graph: Graph, modules: Modules) -> Rewrite:
     zero: set[tuple[int, int]] = set()
     for position in range(len(graph.nodes)):
         _visit(draft, position, zero, modules)
-    _write_zeros(draft, {position for position, _ in zero})
+    whole = {position for position, _ in zero if _all_zero(draft, position, zero)}
+    _write_zeros(draft, whole)
     rewrite = draft.finish()
     left = _updates(rewrite.graph, modules)
     if any(0 < left[path] < count for path, count in _updates(graph, modules).items()):
         return Rewrite(graph=graph)
     return rewrite
+
+
+def _all_zero(draft: Draft, position: int, zero: set[tuple[int, int]]) -> bool:
+    """Whether all results of a node are zero; a use that gives something else reads its inputs."""
+    return all((position, i) in zero for i in range(len(draft.nodes[position].types)))
 
 
 def _updates(graph: Graph, modules: Modules) -> Counter[Path]:
@@ -96,6 +104,9 @@ def _simplify(
         _join(draft, position, empty)
     elif isinstance(operation, Concat | Product) and len(args) == 1:
         draft.replace(position, args[0])
+    elif isinstance(operation, Mixture) and any(empty):
+        terms = tuple(a for a, is_zero in zip(args, empty, strict=True) if not is_zero)
+        draft.change(position, Apply(operation.without(empty)), terms)
 
 
 def _pass_through(draft: Draft, position: int, used: Graph) -> None:

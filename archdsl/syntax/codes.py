@@ -304,6 +304,15 @@ ROWS = (
         "together whether a value is needed, finding that out would take too long.",
     ),
     row(
+        "E0906",
+        "alternatives that cannot be mixed",
+        "A mixture supernet computes every alternative of a hole and sums them, each times its "
+        "gate. Sizes of shared weights, alternatives that depend on another hole, indices, and "
+        "terms of a join that is no sum have no such sum; a supernet that runs paths takes them.",
+        "archdsl compile elastic.arch --supernet --mode mixture -o out",
+        "archdsl compile elastic.arch --supernet -o out",
+    ),
+    row(
         "E0910",
         "a stage of the compiler left a broken program",
         "Programs are checked after elaboration and after every pass; the message names the stage "

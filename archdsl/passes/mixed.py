@@ -1,0 +1,91 @@
+"""The mixture of a space, with nothing computed twice, under the names of its path supernet.
+
+In a mixture all alternatives are alive, so what equal ones compute is computed once: the pool of
+a source for all edges that leave it, its ReLU, norms without weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from archdsl.ir.graph import Apply, Graph, Invoke, Node, Path, Program
+from archdsl.ir.relax import relax
+from archdsl.ir.verifier import verify_program
+from archdsl.ops.fused import Zeros
+from archdsl.passes.dedupe import dedupe
+from archdsl.passes.prune import prune
+from archdsl.passes.set_apart import set_apart
+from archdsl.passes.weights import Same, Source, names_in
+
+Modules = Mapping[str, Graph]
+
+
+def mixture(program: Program) -> Program:
+    """The mixture form of a space: no holes decide, gates weigh.
+
+    Weights keep their paths: what passes drop stays, unreached, and operations made one are known
+    under the paths of all. Raises ArchError E0906 where a hole cannot be mixed.
+    """
+    relaxed = relax(program)
+    modules: dict[str, Graph] = {}
+    for key, graph in relaxed.modules.items():
+        pruned = prune(graph, modules).graph
+        once = dedupe(pruned, modules)
+        modules[key] = _named(graph, set_apart(once.graph), once.rows, modules)
+    return verify_program(replace(relaxed, modules=modules), "mixture")
+
+
+def _named(before: Graph, after: Graph, rows: Mapping[str, Source], modules: Modules) -> Graph:
+    """A rewritten graph that has all weights of the one before, under the same names."""
+    aliases = _aliases(rows)
+    there = {node.path for node in after.nodes} | aliases.keys()
+    nodes = list(after.nodes)
+    kept: dict[Path, None] = {}
+    for node in before.nodes:
+        if node.path and node.path not in there and _owns(before, node, modules):
+            there.add(node.path)
+            kept[node.path] = None
+            nodes += _unreached(before, node, len(nodes), after.inputs[0])
+    prefixes = {
+        path[:depth] for path in (node.path for node in nodes) for depth in range(1, len(path))
+    }
+    frames = {path: frame for path, frame in before.frames.items() if path in prefixes}
+    return replace(after, nodes=tuple(nodes), frames=frames, aliases=aliases)
+
+
+def _aliases(rows: Mapping[str, Source]) -> dict[Path, Path]:
+    """The paths of operations that were made one, by the path of that one."""
+    found: dict[Path, Path] = {}
+    for name, source in rows.items():
+        if isinstance(source, Same):
+            path = tuple(name.split(".")[:-1])
+            others = (tuple(other.split(".")[:-1]) for other in names_in(source))
+            found |= {other: path for other in others if other != path}
+    return found
+
+
+def _owns(graph: Graph, node: Node, modules: Modules) -> bool:
+    match node.kind:
+        case Invoke(module):
+            return any(
+                _owns(modules[module], inner, modules) for inner in modules[module].nodes
+            ) or bool(modules[module].aliases)
+        case _:
+            return bool(graph.weights_of(node))
+
+
+def _unreached(graph: Graph, node: Node, start: int, source: int) -> list[Node]:
+    """An operation that nothing takes, on zeros of the shapes that it takes."""
+    types = graph.types_in(node)
+    made = [
+        Node(
+            kind=Apply(Zeros(shape=type_.shape)),
+            args=(source,),
+            types=(replace(type_, below=None),),
+            path=(f"unreached_{start + number}",),
+        )
+        for number, type_ in enumerate(types)
+    ]
+    args = tuple(range(start, start + len(made)))
+    return [*made, replace(node, args=args, label="")]
