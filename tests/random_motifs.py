@@ -97,7 +97,7 @@ def sums(body: Body) -> None:
     values = body.alike(type_, chance.choice((2, 3)))
     if isinstance(operation, AvgPool) and coin(chance):
         operation = AvgPool(k=3)
-    elif len(type_.shape) == 3 and chance.random() < 0.2:
+    elif len(type_.shape) == 3 and chance.random() < 0.4:
         operation = MaxPool(k=3)
     ends = [body.apply(each, operation) for each in values[:-1]]
     if isinstance(operation, AvgPool) and coin(chance):
@@ -223,12 +223,13 @@ def joined_twice(body: Body) -> None:
 
 def through_norm(body: Body) -> None:
     """A convolution of what a convolution and a norm gave."""
-    value, chance = body.pick(), body.chance
-    if len(body.types[value].shape) != 3:
+    maps = [name for name, type_ in body.types.items() if len(type_.shape) == 3]
+    if not maps:
         return
-    first = Conv(channels=12, k=chance.choice((1, 1, 3)), bias=chance.random() < 0.2)
-    made = body.apply(value, replace(first, s=chance.choice((1, 1, 2))))
-    made = body.apply(made, replace(norm(chance, body.types[made]), affine=chance.random() < 0.8))
+    chance = body.chance
+    first = Conv(channels=12, k=chance.choice((1, 1, 1, 3)), bias=chance.random() < 0.1)
+    made = body.apply(chance.choice(maps), replace(first, s=chance.choice((1, 1, 2))))
+    made = body.apply(made, replace(norm(chance, body.types[made]), affine=chance.random() < 0.9))
     if chance.random() < 0.1:
         body.apply(made, act.Tanh())
     if chance.random() < 0.1:

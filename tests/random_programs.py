@@ -19,7 +19,7 @@ MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
     (s.convolutions, 21),
     (m.tied, 8),
     (m.layers, 6),
-    (m.sums, 5),
+    (m.sums, 6),
     (m.perceptrons, 8),
     (m.zeros, 10),
     (m.dead_norm, 1),
@@ -60,7 +60,7 @@ def network(seed: int) -> str:
     body = Body(chance, types=dict(inputs), parts=[part for part, _ in parts])
     if "words" in inputs:
         body.apply("words", Embedding(dim=4))
-    for _ in range(chance.choice((2, 2, 3))):
+    for _ in range(chance.choice((2, 3, 3))):
         statement(body)
     spelled = ", ".join(f"{name}: {type_}" for name, type_ in inputs.items())
     returned = body.sinks()[-4:] or list(body.types)[-1:]

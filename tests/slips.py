@@ -9,9 +9,10 @@ from typing import Any
 
 from archdsl.ir.graph import Apply, Graph, Item
 from archdsl.ops.base import Operation, Traits
+from archdsl.ops.constants import Zero
 from archdsl.ops.convolution import Conv
 from archdsl.ops.fused import Average, RepeatedLinear, Split
-from archdsl.ops.joins import Concat, Mean
+from archdsl.ops.joins import Concat, Mean, Product
 from archdsl.ops.normalisation import BatchNorm
 from archdsl.passes import dedupe, driver, fuse_siblings, merge_sums, prune
 from archdsl.passes.draft import Draft, Rewrite
@@ -24,6 +25,7 @@ Change = tuple[object, str, Any]
 
 # What the slips fall back on.
 RIGHT_TERMS = prune.set_terms
+RIGHT_SIMPLIFY = prune._simplify
 RIGHT_KEY = dedupe._key
 RIGHT_COMMON = fuse_siblings._common
 RIGHT_CHAIN = fuse_siblings._chain
@@ -180,12 +182,18 @@ def repeated(draft: Draft, join: Any, terms: tuple[int, ...]) -> Any:
 
 def any_zero(operation: Operation, types: Any, empty: Any) -> bool:
     """One zero makes a zero of any operation that keeps zero."""
-    return any(empty) and operation.traits(types).zero
+    return isinstance(operation, Zero) or (any(empty) and operation.traits(types).zero)
 
 
-def zeros_but_products(operation: Operation, types: Any, empty: Any) -> bool:
-    """A product is zero only where all of its factors are."""
-    return bool(empty) and all(empty) and operation.traits(types).zero
+def factors_left_out(draft: Draft, position: int, operation: Operation, *rest: Any) -> None:
+    """A product loses its zero factors, as a sum loses its zero terms."""
+    empty, args = rest[0], draft.args(position)
+    if isinstance(operation, Product) and any(empty) and not all(empty):
+        left = [argument for argument, is_zero in zip(args, empty, strict=True) if not is_zero]
+        if draft.nodes[left[0]].types == draft.nodes[position].types:
+            draft.replace(position, left[0])
+    else:
+        RIGHT_SIMPLIFY(draft, position, operation, *rest)
 
 
 def common(*ignored: str) -> Change:
