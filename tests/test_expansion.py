@@ -123,7 +123,7 @@ def test_an_expansion_is_what_working_it_out_gives(
 
 
 TIED = (
-    "op f = {a = relu^0 | b = tanh^0}@w\nop e = f",
+    "f = {a = relu^0 | b = tanh^0}@w\nop e = f",
     "a = x -> e b = a -> e return b",
 )
 CYCLE = (
