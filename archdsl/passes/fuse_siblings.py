@@ -22,6 +22,7 @@ from archdsl.ops.normalisation import BatchNorm
 from archdsl.passes.draft import Draft, Rewrite
 from archdsl.passes.facts import taken_arguments
 from archdsl.passes.layout import mlp_rows, stem_of, wide_rows
+from archdsl.syntax.tree import ModuleKind
 
 Modules = Mapping[str, Graph]
 
@@ -47,12 +48,15 @@ def fuse_siblings(graph: Graph, modules: Modules) -> Rewrite:
     Exact in training: outputs of a layer do not mix, a batch norm keeps its statistics for
     each channel, and SGD and Adam treat each element alone. Never done where a weight has
     other uses, nor where a result only goes into a module that does not take it: its weights
-    have no gradient, and an optimiser leaves them alone, not so the rows of a wider one.
+    have no gradient, and an optimiser leaves them alone, not so the rows of a wider one. For
+    the same reason siblings in a module lead to the same of its results: a use may take one
+    result and not another.
     """
     draft = Draft(graph)
     consumers = draft.consumers()
     uses = Counter(node.path for node in graph.nodes if node.path)
     taken = _taken(draft, modules)
+    reach = _results_reached(draft, taken)
     chains = [_chain(draft, p, consumers, uses) for p in draft.live() if p in taken]
     single = [chain for chain in chains if chain is not None]
     for length in (3, 2, 1):  # as long as siblings agree
@@ -60,7 +64,8 @@ def fuse_siblings(graph: Graph, modules: Modules) -> Rewrite:
         for chain in single:
             if len(chain.links) >= length:
                 short = replace(chain, links=chain.links[:length])
-                groups.setdefault(_common(draft, short), []).append(short)
+                key = (reach[chain.first], _common(draft, short))
+                groups.setdefault(key, []).append(short)
         fused = {chain.first for g in groups.values() if len(g) > 1 for chain in g}
         single = [chain for chain in single if chain.first not in fused]
         for group in groups.values():
@@ -81,6 +86,21 @@ def _taken(draft: Draft, modules: Modules) -> set[int]:
             kind = draft.nodes[position].kind
             todo += taken_arguments(kind, draft.args(position), modules, known)
     return taken
+
+
+def _results_reached(draft: Draft, taken: set[int]) -> Mapping[int, Hashable]:
+    """Which results each value leads to. Those of the net are all taken, so they count as one."""
+    results = [draft.value(output) for output in draft.graph.outputs]
+    if len(results) == 1 or draft.graph.kind is ModuleKind.NET:
+        return dict.fromkeys(taken)
+    reached: dict[int, set[int]] = {position: set() for position in taken}
+    for index, result in enumerate(results):
+        reached[result].add(index)
+    for position in reversed([p for p in draft.live() if p in taken]):
+        for argument in draft.args(position):
+            if argument in reached:
+                reached[argument] |= reached[position]
+    return {position: frozenset(found) for position, found in reached.items()}
 
 
 def _chain(

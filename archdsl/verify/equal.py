@@ -9,7 +9,6 @@ statistics that training updates are compared too.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -301,16 +300,22 @@ class Comparison:
             yield Row(subject.name, f"gradients, {mode}, float32", apart, allowed)
 
     def steps(self, subject: Subject, steps: int = 5) -> Iterator[Row]:
-        """Weights after steps of SGD and of AdamW, in float64."""
+        """Weights after steps of SGD and of AdamW, in float64.
+
+        What has no gradient in the subject has no effect on any output, and none in the reference
+        (its gradient was found to be zero): whether its weight decays is open.
+        """
         for name, make in OPTIMISERS.items():
             trained = []
             for each in (self.reference, subject):
-                module = copy.deepcopy(each.module)
-                load(each, module, self.state, torch.float64)
-                trained.append(_train(each, module, cast(self.inputs, torch.float64), make, steps))
-            expected = subject.carry(trained[0])
-            found = {n: t for n, t in trained[1].items() if n in expected}
-            allowed = STEPS * max(1.0, largest(trained[0].values()))
+                load(each, each.module, self.state, torch.float64)
+                self._loaded[id(each.module)] = None  # training changes weights and statistics
+                inputs = cast(self.inputs, torch.float64)
+                trained.append(_train(each, each.module, inputs, make, steps))
+            (reference, _), (weights, idle) = trained
+            expected = {n: t for n, t in subject.carry(reference).items() if n not in idle}
+            found = {n: t for n, t in weights.items() if n in expected}
+            allowed = STEPS * max(1.0, largest(reference.values()))
             check = f"weights after {steps} steps of {name}"
             yield Row(subject.name, check, farthest(found, expected), allowed)
 
@@ -334,7 +339,8 @@ def _train(
     inputs: Inputs,
     make: Callable[[Iterable[Tensor]], torch.optim.Optimizer],
     steps: int,
-) -> dict[str, Tensor]:
+) -> tuple[dict[str, Tensor], frozenset[str]]:
+    """The weights after training, and the names of those that had no gradient."""
     module.train()
     optimiser = make([*module.parameters()] or [torch.zeros(1)])
     for step in range(steps):
@@ -342,9 +348,11 @@ def _train(
         scaled = (x * (1 + 0.1 * step) if x.is_floating_point() else x for x in inputs)
         result = subject.call(module, *scaled)
         parts = (result,) if isinstance(result, Tensor) else result
-        loss = sum(((part - 0.5) ** 2).mean() for part in parts)
-        assert isinstance(loss, Tensor)
+        errors = torch.stack([((part - 0.5) ** 2).mean() for part in parts])
+        loss = errors.sum().log1p()  # steps stay small, however large the outputs
         if loss.requires_grad:
             loss.backward()
         optimiser.step()
-    return {name: parameter.detach() for name, parameter in module.named_parameters()}
+    idle = frozenset(name for name, weight in module.named_parameters() if weight.grad is None)
+    optimiser.zero_grad()
+    return {name: weight.detach().clone() for name, weight in module.named_parameters()}, idle

@@ -7,12 +7,10 @@ mixture: a choice is the sum of its alternatives, each times its gate.
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-import tempfile
 from collections.abc import Iterator, Mapping
+from importlib.abc import SourceLoader
+from importlib.util import module_from_spec, spec_from_loader
 from itertools import count
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -68,17 +66,26 @@ def plain_source(program: Program) -> str:
     return "\n".join(parts)
 
 
+class _InMemory(SourceLoader):
+    """Imports a text as a module, without a file."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def get_filename(self, fullname: str) -> str:
+        return f"<{fullname}>"
+
+    def get_data(self, path: str | bytes) -> bytes:
+        return self.text.encode()
+
+
 def plain_network(program: Program) -> nn.Module:
     """A fresh network, without archdsl's code generator."""
-    name = f"_archdsl_plain_{next(_numbers)}"
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / f"{name}.py"
-        file.write_text(plain_source(program))
-        spec = importlib.util.spec_from_file_location(name, file)
-        assert spec is not None and spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-    sys.modules.pop(name, None)
+    text = plain_source(program)
+    spec = spec_from_loader(f"_archdsl_plain_{next(_numbers)}", _InMemory(text))
+    assert spec is not None and spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
     network: nn.Module = module.Network()
     return network
 

@@ -1,0 +1,186 @@
+"""Passes with a slip in them, and how many random networks it takes to notice.
+
+`python -m tests.wrong_passes` prints a table. A slip replaces one function of a pass, or one trait
+of an operation that passes rely on, as a hurried change would.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+
+import torch
+
+from archdsl.ir.graph import Program
+from archdsl.ops.activation import Sigmoid
+from archdsl.ops.constants import Identity
+from archdsl.ops.convolution import Conv
+from archdsl.ops.normalisation import BatchNorm, GroupNorm
+from archdsl.ops.pooling import MaxPool
+from archdsl.passes import dedupe, driver, fuse_siblings, merge_sums, prune
+from archdsl.passes.driver import Optimised, optimise
+from archdsl.passes.weights import UnequalBuffers
+from archdsl.syntax.errors import ArchError
+from tests.fuzz_rewrites import SPACES, compare, program
+from tests.slips import (
+    Slip,
+    affine_once,
+    after,
+    any_groups,
+    any_zero,
+    as_written,
+    by_class,
+    classes_alone,
+    common,
+    default_norms,
+    divided_twice,
+    draws_alike,
+    elementwise,
+    factors_left_out,
+    first_for_all,
+    first_reader,
+    key_without,
+    keyed,
+    mean_of_some,
+    no_momentum,
+    norms_alike,
+    nothing_dropped,
+    operations,
+    other_axis,
+    passed_first,
+    repeated,
+    reversed_parts,
+    rows,
+    rule,
+    set_terms,
+    split_reversed,
+    statistics_once,
+    swapped_items,
+    traits,
+    unordered,
+    uses_ignored,
+)
+
+MOST = 500
+"""Random networks within which every slip has to be noticed."""
+
+
+@cache
+def networks() -> tuple[tuple[Program, Optimised], ...]:
+    """The random networks, and what the right passes make of them."""
+    found = (program(number) for number in range(MOST) if number % SPACES)
+    return tuple((given, optimise(given)) for given in found)
+
+
+@contextmanager
+def slipped(slip: Slip) -> Iterator[None]:
+    """The passes with the slip in them."""
+    before = [(owner, name, getattr(owner, name)) for owner, name, _ in slip.changes]
+    try:
+        for owner, name, wrong in slip.changes:
+            setattr(owner, name, wrong)
+        yield
+    finally:
+        for owner, name, right in before:
+            setattr(owner, name, right)
+
+
+def needed(slip: Slip) -> int | None:
+    """How many networks it takes to notice a slip; None where all of them do not."""
+    torch.set_num_threads(1)
+    for count, (given, right) in enumerate(networks(), 1):
+        with slipped(slip):
+            try:
+                wrong = optimise(given)
+            except ArchError:
+                return count  # the verifier refuses what the pass left
+        if (wrong.program, wrong.weights) != (right.program, right.weights) and differ(
+            given, wrong
+        ):
+            return count
+    return None
+
+
+def differ(given: Program, wrong: Optimised) -> bool:
+    try:
+        return not compare(given, wrong)[0].ok
+    except UnequalBuffers:
+        return True
+
+
+SLIPS: tuple[Slip, ...] = (
+    # ---- prune
+    Slip("the divisor of a mean falls with its terms", ((prune, "set_terms", set_terms),)),
+    Slip("sigmoid of zero taken for zero", (traits(Sigmoid, zero=True),)),
+    Slip("norm of zero taken for zero", (traits(BatchNorm, zero=True),)),
+    Slip("convolution of zero without its bias", (traits(Conv, zero=True),)),
+    Slip("group norm of zero taken for zero", (traits(GroupNorm, zero=True),)),
+    Slip("one zero makes a sum zero", ((prune, "gives_zero", any_zero),)),
+    Slip("zero factors are left out", ((prune, "_simplify", factors_left_out),)),
+    Slip("a module passes on its first input", ((prune, "_pass_through", passed_first),)),
+    Slip("a dead use of a tied norm is dropped", ((prune, "_updates", lambda *_: Counter()),)),
+    # ---- dedupe
+    Slip("two draws taken for one", ((dedupe, "_key", draws_alike),)),
+    Slip("weights of different layers taken for one", (key_without(3),)),
+    Slip("inputs left out of the key", (key_without(2),)),
+    Slip("arguments left out of the key", ((dedupe, "_key", by_class),)),
+    Slip("statistics updated once, not twice", ((dedupe, "_key", statistics_once),)),
+    Slip("norms with weights of their own merged", ((dedupe, "_key", norms_alike),)),
+    Slip("concatenation taken for a set", ((dedupe, "_key", unordered),)),
+    Slip("modules with effects merged", ((dedupe, "has_effects", lambda *_: False),)),
+    Slip("modules with weights merged", ((dedupe, "has_weights", lambda *_: False),)),
+    # ---- merge_sums
+    Slip("the maximum taken for linear", (traits(MaxPool, linear=True),)),
+    Slip("a convolution with a bias taken for linear", (traits(Conv, linear=True),)),
+    Slip("unshared weights taken for shared", (keyed(0, lambda key: key[:2]),)),
+    Slip("arguments of linear operations ignored", (
+        keyed(0, lambda key: (type(key[0]), *key[1:])),)),
+    Slip("a bias counted once in a sum", (rule(1, merge=affine_once),)),
+    Slip("a bias counted three times", (rule(1, merge=repeated),)),
+    Slip("some terms of a mean taken for all", (rule(0, merge=mean_of_some),)),
+    Slip("a mean divided twice", ((merge_sums, "_merge_mean", divided_twice),)),
+    Slip("perceptrons of different values merged", (keyed(2, lambda key: key[0]),)),
+    Slip("tied perceptrons merged as if untied", (rule(2, key=lambda d, t, u: (
+        merge_sums._mlp_key(d, t, Counter()))),)),
+    Slip("one bias for all perceptrons", (after("merge_sums", rows(".bias", first_for_all)),)),
+    # ---- fuse_siblings
+    Slip("dilation ignored", (common("d", "p"),)),
+    Slip("stride ignored", (common("s"),)),
+    Slip("kernel ignored", (common("k", "kw"),)),
+    Slip("groups mixed up", (
+        (fuse_siblings, "_chain", any_groups), (fuse_siblings, "_common", as_written))),
+    Slip("tied weights widened", ((fuse_siblings, "_chain", uses_ignored),)),
+    Slip("norms and activations taken for alike", ((fuse_siblings, "_common", classes_alone),)),
+    Slip("eps lost", ((fuse_siblings, "_wide", default_norms),)),
+    Slip("momentum lost", ((fuse_siblings, "_wide", no_momentum),)),
+    Slip("what is read between is widened", ((fuse_siblings, "_only_consumer", first_reader),)),
+    Slip("a shuffle widened", ((fuse_siblings, "_elementwise", elementwise),)),
+    Slip("what nothing takes is widened", ((fuse_siblings, "_taken", lambda d, m: set(d.live())),)),
+    Slip("results that a use leaves out are widened", (
+        (fuse_siblings, "_results_reached", lambda d, taken: dict.fromkeys(taken)),)),
+    Slip("parts swapped", (after("fuse_siblings", swapped_items),)),
+    Slip("sizes of a split reversed", (after("fuse_siblings", split_reversed),)),
+    Slip("a norm dropped", (after("fuse_siblings", operations(
+        lambda o: Identity() if isinstance(o, BatchNorm) else o)),)),
+    Slip("weights joined in another order", (
+        after("fuse_siblings", rows("weight", reversed_parts)),)),
+    Slip("biases joined in another order", (after("fuse_siblings", rows("bias", reversed_parts)),)),
+    Slip("statistics joined in another order", (
+        after("fuse_siblings", rows("running_mean", reversed_parts)),)),
+    Slip("weights joined along another axis", (
+        after("fuse_siblings", rows("weight", other_axis)),)),
+    # ---- the driver
+    Slip("dead weights reported as kept", ((driver, "expand", nothing_dropped),)),
+)  # fmt: skip
+
+
+def main() -> None:
+    for slip in SLIPS:
+        count = needed(slip)
+        print(f"{count if count is not None else 'never':>6}  {slip.name}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
