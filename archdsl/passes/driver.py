@@ -118,7 +118,7 @@ def _run(step: Pass, program: Program, shared: frozenset[str], moves: _Moves) ->
             moves.add(key, rewrite)
     if not changed:
         return program
-    return verify_program(_used(replace(program, modules=modules)), step.name)
+    return verify_program(used(replace(program, modules=modules)), step.name)
 
 
 def _tidy(before: Program, program: Program, shared: frozenset[str], moves: _Moves) -> Program:
@@ -131,13 +131,13 @@ def _tidy(before: Program, program: Program, shared: frozenset[str], moves: _Mov
     return verify_program(replace(program, modules=modules), "tidy")
 
 
-def _used(program: Program) -> Program:
+def used(program: Program) -> Program:
     """Without the graphs that nothing uses any more."""
-    used = {program.root}
+    found = {program.root}
     for key, graph in reversed(tuple(program.modules.items())):
-        if key in used:
-            used.update(n.kind.module for n in graph.nodes if isinstance(n.kind, Invoke))
-    modules = {key: graph for key, graph in program.modules.items() if key in used}
+        if key in found:
+            found.update(n.kind.module for n in graph.nodes if isinstance(n.kind, Invoke))
+    modules = {key: graph for key, graph in program.modules.items() if key in found}
     return replace(program, modules=modules)
 
 
