@@ -94,7 +94,7 @@ def _optimised(
     if level < 1 or any(graph.holes for graph in program.modules.values()):
         return program
     shared = frozenset(_sharing(program))
-    result = _used(program)
+    result = used(program)
     for step in passes:
         if step.level <= level and (fuse or not step.fusion):
             result = _run(step, result, shared, moves)
