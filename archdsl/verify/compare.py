@@ -111,7 +111,7 @@ def verdict(
         state = state if subject.shared is None else {**state, **subject.shared.give()}
     for subject in subjects:
         state = subject.agree(state)
-    inputs = tuple(_batch(program.net.nodes[i].type, batch, generator) for i in program.net.inputs)
+    inputs = batch_of(program, batch, generator)
     dead = frozenset(name for subject in subjects for name in subject.dropped)
     comparison = Comparison(reference, plain or reference, state, inputs, dead)
     rows: list[Row] = []
@@ -121,6 +121,11 @@ def verdict(
         except WeightsDoNotFit as problem:
             rows.append(Row(subject.name, f"weights ({problem})", float("inf"), 0.0))
     return Verdict(name, tuple(rows))
+
+
+def batch_of(program: Program, batch: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Random inputs of a network, so many at once."""
+    return tuple(_batch(program.net.nodes[i].type, batch, generator) for i in program.net.inputs)
 
 
 def _batch(type_: TensorType, batch: int, generator: torch.Generator) -> Tensor:
