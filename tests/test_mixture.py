@@ -136,7 +136,42 @@ def test_what_edges_share_is_computed_once() -> None:
     cell = mixture_source(program).split("class Normal")[2]
     forward = cell.partition("def forward")[2].partition("class ")[0]
     assert "none" not in forward
-    assert forward.count("F.relu(n0)") == 1
+    assert forward.count("F.relu(") == sources  # those of compositions and of blocks alike
+    assert forward.count("mix(") == edges - 1  # gates of the last pools are in their norms
+
+
+def test_a_first_operation_stays_where_nothing_shares_it() -> None:
+    space = written("""archdsl 1
+      space s() {
+        block one(x) = x -> relu -> conv(4) -> bn(affine=no)
+        block two(x) = x -> sigmoid -> conv(4) -> bn
+        net network(image: 4 x 4 x 4) {
+          a = image -> {one | two}
+          b = a -> {one | id}
+          return sum(a -> relu, b) -> flatten -> linear(3)
+        }
+      }""")
+    text = mixture_source(space.program)
+    assert text.count("F.relu(") == 2  # before and in `one`; before it where `a` is read so twice
+    assert text.count("torch.sigmoid(") == 1
+    assert "return self.norm(self.conv(x), scale)" in text
+    assert verify_mixture(space, batch=4).ok
+
+
+def test_gates_of_edges_and_operations_become_one() -> None:
+    space = written("""archdsl 1
+      space s() {
+        net network(image: 4 x 4 x 4) {
+          a = image -> conv(4)
+          y = sum(2 of {j = image -> {id | p = pool | q = conv(4) -> bn(affine=no)}
+                        | k = a -> {id | p = pool | q = conv(4) -> bn(affine=no)}
+                        | t = a -> tanh})
+          return y -> flatten -> linear(3)
+        }
+      }""")
+    text = mixture_source(space.program)
+    assert len(re.findall(r"= gates\.\w+\[[01]\] \* gates\.\w+\n", text)) == 2
+    assert verify_mixture(space, batch=4).ok
 
 
 def test_statistics_of_what_is_one_are_known_under_all_names() -> None:
@@ -177,11 +212,13 @@ def test_a_product_of_what_may_be_there_is_refused() -> None:
 # --- the check itself ----------------------------------------------------------------------------
 
 WRONG = (
-    ("gates.op_3_1[1:]", "gates.op_3_0[1:]"),  # another edge's gate
-    ("gates.op_2_1[1:]", "gates.op_2_1[:-1]"),  # every weight at the next alternative
+    ("gates.sources_3[1] * gates.op_3_1", "gates.sources_3[1] * gates.op_3_0"),
+    ("gates.op_2_1[1:4]", "gates.op_2_1[:3]"),  # every weight at the next alternative
+    ("gates.op_2_1[6]", "gates.op_2_1[7]"),
+    ("*statistics, weight,", "*statistics, None,"),  # a norm without its gate
     ("n2 = x + y", "n2 = x + x"),
     ("relu_n1 = F.relu(n1)", "relu_n1 = n1"),
-    ("mix(gates.sources_3,", "mix(gates.sources_3[[1, 0, 2]],"),
+    ("gates.sources_3[0] * ", ""),
     ("self.dil_conv_3x3_4_2(", "self.dil_conv_3x3_5_2("),
 )
 

@@ -105,7 +105,7 @@ class Flow:
         )
         out = region[-1]
         if key not in self.units:
-            names = ("x",) if len(inputs) == 1 else tuple(f"x{i}" for i in range(len(inputs)))
+            names = _names_of(inputs, graph)
             unit = Unit(
                 key=key,
                 name=frame.name,
@@ -294,6 +294,13 @@ def _is_module(step: Step) -> bool:
             return True
         case _:
             return False
+
+
+def _names_of(inputs: Sequence[int], graph: Graph) -> tuple[str, ...]:
+    """What a composition calls its inputs: x, or x0, x1; a number that scales is `scale`."""
+    numbers = [graph.nodes[i].types[0].shape == () for i in inputs]
+    values = iter(("x",) if numbers.count(False) == 1 else (f"x{i}" for i in range(len(inputs))))
+    return tuple("scale" if number else next(values) for number in numbers)
 
 
 def _in_row(rows: Sequence[Mapping[str, Static]], name: str, size: Variant) -> int | float:

@@ -18,7 +18,7 @@ from archdsl.codegen.conditions import Conditions
 from archdsl.codegen.gathers import emit_gather
 from archdsl.codegen.guards import name_guards
 from archdsl.codegen.literals import Table
-from archdsl.codegen.mixtures import emit_mixture, reads_gates
+from archdsl.codegen.mixtures import emit_gate, emit_mixture, reads_gates
 from archdsl.codegen.modules import Modules
 from archdsl.codegen.naming import VARIABLES, Names, safe
 from archdsl.codegen.needs import Diagram
@@ -42,7 +42,7 @@ from archdsl.codegen.told import parameter, told, told_inside
 from archdsl.ir.cases import holes_of
 from archdsl.ir.formula import Formula
 from archdsl.ir.graph import USE
-from archdsl.ops.mixture import Mixture
+from archdsl.ops.mixture import GateNumber, Mixture
 
 DEPTH = 4
 TEMPORARIES = ("x", "y", "z", "u", "v", "w")
@@ -77,6 +77,8 @@ class Emitter:
     forms: dict[int, Form] = field(default_factory=dict)
     tables: dict[Table, str] = field(default_factory=dict)
     """The tables of sizes that the class keeps, with their names."""
+    products: dict[tuple[str, Formula], str] = field(default_factory=dict)
+    """Gates times a factor that have a variable."""
     absorbed: dict[int, int] = field(default_factory=dict)
     """Steps that are written as part of another one's code, by that step's value."""
 
@@ -245,6 +247,8 @@ class Emitter:
                 return emit_chain(self, step)
             case Leaf(Mixture() as operation):
                 return emit_mixture(self, step, operation)
+            case Leaf(GateNumber() as operation):
+                return emit_gate(self, step, operation)
             case Project():
                 return []
             case Use(_, steps) if steps:

@@ -14,7 +14,7 @@ from archdsl.codegen.code import Expr, join
 from archdsl.codegen.steps import Step
 from archdsl.ir.formula import ALWAYS, All, Any, Formula, Not, Taken, atoms
 from archdsl.ir.graph import Hole
-from archdsl.ops.mixture import Mixture, Slice
+from archdsl.ops.mixture import GateNumber, Mixture, Slice, split
 from archdsl.syntax.tree import Quantity
 
 if TYPE_CHECKING:
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 def reads_gates(operation: object) -> bool:
     """Whether an operation weighs by a gate."""
+    if isinstance(operation, GateNumber):
+        return True
     return isinstance(operation, Mixture) and any(atoms(gate) for gate in operation.gates)
 
 
@@ -31,7 +33,7 @@ def emit_mixture(emitter: Emitter, step: Step, operation: Mixture) -> list[str]:
     numbers = Numbers(emitter)
     if operation.over:
         return _mean(emitter, step, operation, numbers)
-    lines = emitter.shorten(step, "mix()")
+    lines = numbers.bind(operation.gates) + emitter.shorten(step, "mix()")
     args = [emitter.value(arg) for arg in step.args]
     terms = []
     for group, places in operation.groups():
@@ -45,6 +47,13 @@ def emit_mixture(emitter: Emitter, step: Step, operation: Mixture) -> list[str]:
     depth = 1 + max((arg.depth for arg in args), default=0)
     tight = len(terms) == 1 and terms[0].startswith("mix(")
     return lines + emitter.finish(step, Expr(" + ".join(terms), tight=tight, depth=depth))
+
+
+def emit_gate(emitter: Emitter, step: Step, operation: GateNumber) -> list[str]:
+    """A weight by itself: an argument of what it scales."""
+    numbers = Numbers(emitter)
+    lines = numbers.bind([operation.gate])
+    return lines + emitter.finish(step, Expr(numbers.text(operation.gate), tight=False))
 
 
 def _mean(emitter: Emitter, step: Step, operation: Mixture, numbers: Numbers) -> list[str]:
@@ -72,13 +81,28 @@ class Numbers:
     def holes(self) -> Mapping[str, Hole]:
         return self.emitter.plan.diagrams.holes
 
-    def slice(self, group: Slice) -> str:
-        """Entries of a gate: all of it, a part, or a list; times the factor before it."""
-        text = self._entries(group.hole, group.entries)
-        return text if group.factor == ALWAYS else f"{self.factor(group.factor)} * {text}"
+    def bind(self, gates: Sequence[Formula]) -> list[str]:
+        """Variables for gates that are multiplied by one factor: `op = gates.sources[0] * ...`."""
+        lines = []
+        for gate in gates:
+            parts = split(gate)
+            if parts is None or parts[1] == ALWAYS or parts in self.emitter.products:
+                continue
+            hole, factor = parts
+            wanted = self.emitter.safe(hole)
+            name = self.emitter.fresh(wanted, f"{wanted}_")
+            lines.append(f"{name} = {self.factor(factor)} * {self.emitter.hole(hole)}")
+            self.emitter.products[parts] = name
+            self.emitter.reserved.add(name)
+        return lines
 
-    def _entries(self, hole: str, entries: Sequence[int]) -> str:
-        gate = self.emitter.hole(hole)
+    def slice(self, group: Slice) -> str:
+        """Entries of a gate: all of it, a part, or a list."""
+        known = self.emitter.products.get((group.hole, group.factor))
+        return self._entries(group.hole, group.entries, known)
+
+    def _entries(self, hole: str, entries: Sequence[int], known: str | None = None) -> str:
+        gate = known or self.emitter.hole(hole)
         first, last, count = entries[0], entries[-1] + 1, len(self.holes[hole].labels)
         if tuple(entries) != tuple(range(first, last)):
             return f"{gate}[[{join(str(entry) for entry in entries)}]]"
@@ -96,6 +120,8 @@ class Numbers:
         match formula:
             case Taken(hole, entry):
                 return f"{self.emitter.hole(hole)}[{entry}]"
+            case All((*_, Taken(_, entry))) if split(formula) in self.emitter.products:
+                return f"{self.emitter.products[split(formula) or ('', ALWAYS)]}[{entry}]"
             case All(terms):
                 return " * ".join(self.factor(term) for term in terms) or "1"
             case Not(Any(terms)) if terms:

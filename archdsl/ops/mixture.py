@@ -8,14 +8,27 @@ from itertools import groupby
 from typing import TypeAlias
 
 from archdsl.ir.formula import ALWAYS, All, Formula, Taken, all_of
-from archdsl.ir.types import TensorType
-from archdsl.ops.base import Code, Helper, OperationError, Traits, Types
+from archdsl.ir.types import TensorType, Weight
+from archdsl.ops.base import Code, Helper, Operation, OperationError, Traits, Types
 from archdsl.ops.joins import Join, Sum
+from archdsl.ops.normalisation import BatchNorm
 
 MIX = '''\
 def mix(weights: Tensor | tuple[Tensor | int, ...], *values: Tensor) -> Tensor:
     """The sum of the values, each times its weight."""
     return sum(w * x for w, x in zip(weights, values, strict=True))
+'''
+
+SCALED_NORM = '''\
+class ScaledBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm times a number, in one pass: no product, and no result kept for its gradient."""
+
+    def forward(self, x: Tensor, scale: Tensor) -> Tensor:  # (B, C, H, W)
+        if self.training:
+            self.num_batches_tracked.add_(1)
+        statistics = self.running_mean, self.running_var
+        weight = scale.to(self.running_mean).expand(x.shape[1])
+        return F.batch_norm(x, *statistics, weight, None, self.training, self.momentum, self.eps)
 '''
 
 
@@ -58,8 +71,8 @@ class Mixture(Join):
     def groups(self) -> list[tuple[Group, tuple[int, ...]]]:
         """The weights, with the positions of their terms: neighbours of one gate together."""
         found: list[tuple[Group, tuple[int, ...]]] = []
-        split = [_split(gate) for gate in self.gates]
-        for key, run in groupby(range(len(split)), lambda i: split[i] or i):
+        parts = [split(gate) for gate in self.gates]
+        for key, run in groupby(range(len(parts)), lambda i: parts[i] or i):
             terms = tuple(run)
             if len(terms) > 1 and not isinstance(key, int):
                 entries = tuple(_entry(self.gates[i]) for i in terms)
@@ -83,7 +96,56 @@ class Mixture(Join):
         return Mixture(gates=kept, over=self.over)
 
 
-def _split(gate: Formula) -> tuple[str, Formula] | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateNumber(Operation):
+    """A weight by itself, for what takes it as an input."""
+
+    keyword = "gate_number"
+    attribute = "scale"
+    arity = 0
+
+    gate: Formula
+
+    def infer(self, inputs: Types) -> TensorType:
+        return TensorType(())
+
+    def code(self, inputs: Types) -> Code:
+        return Code(expression="gate")
+
+    def describe(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScaledNorm(Operation):
+    """A batch norm of maps without weights of its own, times a number that it is given."""
+
+    keyword = "scaled_norm"
+    attribute = "norm"
+    arity = 2
+    helpers = (Helper(name="ScaledBatchNorm2d", source=SCALED_NORM),)
+
+    norm: BatchNorm
+
+    def infer(self, inputs: Types) -> TensorType:
+        return self.norm.infer(inputs[:1])
+
+    def weights(self, inputs: Types) -> tuple[Weight, ...]:
+        return self.norm.weights(inputs[:1])
+
+    def code(self, inputs: Types) -> Code:
+        arguments = self.norm.code(inputs[:1]).arguments
+        name = "ScaledBatchNorm2d"
+        return Code(constructor=name, arguments=arguments, helpers=(name,))
+
+    def traits(self, inputs: Types) -> Traits:
+        return Traits(per_channel=True, batch_statistics=True)
+
+    def describe(self) -> str:
+        return "batch norm"
+
+
+def split(gate: Formula) -> tuple[str, Formula] | None:
     """The hole of a weight that ends in an entry of its gate, and the factor before that."""
     match gate:
         case Taken(hole):

@@ -14,7 +14,10 @@ from archdsl.ir.relax import relax
 from archdsl.ir.verifier import verify_program
 from archdsl.ops.fused import Zeros
 from archdsl.passes.dedupe import dedupe
+from archdsl.passes.driver import used
+from archdsl.passes.hoist import hoist
 from archdsl.passes.prune import prune
+from archdsl.passes.scale_norms import nest_gates, scale_norms
 from archdsl.passes.set_apart import set_apart
 from archdsl.passes.weights import Same, Source, names_in
 
@@ -31,9 +34,13 @@ def mixture(program: Program) -> Program:
     modules: dict[str, Graph] = {}
     for key, graph in relaxed.modules.items():
         pruned = prune(graph, modules).graph
-        once = dedupe(pruned, modules)
-        modules[key] = _named(graph, set_apart(once.graph), once.rows, modules)
-    return verify_program(replace(relaxed, modules=modules), "mixture")
+        hoisted, bare = hoist(pruned, modules)
+        modules |= bare
+        once = dedupe(hoisted, modules)
+        scaled, made = scale_norms(nest_gates(once.graph), modules)
+        modules |= made
+        modules[key] = _named(graph, set_apart(scaled), once.rows, modules)
+    return verify_program(used(replace(relaxed, modules=modules)), "mixture")
 
 
 def _named(before: Graph, after: Graph, rows: Mapping[str, Source], modules: Modules) -> Graph:

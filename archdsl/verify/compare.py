@@ -79,8 +79,19 @@ def generated(name: str, program: Program, build: Build) -> Subject:
 
 def optimised_subject(optimised: Optimised, build: Build) -> Subject:
     subject = generated(OPTIMISED, optimised.program, build)
-    weights = optimised.weights
-    return replace(subject, carry=weights.forward, agree=weights.agree, dropped=weights.dropped)
+    weights, deployed = optimised.weights, optimised.program.deployed
+    return replace(
+        subject,
+        carry=(lambda state: weights.forward(_exact(state))) if deployed else weights.forward,
+        agree=weights.agree,
+        dropped=weights.dropped,
+        evaluates=deployed,
+    )
+
+
+def _exact(state: Tensors) -> Tensors:
+    """Weights in float64, so that what is computed of them is rounded once, when it is loaded."""
+    return {n: t.double() if t.is_floating_point() else t for n, t in state.items()}
 
 
 def verdict(
@@ -120,6 +131,8 @@ def _batch(type_: TensorType, batch: int, generator: torch.Generator) -> Tensor:
 
 
 def _rows(comparison: Comparison, subject: Subject, steps: bool) -> list[Row]:
+    if subject.evaluates:
+        return [*comparison.evaluation(subject)]
     rows = [*comparison.float64(subject)]
     if subject is not comparison.plain:
         rows += comparison.float32(subject)

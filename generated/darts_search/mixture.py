@@ -96,7 +96,7 @@ class ReluConvBn(nn.Module):
 
 
 class Separable1(nn.Module):
-    """ReLU, depthwise conv, conv, batch norm."""
+    """Depthwise conv, conv, batch norm."""
 
     def __init__(self, dim: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
@@ -107,7 +107,31 @@ class Separable1(nn.Module):
         self.norm = nn.BatchNorm2d(dim, affine=False)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
-        return self.norm(self.conv(self.dwconv(F.relu(x))))
+        return self.norm(self.conv(self.dwconv(x)))
+
+
+class ScaledBatchNorm2d(nn.BatchNorm2d):
+    """Batch norm times a number, in one pass: no product, and no result kept for its gradient."""
+
+    def forward(self, x: Tensor, scale: Tensor) -> Tensor:  # (B, C, H, W)
+        if self.training:
+            self.num_batches_tracked.add_(1)
+        statistics = self.running_mean, self.running_var
+        weight = scale.to(self.running_mean).expand(x.shape[1])
+        return F.batch_norm(x, *statistics, weight, None, self.training, self.momentum, self.eps)
+
+
+class Separable2(nn.Module):
+    """ReLU, depthwise conv, conv, batch norm."""
+
+    def __init__(self, dim: int, kernel: int) -> None:
+        super().__init__()
+        self.dwconv = nn.Conv2d(dim, dim, kernel, padding=kernel // 2, groups=dim, bias=False)
+        self.conv = nn.Conv2d(dim, dim, 1, bias=False)
+        self.norm = ScaledBatchNorm2d(dim, affine=False)
+
+    def forward(self, x: Tensor, scale: Tensor) -> Tensor:  # (B, C, H, W)
+        return self.norm(self.conv(self.dwconv(F.relu(x))), scale)
 
 
 class SepConv(nn.Module):
@@ -116,13 +140,13 @@ class SepConv(nn.Module):
     def __init__(self, dim: int, kernel: int, stride: int = 1) -> None:
         super().__init__()
         self.separable1 = Separable1(dim, kernel, stride)
-        self.separable2 = Separable1(dim, kernel)
+        self.separable2 = Separable2(dim, kernel)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
-        return self.separable2(self.separable1(x))
+    def forward(self, x: Tensor, scale: Tensor) -> Tensor:  # (B, C, H, W)
+        return self.separable2(self.separable1(x), scale)
 
 
-class Separable2(nn.Module):
+class Separable3(nn.Module):
     """Depthwise conv, conv, batch norm."""
 
     def __init__(self, dim: int, kernel: int, padding: int, stride: int = 1) -> None:
@@ -131,10 +155,10 @@ class Separable2(nn.Module):
             dim, dim, kernel, stride=stride, padding=padding, dilation=2, groups=dim, bias=False
         )
         self.conv = nn.Conv2d(dim, dim, 1, bias=False)
-        self.norm = nn.BatchNorm2d(dim, affine=False)
+        self.norm = ScaledBatchNorm2d(dim, affine=False)
 
-    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
-        return self.norm(self.conv(self.dwconv(x)))
+    def forward(self, x: Tensor, scale: Tensor) -> Tensor:  # (B, C, H, W)
+        return self.norm(self.conv(self.dwconv(x)), scale)
 
 
 def mix(weights: Tensor | tuple[Tensor | int, ...], *values: Tensor) -> Tensor:
@@ -143,7 +167,7 @@ def mix(weights: Tensor | tuple[Tensor | int, ...], *values: Tensor) -> Tensor:
 
 
 class Normal1(nn.Module):
-    """Normal: relu conv bn, sep conv 3x3, sep conv 5x5, ReLU, dil conv 3x3, dil conv 5x5."""
+    """Normal: relu conv bn, ReLU, sep conv 3x3, sep conv 5x5, dil conv 3x3, dil conv 5x5."""
 
     def __init__(self, in_channels: int, in_channels2: int, out_channels: int) -> None:
         super().__init__()
@@ -159,8 +183,8 @@ class Normal1(nn.Module):
         )
         self.sep_conv_3x3_2_0 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_2_0 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_2_0 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_2_0 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_2_0 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_2_0 = Separable3(out_channels, kernel=5, padding=4)
         self.max_pool_3x3_2_1 = nn.Sequential(
             nn.MaxPool2d(3, stride=1, padding=1),
             nn.BatchNorm2d(out_channels, affine=False),
@@ -171,16 +195,16 @@ class Normal1(nn.Module):
         )
         self.sep_conv_3x3_2_1 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_2_1 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_2_1 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_2_1 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_2_1 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_2_1 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_3_0 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_3_0 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_3_0 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_3_0 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_3_0 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_3_0 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_3_1 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_3_1 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_3_1 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_3_1 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_3_1 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_3_1 = Separable3(out_channels, kernel=5, padding=4)
         self.max_pool_3x3_3_2 = nn.Sequential(
             nn.MaxPool2d(3, stride=1, padding=1),
             nn.BatchNorm2d(out_channels, affine=False),
@@ -191,20 +215,20 @@ class Normal1(nn.Module):
         )
         self.sep_conv_3x3_3_2 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_3_2 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_3_2 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_3_2 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_3_2 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_3_2 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_4_0 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_4_0 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_4_0 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_4_0 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_4_0 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_4_0 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_4_1 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_4_1 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_4_1 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_4_1 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_4_1 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_4_1 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_4_2 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_4_2 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_4_2 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_4_2 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_4_2 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_4_2 = Separable3(out_channels, kernel=5, padding=4)
         self.max_pool_3x3_4_3 = nn.Sequential(
             nn.MaxPool2d(3, stride=1, padding=1),
             nn.BatchNorm2d(out_channels, affine=False),
@@ -215,36 +239,30 @@ class Normal1(nn.Module):
         )
         self.sep_conv_3x3_4_3 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_4_3 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_4_3 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_4_3 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_4_3 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_4_3 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_5_0 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_5_0 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_5_0 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_5_0 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_5_0 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_5_0 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_5_1 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_5_1 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_5_1 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_5_1 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_5_1 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_5_1 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_5_2 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_5_2 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_5_2 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_5_2 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_5_2 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_5_2 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_5_3 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_5_3 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_5_3 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_5_3 = Separable2(out_channels, kernel=5, padding=4)
-        self.max_pool_3x3_5_4 = nn.Sequential(
-            nn.MaxPool2d(3, stride=1, padding=1),
-            nn.BatchNorm2d(out_channels, affine=False),
-        )
-        self.avg_pool_3x3_5_4 = nn.Sequential(
-            nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
-            nn.BatchNorm2d(out_channels, affine=False),
-        )
+        self.dil_conv_3x3_5_3 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_5_3 = Separable3(out_channels, kernel=5, padding=4)
+        self.max_pool_3x3_5_4 = nn.ModuleDict({"1": ScaledBatchNorm2d(out_channels, affine=False)})
+        self.avg_pool_3x3_5_4 = nn.ModuleDict({"1": ScaledBatchNorm2d(out_channels, affine=False)})
         self.sep_conv_3x3_5_4 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_5_4 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_5_4 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_5_4 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_5_4 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_5_4 = Separable3(out_channels, kernel=5, padding=4)
         self.max_pool_3x3_3_0 = self.max_pool_3x3_2_0
         self.max_pool_3x3_4_0 = self.max_pool_3x3_2_0
         self.max_pool_3x3_5_0 = self.max_pool_3x3_2_0
@@ -270,160 +288,133 @@ class Normal1(nn.Module):
         max_pool_3x3_n0 = self.max_pool_3x3_2_0(n0)
         avg_pool_3x3_n0 = self.avg_pool_3x3_2_0(n0)
         relu_n0 = F.relu(n0)
-        x = mix(
-            gates.op_2_0[1:],
-            max_pool_3x3_n0,
-            avg_pool_3x3_n0,
-            n0,
-            self.sep_conv_3x3_2_0(n0),
-            self.sep_conv_5x5_2_0(n0),
-            self.dil_conv_3x3_2_0(relu_n0),
-            self.dil_conv_5x5_2_0(relu_n0),
+        x = (
+            mix(gates.op_2_0[1:4], max_pool_3x3_n0, avg_pool_3x3_n0, n0)
+            + self.sep_conv_3x3_2_0(relu_n0, gates.op_2_0[4])
+            + self.sep_conv_5x5_2_0(relu_n0, gates.op_2_0[5])
+            + self.dil_conv_3x3_2_0(relu_n0, gates.op_2_0[6])
+            + self.dil_conv_5x5_2_0(relu_n0, gates.op_2_0[7])
         )
         max_pool_3x3_n1 = self.max_pool_3x3_2_1(n1)
         avg_pool_3x3_n1 = self.avg_pool_3x3_2_1(n1)
         relu_n1 = F.relu(n1)
-        y = mix(
-            gates.op_2_1[1:],
-            max_pool_3x3_n1,
-            avg_pool_3x3_n1,
-            n1,
-            self.sep_conv_3x3_2_1(n1),
-            self.sep_conv_5x5_2_1(n1),
-            self.dil_conv_3x3_2_1(relu_n1),
-            self.dil_conv_5x5_2_1(relu_n1),
+        y = (
+            mix(gates.op_2_1[1:4], max_pool_3x3_n1, avg_pool_3x3_n1, n1)
+            + self.sep_conv_3x3_2_1(relu_n1, gates.op_2_1[4])
+            + self.sep_conv_5x5_2_1(relu_n1, gates.op_2_1[5])
+            + self.dil_conv_3x3_2_1(relu_n1, gates.op_2_1[6])
+            + self.dil_conv_5x5_2_1(relu_n1, gates.op_2_1[7])
         )
         n2 = x + y
-        x = mix(
-            gates.op_3_0[1:],
-            max_pool_3x3_n0,
-            avg_pool_3x3_n0,
-            n0,
-            self.sep_conv_3x3_3_0(n0),
-            self.sep_conv_5x5_3_0(n0),
-            self.dil_conv_3x3_3_0(relu_n0),
-            self.dil_conv_5x5_3_0(relu_n0),
+        op_3_0 = gates.sources_3[0] * gates.op_3_0
+        x = (
+            mix(op_3_0[1:4], max_pool_3x3_n0, avg_pool_3x3_n0, n0)
+            + self.sep_conv_3x3_3_0(relu_n0, op_3_0[4])
+            + self.sep_conv_5x5_3_0(relu_n0, op_3_0[5])
+            + self.dil_conv_3x3_3_0(relu_n0, op_3_0[6])
+            + self.dil_conv_5x5_3_0(relu_n0, op_3_0[7])
         )
-        y = mix(
-            gates.op_3_1[1:],
-            max_pool_3x3_n1,
-            avg_pool_3x3_n1,
-            n1,
-            self.sep_conv_3x3_3_1(n1),
-            self.sep_conv_5x5_3_1(n1),
-            self.dil_conv_3x3_3_1(relu_n1),
-            self.dil_conv_5x5_3_1(relu_n1),
+        op_3_1 = gates.sources_3[1] * gates.op_3_1
+        y = (
+            mix(op_3_1[1:4], max_pool_3x3_n1, avg_pool_3x3_n1, n1)
+            + self.sep_conv_3x3_3_1(relu_n1, op_3_1[4])
+            + self.sep_conv_5x5_3_1(relu_n1, op_3_1[5])
+            + self.dil_conv_3x3_3_1(relu_n1, op_3_1[6])
+            + self.dil_conv_5x5_3_1(relu_n1, op_3_1[7])
         )
         max_pool_3x3_n2 = self.max_pool_3x3_3_2(n2)
         avg_pool_3x3_n2 = self.avg_pool_3x3_3_2(n2)
         relu_n2 = F.relu(n2)
-        z = mix(
-            gates.op_3_2[1:],
-            max_pool_3x3_n2,
-            avg_pool_3x3_n2,
-            n2,
-            self.sep_conv_3x3_3_2(n2),
-            self.sep_conv_5x5_3_2(n2),
-            self.dil_conv_3x3_3_2(relu_n2),
-            self.dil_conv_5x5_3_2(relu_n2),
+        op_3_2 = gates.sources_3[2] * gates.op_3_2
+        z = (
+            mix(op_3_2[1:4], max_pool_3x3_n2, avg_pool_3x3_n2, n2)
+            + self.sep_conv_3x3_3_2(relu_n2, op_3_2[4])
+            + self.sep_conv_5x5_3_2(relu_n2, op_3_2[5])
+            + self.dil_conv_3x3_3_2(relu_n2, op_3_2[6])
+            + self.dil_conv_5x5_3_2(relu_n2, op_3_2[7])
         )
-        n3 = mix(gates.sources_3, x, y, z)
-        x = mix(
-            gates.op_4_0[1:],
-            max_pool_3x3_n0,
-            avg_pool_3x3_n0,
-            n0,
-            self.sep_conv_3x3_4_0(n0),
-            self.sep_conv_5x5_4_0(n0),
-            self.dil_conv_3x3_4_0(relu_n0),
-            self.dil_conv_5x5_4_0(relu_n0),
+        n3 = x + y + z
+        op_4_0 = gates.sources_4[0] * gates.op_4_0
+        x = (
+            mix(op_4_0[1:4], max_pool_3x3_n0, avg_pool_3x3_n0, n0)
+            + self.sep_conv_3x3_4_0(relu_n0, op_4_0[4])
+            + self.sep_conv_5x5_4_0(relu_n0, op_4_0[5])
+            + self.dil_conv_3x3_4_0(relu_n0, op_4_0[6])
+            + self.dil_conv_5x5_4_0(relu_n0, op_4_0[7])
         )
-        y = mix(
-            gates.op_4_1[1:],
-            max_pool_3x3_n1,
-            avg_pool_3x3_n1,
-            n1,
-            self.sep_conv_3x3_4_1(n1),
-            self.sep_conv_5x5_4_1(n1),
-            self.dil_conv_3x3_4_1(relu_n1),
-            self.dil_conv_5x5_4_1(relu_n1),
+        op_4_1 = gates.sources_4[1] * gates.op_4_1
+        y = (
+            mix(op_4_1[1:4], max_pool_3x3_n1, avg_pool_3x3_n1, n1)
+            + self.sep_conv_3x3_4_1(relu_n1, op_4_1[4])
+            + self.sep_conv_5x5_4_1(relu_n1, op_4_1[5])
+            + self.dil_conv_3x3_4_1(relu_n1, op_4_1[6])
+            + self.dil_conv_5x5_4_1(relu_n1, op_4_1[7])
         )
-        z = mix(
-            gates.op_4_2[1:],
-            max_pool_3x3_n2,
-            avg_pool_3x3_n2,
-            n2,
-            self.sep_conv_3x3_4_2(n2),
-            self.sep_conv_5x5_4_2(n2),
-            self.dil_conv_3x3_4_2(relu_n2),
-            self.dil_conv_5x5_4_2(relu_n2),
+        op_4_2 = gates.sources_4[2] * gates.op_4_2
+        z = (
+            mix(op_4_2[1:4], max_pool_3x3_n2, avg_pool_3x3_n2, n2)
+            + self.sep_conv_3x3_4_2(relu_n2, op_4_2[4])
+            + self.sep_conv_5x5_4_2(relu_n2, op_4_2[5])
+            + self.dil_conv_3x3_4_2(relu_n2, op_4_2[6])
+            + self.dil_conv_5x5_4_2(relu_n2, op_4_2[7])
         )
         max_pool_3x3_n3 = self.max_pool_3x3_4_3(n3)
         avg_pool_3x3_n3 = self.avg_pool_3x3_4_3(n3)
         relu_n3 = F.relu(n3)
-        u = mix(
-            gates.op_4_3[1:],
-            max_pool_3x3_n3,
-            avg_pool_3x3_n3,
-            n3,
-            self.sep_conv_3x3_4_3(n3),
-            self.sep_conv_5x5_4_3(n3),
-            self.dil_conv_3x3_4_3(relu_n3),
-            self.dil_conv_5x5_4_3(relu_n3),
+        op_4_3 = gates.sources_4[3] * gates.op_4_3
+        u = (
+            mix(op_4_3[1:4], max_pool_3x3_n3, avg_pool_3x3_n3, n3)
+            + self.sep_conv_3x3_4_3(relu_n3, op_4_3[4])
+            + self.sep_conv_5x5_4_3(relu_n3, op_4_3[5])
+            + self.dil_conv_3x3_4_3(relu_n3, op_4_3[6])
+            + self.dil_conv_5x5_4_3(relu_n3, op_4_3[7])
         )
-        n4 = mix(gates.sources_4, x, y, z, u)
-        x = mix(
-            gates.op_5_0[1:],
-            max_pool_3x3_n0,
-            avg_pool_3x3_n0,
-            n0,
-            self.sep_conv_3x3_5_0(n0),
-            self.sep_conv_5x5_5_0(n0),
-            self.dil_conv_3x3_5_0(relu_n0),
-            self.dil_conv_5x5_5_0(relu_n0),
+        n4 = x + y + z + u
+        op_5_0 = gates.sources_5[0] * gates.op_5_0
+        x = (
+            mix(op_5_0[1:4], max_pool_3x3_n0, avg_pool_3x3_n0, n0)
+            + self.sep_conv_3x3_5_0(relu_n0, op_5_0[4])
+            + self.sep_conv_5x5_5_0(relu_n0, op_5_0[5])
+            + self.dil_conv_3x3_5_0(relu_n0, op_5_0[6])
+            + self.dil_conv_5x5_5_0(relu_n0, op_5_0[7])
         )
-        y = mix(
-            gates.op_5_1[1:],
-            max_pool_3x3_n1,
-            avg_pool_3x3_n1,
-            n1,
-            self.sep_conv_3x3_5_1(n1),
-            self.sep_conv_5x5_5_1(n1),
-            self.dil_conv_3x3_5_1(relu_n1),
-            self.dil_conv_5x5_5_1(relu_n1),
+        op_5_1 = gates.sources_5[1] * gates.op_5_1
+        y = (
+            mix(op_5_1[1:4], max_pool_3x3_n1, avg_pool_3x3_n1, n1)
+            + self.sep_conv_3x3_5_1(relu_n1, op_5_1[4])
+            + self.sep_conv_5x5_5_1(relu_n1, op_5_1[5])
+            + self.dil_conv_3x3_5_1(relu_n1, op_5_1[6])
+            + self.dil_conv_5x5_5_1(relu_n1, op_5_1[7])
         )
-        z = mix(
-            gates.op_5_2[1:],
-            max_pool_3x3_n2,
-            avg_pool_3x3_n2,
-            n2,
-            self.sep_conv_3x3_5_2(n2),
-            self.sep_conv_5x5_5_2(n2),
-            self.dil_conv_3x3_5_2(relu_n2),
-            self.dil_conv_5x5_5_2(relu_n2),
+        op_5_2 = gates.sources_5[2] * gates.op_5_2
+        z = (
+            mix(op_5_2[1:4], max_pool_3x3_n2, avg_pool_3x3_n2, n2)
+            + self.sep_conv_3x3_5_2(relu_n2, op_5_2[4])
+            + self.sep_conv_5x5_5_2(relu_n2, op_5_2[5])
+            + self.dil_conv_3x3_5_2(relu_n2, op_5_2[6])
+            + self.dil_conv_5x5_5_2(relu_n2, op_5_2[7])
         )
-        u = mix(
-            gates.op_5_3[1:],
-            max_pool_3x3_n3,
-            avg_pool_3x3_n3,
-            n3,
-            self.sep_conv_3x3_5_3(n3),
-            self.sep_conv_5x5_5_3(n3),
-            self.dil_conv_3x3_5_3(relu_n3),
-            self.dil_conv_5x5_5_3(relu_n3),
+        op_5_3 = gates.sources_5[3] * gates.op_5_3
+        u = (
+            mix(op_5_3[1:4], max_pool_3x3_n3, avg_pool_3x3_n3, n3)
+            + self.sep_conv_3x3_5_3(relu_n3, op_5_3[4])
+            + self.sep_conv_5x5_5_3(relu_n3, op_5_3[5])
+            + self.dil_conv_3x3_5_3(relu_n3, op_5_3[6])
+            + self.dil_conv_5x5_5_3(relu_n3, op_5_3[7])
         )
+        op_5_4 = gates.sources_5[4] * gates.op_5_4
+        v = F.avg_pool2d(n4, 3, stride=1, padding=1, count_include_pad=False)
         relu_n4 = F.relu(n4)
-        v = mix(
-            gates.op_5_4[1:],
-            self.max_pool_3x3_5_4(n4),
-            self.avg_pool_3x3_5_4(n4),
-            n4,
-            self.sep_conv_3x3_5_4(n4),
-            self.sep_conv_5x5_5_4(n4),
-            self.dil_conv_3x3_5_4(relu_n4),
-            self.dil_conv_5x5_5_4(relu_n4),
+        v = (
+            self.max_pool_3x3_5_4["1"](F.max_pool2d(n4, 3, stride=1, padding=1), op_5_4[1])
+            + self.avg_pool_3x3_5_4["1"](v, op_5_4[2])
+            + op_5_4[3] * n4
+            + self.sep_conv_3x3_5_4(relu_n4, op_5_4[4])
+            + self.sep_conv_5x5_5_4(relu_n4, op_5_4[5])
+            + self.dil_conv_3x3_5_4(relu_n4, op_5_4[6])
+            + self.dil_conv_5x5_5_4(relu_n4, op_5_4[7])
         )
-        n5 = mix(gates.sources_5, x, y, z, u, v)
+        n5 = x + y + z + u + v
         return torch.cat((n2, n3, n4, n5), dim=1)
 
 
@@ -436,10 +427,10 @@ class Halve1(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, out_channels, 1, stride=2, bias=False)
         self.conv2 = nn.Conv2d(in_channels, out_channels, 1, stride=2, bias=False)
-        self.norm = nn.BatchNorm2d(in_channels, affine=False)
+        self.norm = ScaledBatchNorm2d(in_channels, affine=False)
 
-    def forward(self, x0: Tensor, x1: Tensor) -> Tensor:  # (B, C, H, W)
-        return self.norm(torch.cat((self.conv1(x0), self.conv2(x1)), dim=1))
+    def forward(self, x0: Tensor, x1: Tensor, scale: Tensor) -> Tensor:  # (B, C, H, W)
+        return self.norm(torch.cat((self.conv1(x0), self.conv2(x1)), dim=1), scale)
 
 
 class Reduce(nn.Module):
@@ -460,8 +451,8 @@ class Reduce(nn.Module):
         self.skip_connect_2_0 = Halve1(dim, dim // 2)
         self.sep_conv_3x3_2_0 = SepConv(dim, kernel=3, stride=2)
         self.sep_conv_5x5_2_0 = SepConv(dim, kernel=5, stride=2)
-        self.dil_conv_3x3_2_0 = Separable2(dim, kernel=3, padding=2, stride=2)
-        self.dil_conv_5x5_2_0 = Separable2(dim, kernel=5, padding=4, stride=2)
+        self.dil_conv_3x3_2_0 = Separable3(dim, kernel=3, padding=2, stride=2)
+        self.dil_conv_5x5_2_0 = Separable3(dim, kernel=5, padding=4, stride=2)
         self.max_pool_3x3_2_1 = nn.Sequential(
             nn.MaxPool2d(3, stride=2, padding=1),
             nn.BatchNorm2d(dim, affine=False),
@@ -473,18 +464,18 @@ class Reduce(nn.Module):
         self.skip_connect_2_1 = Halve1(dim, dim // 2)
         self.sep_conv_3x3_2_1 = SepConv(dim, kernel=3, stride=2)
         self.sep_conv_5x5_2_1 = SepConv(dim, kernel=5, stride=2)
-        self.dil_conv_3x3_2_1 = Separable2(dim, kernel=3, padding=2, stride=2)
-        self.dil_conv_5x5_2_1 = Separable2(dim, kernel=5, padding=4, stride=2)
+        self.dil_conv_3x3_2_1 = Separable3(dim, kernel=3, padding=2, stride=2)
+        self.dil_conv_5x5_2_1 = Separable3(dim, kernel=5, padding=4, stride=2)
         self.skip_connect_3_0 = Halve1(dim, dim // 2)
         self.sep_conv_3x3_3_0 = SepConv(dim, kernel=3, stride=2)
         self.sep_conv_5x5_3_0 = SepConv(dim, kernel=5, stride=2)
-        self.dil_conv_3x3_3_0 = Separable2(dim, kernel=3, padding=2, stride=2)
-        self.dil_conv_5x5_3_0 = Separable2(dim, kernel=5, padding=4, stride=2)
+        self.dil_conv_3x3_3_0 = Separable3(dim, kernel=3, padding=2, stride=2)
+        self.dil_conv_5x5_3_0 = Separable3(dim, kernel=5, padding=4, stride=2)
         self.skip_connect_3_1 = Halve1(dim, dim // 2)
         self.sep_conv_3x3_3_1 = SepConv(dim, kernel=3, stride=2)
         self.sep_conv_5x5_3_1 = SepConv(dim, kernel=5, stride=2)
-        self.dil_conv_3x3_3_1 = Separable2(dim, kernel=3, padding=2, stride=2)
-        self.dil_conv_5x5_3_1 = Separable2(dim, kernel=5, padding=4, stride=2)
+        self.dil_conv_3x3_3_1 = Separable3(dim, kernel=3, padding=2, stride=2)
+        self.dil_conv_5x5_3_1 = Separable3(dim, kernel=5, padding=4, stride=2)
         self.max_pool_3x3_3_2 = nn.Sequential(
             nn.MaxPool2d(3, stride=1, padding=1),
             nn.BatchNorm2d(dim, affine=False),
@@ -495,22 +486,22 @@ class Reduce(nn.Module):
         )
         self.sep_conv_3x3_3_2 = SepConv(dim, kernel=3)
         self.sep_conv_5x5_3_2 = SepConv(dim, kernel=5)
-        self.dil_conv_3x3_3_2 = Separable2(dim, kernel=3, padding=2)
-        self.dil_conv_5x5_3_2 = Separable2(dim, kernel=5, padding=4)
+        self.dil_conv_3x3_3_2 = Separable3(dim, kernel=3, padding=2)
+        self.dil_conv_5x5_3_2 = Separable3(dim, kernel=5, padding=4)
         self.skip_connect_4_0 = Halve1(dim, dim // 2)
         self.sep_conv_3x3_4_0 = SepConv(dim, kernel=3, stride=2)
         self.sep_conv_5x5_4_0 = SepConv(dim, kernel=5, stride=2)
-        self.dil_conv_3x3_4_0 = Separable2(dim, kernel=3, padding=2, stride=2)
-        self.dil_conv_5x5_4_0 = Separable2(dim, kernel=5, padding=4, stride=2)
+        self.dil_conv_3x3_4_0 = Separable3(dim, kernel=3, padding=2, stride=2)
+        self.dil_conv_5x5_4_0 = Separable3(dim, kernel=5, padding=4, stride=2)
         self.skip_connect_4_1 = Halve1(dim, dim // 2)
         self.sep_conv_3x3_4_1 = SepConv(dim, kernel=3, stride=2)
         self.sep_conv_5x5_4_1 = SepConv(dim, kernel=5, stride=2)
-        self.dil_conv_3x3_4_1 = Separable2(dim, kernel=3, padding=2, stride=2)
-        self.dil_conv_5x5_4_1 = Separable2(dim, kernel=5, padding=4, stride=2)
+        self.dil_conv_3x3_4_1 = Separable3(dim, kernel=3, padding=2, stride=2)
+        self.dil_conv_5x5_4_1 = Separable3(dim, kernel=5, padding=4, stride=2)
         self.sep_conv_3x3_4_2 = SepConv(dim, kernel=3)
         self.sep_conv_5x5_4_2 = SepConv(dim, kernel=5)
-        self.dil_conv_3x3_4_2 = Separable2(dim, kernel=3, padding=2)
-        self.dil_conv_5x5_4_2 = Separable2(dim, kernel=5, padding=4)
+        self.dil_conv_3x3_4_2 = Separable3(dim, kernel=3, padding=2)
+        self.dil_conv_5x5_4_2 = Separable3(dim, kernel=5, padding=4)
         self.max_pool_3x3_4_3 = nn.Sequential(
             nn.MaxPool2d(3, stride=1, padding=1),
             nn.BatchNorm2d(dim, affine=False),
@@ -521,38 +512,32 @@ class Reduce(nn.Module):
         )
         self.sep_conv_3x3_4_3 = SepConv(dim, kernel=3)
         self.sep_conv_5x5_4_3 = SepConv(dim, kernel=5)
-        self.dil_conv_3x3_4_3 = Separable2(dim, kernel=3, padding=2)
-        self.dil_conv_5x5_4_3 = Separable2(dim, kernel=5, padding=4)
+        self.dil_conv_3x3_4_3 = Separable3(dim, kernel=3, padding=2)
+        self.dil_conv_5x5_4_3 = Separable3(dim, kernel=5, padding=4)
         self.skip_connect_5_0 = Halve1(dim, dim // 2)
         self.sep_conv_3x3_5_0 = SepConv(dim, kernel=3, stride=2)
         self.sep_conv_5x5_5_0 = SepConv(dim, kernel=5, stride=2)
-        self.dil_conv_3x3_5_0 = Separable2(dim, kernel=3, padding=2, stride=2)
-        self.dil_conv_5x5_5_0 = Separable2(dim, kernel=5, padding=4, stride=2)
+        self.dil_conv_3x3_5_0 = Separable3(dim, kernel=3, padding=2, stride=2)
+        self.dil_conv_5x5_5_0 = Separable3(dim, kernel=5, padding=4, stride=2)
         self.skip_connect_5_1 = Halve1(dim, dim // 2)
         self.sep_conv_3x3_5_1 = SepConv(dim, kernel=3, stride=2)
         self.sep_conv_5x5_5_1 = SepConv(dim, kernel=5, stride=2)
-        self.dil_conv_3x3_5_1 = Separable2(dim, kernel=3, padding=2, stride=2)
-        self.dil_conv_5x5_5_1 = Separable2(dim, kernel=5, padding=4, stride=2)
+        self.dil_conv_3x3_5_1 = Separable3(dim, kernel=3, padding=2, stride=2)
+        self.dil_conv_5x5_5_1 = Separable3(dim, kernel=5, padding=4, stride=2)
         self.sep_conv_3x3_5_2 = SepConv(dim, kernel=3)
         self.sep_conv_5x5_5_2 = SepConv(dim, kernel=5)
-        self.dil_conv_3x3_5_2 = Separable2(dim, kernel=3, padding=2)
-        self.dil_conv_5x5_5_2 = Separable2(dim, kernel=5, padding=4)
+        self.dil_conv_3x3_5_2 = Separable3(dim, kernel=3, padding=2)
+        self.dil_conv_5x5_5_2 = Separable3(dim, kernel=5, padding=4)
         self.sep_conv_3x3_5_3 = SepConv(dim, kernel=3)
         self.sep_conv_5x5_5_3 = SepConv(dim, kernel=5)
-        self.dil_conv_3x3_5_3 = Separable2(dim, kernel=3, padding=2)
-        self.dil_conv_5x5_5_3 = Separable2(dim, kernel=5, padding=4)
-        self.max_pool_3x3_5_4 = nn.Sequential(
-            nn.MaxPool2d(3, stride=1, padding=1),
-            nn.BatchNorm2d(dim, affine=False),
-        )
-        self.avg_pool_3x3_5_4 = nn.Sequential(
-            nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
-            nn.BatchNorm2d(dim, affine=False),
-        )
+        self.dil_conv_3x3_5_3 = Separable3(dim, kernel=3, padding=2)
+        self.dil_conv_5x5_5_3 = Separable3(dim, kernel=5, padding=4)
+        self.max_pool_3x3_5_4 = nn.ModuleDict({"1": ScaledBatchNorm2d(dim, affine=False)})
+        self.avg_pool_3x3_5_4 = nn.ModuleDict({"1": ScaledBatchNorm2d(dim, affine=False)})
         self.sep_conv_3x3_5_4 = SepConv(dim, kernel=3)
         self.sep_conv_5x5_5_4 = SepConv(dim, kernel=5)
-        self.dil_conv_3x3_5_4 = Separable2(dim, kernel=3, padding=2)
-        self.dil_conv_5x5_5_4 = Separable2(dim, kernel=5, padding=4)
+        self.dil_conv_3x3_5_4 = Separable3(dim, kernel=3, padding=2)
+        self.dil_conv_5x5_5_4 = Separable3(dim, kernel=5, padding=4)
         self.max_pool_3x3_3_0 = self.max_pool_3x3_2_0
         self.max_pool_3x3_4_0 = self.max_pool_3x3_2_0
         self.max_pool_3x3_5_0 = self.max_pool_3x3_2_0
@@ -579,161 +564,142 @@ class Reduce(nn.Module):
         avg_pool_3x3_n0 = self.avg_pool_3x3_2_0(n0)
         relu_n0 = F.relu(n0)
         crop_relu_n0 = relu_n0[:, :, 1:, 1:]
-        x = mix(
-            gates.op_2_0[1:],
-            max_pool_3x3_n0,
-            avg_pool_3x3_n0,
-            self.skip_connect_2_0(relu_n0, crop_relu_n0),
-            self.sep_conv_3x3_2_0(n0),
-            self.sep_conv_5x5_2_0(n0),
-            self.dil_conv_3x3_2_0(relu_n0),
-            self.dil_conv_5x5_2_0(relu_n0),
+        x = (
+            mix(gates.op_2_0[1:3], max_pool_3x3_n0, avg_pool_3x3_n0)
+            + self.skip_connect_2_0(relu_n0, crop_relu_n0, gates.op_2_0[3])
+            + self.sep_conv_3x3_2_0(relu_n0, gates.op_2_0[4])
+            + self.sep_conv_5x5_2_0(relu_n0, gates.op_2_0[5])
+            + self.dil_conv_3x3_2_0(relu_n0, gates.op_2_0[6])
+            + self.dil_conv_5x5_2_0(relu_n0, gates.op_2_0[7])
         )
         max_pool_3x3_n1 = self.max_pool_3x3_2_1(n1)
         avg_pool_3x3_n1 = self.avg_pool_3x3_2_1(n1)
         relu_n1 = F.relu(n1)
         crop_relu_n1 = relu_n1[:, :, 1:, 1:]
-        y = mix(
-            gates.op_2_1[1:],
-            max_pool_3x3_n1,
-            avg_pool_3x3_n1,
-            self.skip_connect_2_1(relu_n1, crop_relu_n1),
-            self.sep_conv_3x3_2_1(n1),
-            self.sep_conv_5x5_2_1(n1),
-            self.dil_conv_3x3_2_1(relu_n1),
-            self.dil_conv_5x5_2_1(relu_n1),
+        y = (
+            mix(gates.op_2_1[1:3], max_pool_3x3_n1, avg_pool_3x3_n1)
+            + self.skip_connect_2_1(relu_n1, crop_relu_n1, gates.op_2_1[3])
+            + self.sep_conv_3x3_2_1(relu_n1, gates.op_2_1[4])
+            + self.sep_conv_5x5_2_1(relu_n1, gates.op_2_1[5])
+            + self.dil_conv_3x3_2_1(relu_n1, gates.op_2_1[6])
+            + self.dil_conv_5x5_2_1(relu_n1, gates.op_2_1[7])
         )
         n2 = x + y
-        x = mix(
-            gates.op_3_0[1:],
-            max_pool_3x3_n0,
-            avg_pool_3x3_n0,
-            self.skip_connect_3_0(relu_n0, crop_relu_n0),
-            self.sep_conv_3x3_3_0(n0),
-            self.sep_conv_5x5_3_0(n0),
-            self.dil_conv_3x3_3_0(relu_n0),
-            self.dil_conv_5x5_3_0(relu_n0),
+        op_3_0 = gates.sources_3[0] * gates.op_3_0
+        x = (
+            mix(op_3_0[1:3], max_pool_3x3_n0, avg_pool_3x3_n0)
+            + self.skip_connect_3_0(relu_n0, crop_relu_n0, op_3_0[3])
+            + self.sep_conv_3x3_3_0(relu_n0, op_3_0[4])
+            + self.sep_conv_5x5_3_0(relu_n0, op_3_0[5])
+            + self.dil_conv_3x3_3_0(relu_n0, op_3_0[6])
+            + self.dil_conv_5x5_3_0(relu_n0, op_3_0[7])
         )
-        y = mix(
-            gates.op_3_1[1:],
-            max_pool_3x3_n1,
-            avg_pool_3x3_n1,
-            self.skip_connect_3_1(relu_n1, crop_relu_n1),
-            self.sep_conv_3x3_3_1(n1),
-            self.sep_conv_5x5_3_1(n1),
-            self.dil_conv_3x3_3_1(relu_n1),
-            self.dil_conv_5x5_3_1(relu_n1),
+        op_3_1 = gates.sources_3[1] * gates.op_3_1
+        y = (
+            mix(op_3_1[1:3], max_pool_3x3_n1, avg_pool_3x3_n1)
+            + self.skip_connect_3_1(relu_n1, crop_relu_n1, op_3_1[3])
+            + self.sep_conv_3x3_3_1(relu_n1, op_3_1[4])
+            + self.sep_conv_5x5_3_1(relu_n1, op_3_1[5])
+            + self.dil_conv_3x3_3_1(relu_n1, op_3_1[6])
+            + self.dil_conv_5x5_3_1(relu_n1, op_3_1[7])
         )
         max_pool_3x3_n2 = self.max_pool_3x3_3_2(n2)
         avg_pool_3x3_n2 = self.avg_pool_3x3_3_2(n2)
         relu_n2 = F.relu(n2)
-        z = mix(
-            gates.op_3_2[1:],
-            max_pool_3x3_n2,
-            avg_pool_3x3_n2,
-            n2,
-            self.sep_conv_3x3_3_2(n2),
-            self.sep_conv_5x5_3_2(n2),
-            self.dil_conv_3x3_3_2(relu_n2),
-            self.dil_conv_5x5_3_2(relu_n2),
+        op_3_2 = gates.sources_3[2] * gates.op_3_2
+        z = (
+            mix(op_3_2[1:4], max_pool_3x3_n2, avg_pool_3x3_n2, n2)
+            + self.sep_conv_3x3_3_2(relu_n2, op_3_2[4])
+            + self.sep_conv_5x5_3_2(relu_n2, op_3_2[5])
+            + self.dil_conv_3x3_3_2(relu_n2, op_3_2[6])
+            + self.dil_conv_5x5_3_2(relu_n2, op_3_2[7])
         )
-        n3 = mix(gates.sources_3, x, y, z)
-        x = mix(
-            gates.op_4_0[1:],
-            max_pool_3x3_n0,
-            avg_pool_3x3_n0,
-            self.skip_connect_4_0(relu_n0, crop_relu_n0),
-            self.sep_conv_3x3_4_0(n0),
-            self.sep_conv_5x5_4_0(n0),
-            self.dil_conv_3x3_4_0(relu_n0),
-            self.dil_conv_5x5_4_0(relu_n0),
+        n3 = x + y + z
+        op_4_0 = gates.sources_4[0] * gates.op_4_0
+        x = (
+            mix(op_4_0[1:3], max_pool_3x3_n0, avg_pool_3x3_n0)
+            + self.skip_connect_4_0(relu_n0, crop_relu_n0, op_4_0[3])
+            + self.sep_conv_3x3_4_0(relu_n0, op_4_0[4])
+            + self.sep_conv_5x5_4_0(relu_n0, op_4_0[5])
+            + self.dil_conv_3x3_4_0(relu_n0, op_4_0[6])
+            + self.dil_conv_5x5_4_0(relu_n0, op_4_0[7])
         )
-        y = mix(
-            gates.op_4_1[1:],
-            max_pool_3x3_n1,
-            avg_pool_3x3_n1,
-            self.skip_connect_4_1(relu_n1, crop_relu_n1),
-            self.sep_conv_3x3_4_1(n1),
-            self.sep_conv_5x5_4_1(n1),
-            self.dil_conv_3x3_4_1(relu_n1),
-            self.dil_conv_5x5_4_1(relu_n1),
+        op_4_1 = gates.sources_4[1] * gates.op_4_1
+        y = (
+            mix(op_4_1[1:3], max_pool_3x3_n1, avg_pool_3x3_n1)
+            + self.skip_connect_4_1(relu_n1, crop_relu_n1, op_4_1[3])
+            + self.sep_conv_3x3_4_1(relu_n1, op_4_1[4])
+            + self.sep_conv_5x5_4_1(relu_n1, op_4_1[5])
+            + self.dil_conv_3x3_4_1(relu_n1, op_4_1[6])
+            + self.dil_conv_5x5_4_1(relu_n1, op_4_1[7])
         )
-        z = mix(
-            gates.op_4_2[1:],
-            max_pool_3x3_n2,
-            avg_pool_3x3_n2,
-            n2,
-            self.sep_conv_3x3_4_2(n2),
-            self.sep_conv_5x5_4_2(n2),
-            self.dil_conv_3x3_4_2(relu_n2),
-            self.dil_conv_5x5_4_2(relu_n2),
+        op_4_2 = gates.sources_4[2] * gates.op_4_2
+        z = (
+            mix(op_4_2[1:4], max_pool_3x3_n2, avg_pool_3x3_n2, n2)
+            + self.sep_conv_3x3_4_2(relu_n2, op_4_2[4])
+            + self.sep_conv_5x5_4_2(relu_n2, op_4_2[5])
+            + self.dil_conv_3x3_4_2(relu_n2, op_4_2[6])
+            + self.dil_conv_5x5_4_2(relu_n2, op_4_2[7])
         )
         max_pool_3x3_n3 = self.max_pool_3x3_4_3(n3)
         avg_pool_3x3_n3 = self.avg_pool_3x3_4_3(n3)
         relu_n3 = F.relu(n3)
-        u = mix(
-            gates.op_4_3[1:],
-            max_pool_3x3_n3,
-            avg_pool_3x3_n3,
-            n3,
-            self.sep_conv_3x3_4_3(n3),
-            self.sep_conv_5x5_4_3(n3),
-            self.dil_conv_3x3_4_3(relu_n3),
-            self.dil_conv_5x5_4_3(relu_n3),
+        op_4_3 = gates.sources_4[3] * gates.op_4_3
+        u = (
+            mix(op_4_3[1:4], max_pool_3x3_n3, avg_pool_3x3_n3, n3)
+            + self.sep_conv_3x3_4_3(relu_n3, op_4_3[4])
+            + self.sep_conv_5x5_4_3(relu_n3, op_4_3[5])
+            + self.dil_conv_3x3_4_3(relu_n3, op_4_3[6])
+            + self.dil_conv_5x5_4_3(relu_n3, op_4_3[7])
         )
-        n4 = mix(gates.sources_4, x, y, z, u)
-        x = mix(
-            gates.op_5_0[1:],
-            max_pool_3x3_n0,
-            avg_pool_3x3_n0,
-            self.skip_connect_5_0(relu_n0, crop_relu_n0),
-            self.sep_conv_3x3_5_0(n0),
-            self.sep_conv_5x5_5_0(n0),
-            self.dil_conv_3x3_5_0(relu_n0),
-            self.dil_conv_5x5_5_0(relu_n0),
+        n4 = x + y + z + u
+        op_5_0 = gates.sources_5[0] * gates.op_5_0
+        x = (
+            mix(op_5_0[1:3], max_pool_3x3_n0, avg_pool_3x3_n0)
+            + self.skip_connect_5_0(relu_n0, crop_relu_n0, op_5_0[3])
+            + self.sep_conv_3x3_5_0(relu_n0, op_5_0[4])
+            + self.sep_conv_5x5_5_0(relu_n0, op_5_0[5])
+            + self.dil_conv_3x3_5_0(relu_n0, op_5_0[6])
+            + self.dil_conv_5x5_5_0(relu_n0, op_5_0[7])
         )
-        y = mix(
-            gates.op_5_1[1:],
-            max_pool_3x3_n1,
-            avg_pool_3x3_n1,
-            self.skip_connect_5_1(relu_n1, crop_relu_n1),
-            self.sep_conv_3x3_5_1(n1),
-            self.sep_conv_5x5_5_1(n1),
-            self.dil_conv_3x3_5_1(relu_n1),
-            self.dil_conv_5x5_5_1(relu_n1),
+        op_5_1 = gates.sources_5[1] * gates.op_5_1
+        y = (
+            mix(op_5_1[1:3], max_pool_3x3_n1, avg_pool_3x3_n1)
+            + self.skip_connect_5_1(relu_n1, crop_relu_n1, op_5_1[3])
+            + self.sep_conv_3x3_5_1(relu_n1, op_5_1[4])
+            + self.sep_conv_5x5_5_1(relu_n1, op_5_1[5])
+            + self.dil_conv_3x3_5_1(relu_n1, op_5_1[6])
+            + self.dil_conv_5x5_5_1(relu_n1, op_5_1[7])
         )
-        z = mix(
-            gates.op_5_2[1:],
-            max_pool_3x3_n2,
-            avg_pool_3x3_n2,
-            n2,
-            self.sep_conv_3x3_5_2(n2),
-            self.sep_conv_5x5_5_2(n2),
-            self.dil_conv_3x3_5_2(relu_n2),
-            self.dil_conv_5x5_5_2(relu_n2),
+        op_5_2 = gates.sources_5[2] * gates.op_5_2
+        z = (
+            mix(op_5_2[1:4], max_pool_3x3_n2, avg_pool_3x3_n2, n2)
+            + self.sep_conv_3x3_5_2(relu_n2, op_5_2[4])
+            + self.sep_conv_5x5_5_2(relu_n2, op_5_2[5])
+            + self.dil_conv_3x3_5_2(relu_n2, op_5_2[6])
+            + self.dil_conv_5x5_5_2(relu_n2, op_5_2[7])
         )
-        u = mix(
-            gates.op_5_3[1:],
-            max_pool_3x3_n3,
-            avg_pool_3x3_n3,
-            n3,
-            self.sep_conv_3x3_5_3(n3),
-            self.sep_conv_5x5_5_3(n3),
-            self.dil_conv_3x3_5_3(relu_n3),
-            self.dil_conv_5x5_5_3(relu_n3),
+        op_5_3 = gates.sources_5[3] * gates.op_5_3
+        u = (
+            mix(op_5_3[1:4], max_pool_3x3_n3, avg_pool_3x3_n3, n3)
+            + self.sep_conv_3x3_5_3(relu_n3, op_5_3[4])
+            + self.sep_conv_5x5_5_3(relu_n3, op_5_3[5])
+            + self.dil_conv_3x3_5_3(relu_n3, op_5_3[6])
+            + self.dil_conv_5x5_5_3(relu_n3, op_5_3[7])
         )
+        op_5_4 = gates.sources_5[4] * gates.op_5_4
+        v = F.avg_pool2d(n4, 3, stride=1, padding=1, count_include_pad=False)
         relu_n4 = F.relu(n4)
-        v = mix(
-            gates.op_5_4[1:],
-            self.max_pool_3x3_5_4(n4),
-            self.avg_pool_3x3_5_4(n4),
-            n4,
-            self.sep_conv_3x3_5_4(n4),
-            self.sep_conv_5x5_5_4(n4),
-            self.dil_conv_3x3_5_4(relu_n4),
-            self.dil_conv_5x5_5_4(relu_n4),
+        v = (
+            self.max_pool_3x3_5_4["1"](F.max_pool2d(n4, 3, stride=1, padding=1), op_5_4[1])
+            + self.avg_pool_3x3_5_4["1"](v, op_5_4[2])
+            + op_5_4[3] * n4
+            + self.sep_conv_3x3_5_4(relu_n4, op_5_4[4])
+            + self.sep_conv_5x5_5_4(relu_n4, op_5_4[5])
+            + self.dil_conv_3x3_5_4(relu_n4, op_5_4[6])
+            + self.dil_conv_5x5_5_4(relu_n4, op_5_4[7])
         )
-        n5 = mix(gates.sources_5, x, y, z, u, v)
+        n5 = x + y + z + u + v
         return torch.cat((n2, n3, n4, n5), dim=1)
 
 
@@ -754,7 +720,7 @@ class Halve2(nn.Module):
 
 
 class Normal2(nn.Module):
-    """Normal: halve, relu conv bn, sep conv 3x3, sep conv 5x5, ReLU, dil conv 3x3."""
+    """Normal: halve, relu conv bn, ReLU, sep conv 3x3, sep conv 5x5, dil conv 3x3."""
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -770,8 +736,8 @@ class Normal2(nn.Module):
         )
         self.sep_conv_3x3_2_0 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_2_0 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_2_0 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_2_0 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_2_0 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_2_0 = Separable3(out_channels, kernel=5, padding=4)
         self.max_pool_3x3_2_1 = nn.Sequential(
             nn.MaxPool2d(3, stride=1, padding=1),
             nn.BatchNorm2d(out_channels, affine=False),
@@ -782,16 +748,16 @@ class Normal2(nn.Module):
         )
         self.sep_conv_3x3_2_1 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_2_1 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_2_1 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_2_1 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_2_1 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_2_1 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_3_0 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_3_0 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_3_0 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_3_0 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_3_0 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_3_0 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_3_1 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_3_1 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_3_1 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_3_1 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_3_1 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_3_1 = Separable3(out_channels, kernel=5, padding=4)
         self.max_pool_3x3_3_2 = nn.Sequential(
             nn.MaxPool2d(3, stride=1, padding=1),
             nn.BatchNorm2d(out_channels, affine=False),
@@ -802,20 +768,20 @@ class Normal2(nn.Module):
         )
         self.sep_conv_3x3_3_2 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_3_2 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_3_2 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_3_2 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_3_2 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_3_2 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_4_0 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_4_0 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_4_0 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_4_0 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_4_0 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_4_0 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_4_1 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_4_1 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_4_1 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_4_1 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_4_1 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_4_1 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_4_2 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_4_2 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_4_2 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_4_2 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_4_2 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_4_2 = Separable3(out_channels, kernel=5, padding=4)
         self.max_pool_3x3_4_3 = nn.Sequential(
             nn.MaxPool2d(3, stride=1, padding=1),
             nn.BatchNorm2d(out_channels, affine=False),
@@ -826,36 +792,30 @@ class Normal2(nn.Module):
         )
         self.sep_conv_3x3_4_3 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_4_3 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_4_3 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_4_3 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_4_3 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_4_3 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_5_0 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_5_0 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_5_0 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_5_0 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_5_0 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_5_0 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_5_1 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_5_1 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_5_1 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_5_1 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_5_1 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_5_1 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_5_2 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_5_2 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_5_2 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_5_2 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_5_2 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_5_2 = Separable3(out_channels, kernel=5, padding=4)
         self.sep_conv_3x3_5_3 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_5_3 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_5_3 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_5_3 = Separable2(out_channels, kernel=5, padding=4)
-        self.max_pool_3x3_5_4 = nn.Sequential(
-            nn.MaxPool2d(3, stride=1, padding=1),
-            nn.BatchNorm2d(out_channels, affine=False),
-        )
-        self.avg_pool_3x3_5_4 = nn.Sequential(
-            nn.AvgPool2d(3, stride=1, padding=1, count_include_pad=False),
-            nn.BatchNorm2d(out_channels, affine=False),
-        )
+        self.dil_conv_3x3_5_3 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_5_3 = Separable3(out_channels, kernel=5, padding=4)
+        self.max_pool_3x3_5_4 = nn.ModuleDict({"1": ScaledBatchNorm2d(out_channels, affine=False)})
+        self.avg_pool_3x3_5_4 = nn.ModuleDict({"1": ScaledBatchNorm2d(out_channels, affine=False)})
         self.sep_conv_3x3_5_4 = SepConv(out_channels, kernel=3)
         self.sep_conv_5x5_5_4 = SepConv(out_channels, kernel=5)
-        self.dil_conv_3x3_5_4 = Separable2(out_channels, kernel=3, padding=2)
-        self.dil_conv_5x5_5_4 = Separable2(out_channels, kernel=5, padding=4)
+        self.dil_conv_3x3_5_4 = Separable3(out_channels, kernel=3, padding=2)
+        self.dil_conv_5x5_5_4 = Separable3(out_channels, kernel=5, padding=4)
         self.max_pool_3x3_3_0 = self.max_pool_3x3_2_0
         self.max_pool_3x3_4_0 = self.max_pool_3x3_2_0
         self.max_pool_3x3_5_0 = self.max_pool_3x3_2_0
@@ -881,160 +841,133 @@ class Normal2(nn.Module):
         max_pool_3x3_n0 = self.max_pool_3x3_2_0(n0)
         avg_pool_3x3_n0 = self.avg_pool_3x3_2_0(n0)
         relu_n0 = F.relu(n0)
-        x = mix(
-            gates.op_2_0[1:],
-            max_pool_3x3_n0,
-            avg_pool_3x3_n0,
-            n0,
-            self.sep_conv_3x3_2_0(n0),
-            self.sep_conv_5x5_2_0(n0),
-            self.dil_conv_3x3_2_0(relu_n0),
-            self.dil_conv_5x5_2_0(relu_n0),
+        x = (
+            mix(gates.op_2_0[1:4], max_pool_3x3_n0, avg_pool_3x3_n0, n0)
+            + self.sep_conv_3x3_2_0(relu_n0, gates.op_2_0[4])
+            + self.sep_conv_5x5_2_0(relu_n0, gates.op_2_0[5])
+            + self.dil_conv_3x3_2_0(relu_n0, gates.op_2_0[6])
+            + self.dil_conv_5x5_2_0(relu_n0, gates.op_2_0[7])
         )
         max_pool_3x3_n1 = self.max_pool_3x3_2_1(n1)
         avg_pool_3x3_n1 = self.avg_pool_3x3_2_1(n1)
         relu_n1 = F.relu(n1)
-        y = mix(
-            gates.op_2_1[1:],
-            max_pool_3x3_n1,
-            avg_pool_3x3_n1,
-            n1,
-            self.sep_conv_3x3_2_1(n1),
-            self.sep_conv_5x5_2_1(n1),
-            self.dil_conv_3x3_2_1(relu_n1),
-            self.dil_conv_5x5_2_1(relu_n1),
+        y = (
+            mix(gates.op_2_1[1:4], max_pool_3x3_n1, avg_pool_3x3_n1, n1)
+            + self.sep_conv_3x3_2_1(relu_n1, gates.op_2_1[4])
+            + self.sep_conv_5x5_2_1(relu_n1, gates.op_2_1[5])
+            + self.dil_conv_3x3_2_1(relu_n1, gates.op_2_1[6])
+            + self.dil_conv_5x5_2_1(relu_n1, gates.op_2_1[7])
         )
         n2 = x + y
-        x = mix(
-            gates.op_3_0[1:],
-            max_pool_3x3_n0,
-            avg_pool_3x3_n0,
-            n0,
-            self.sep_conv_3x3_3_0(n0),
-            self.sep_conv_5x5_3_0(n0),
-            self.dil_conv_3x3_3_0(relu_n0),
-            self.dil_conv_5x5_3_0(relu_n0),
+        op_3_0 = gates.sources_3[0] * gates.op_3_0
+        x = (
+            mix(op_3_0[1:4], max_pool_3x3_n0, avg_pool_3x3_n0, n0)
+            + self.sep_conv_3x3_3_0(relu_n0, op_3_0[4])
+            + self.sep_conv_5x5_3_0(relu_n0, op_3_0[5])
+            + self.dil_conv_3x3_3_0(relu_n0, op_3_0[6])
+            + self.dil_conv_5x5_3_0(relu_n0, op_3_0[7])
         )
-        y = mix(
-            gates.op_3_1[1:],
-            max_pool_3x3_n1,
-            avg_pool_3x3_n1,
-            n1,
-            self.sep_conv_3x3_3_1(n1),
-            self.sep_conv_5x5_3_1(n1),
-            self.dil_conv_3x3_3_1(relu_n1),
-            self.dil_conv_5x5_3_1(relu_n1),
+        op_3_1 = gates.sources_3[1] * gates.op_3_1
+        y = (
+            mix(op_3_1[1:4], max_pool_3x3_n1, avg_pool_3x3_n1, n1)
+            + self.sep_conv_3x3_3_1(relu_n1, op_3_1[4])
+            + self.sep_conv_5x5_3_1(relu_n1, op_3_1[5])
+            + self.dil_conv_3x3_3_1(relu_n1, op_3_1[6])
+            + self.dil_conv_5x5_3_1(relu_n1, op_3_1[7])
         )
         max_pool_3x3_n2 = self.max_pool_3x3_3_2(n2)
         avg_pool_3x3_n2 = self.avg_pool_3x3_3_2(n2)
         relu_n2 = F.relu(n2)
-        z = mix(
-            gates.op_3_2[1:],
-            max_pool_3x3_n2,
-            avg_pool_3x3_n2,
-            n2,
-            self.sep_conv_3x3_3_2(n2),
-            self.sep_conv_5x5_3_2(n2),
-            self.dil_conv_3x3_3_2(relu_n2),
-            self.dil_conv_5x5_3_2(relu_n2),
+        op_3_2 = gates.sources_3[2] * gates.op_3_2
+        z = (
+            mix(op_3_2[1:4], max_pool_3x3_n2, avg_pool_3x3_n2, n2)
+            + self.sep_conv_3x3_3_2(relu_n2, op_3_2[4])
+            + self.sep_conv_5x5_3_2(relu_n2, op_3_2[5])
+            + self.dil_conv_3x3_3_2(relu_n2, op_3_2[6])
+            + self.dil_conv_5x5_3_2(relu_n2, op_3_2[7])
         )
-        n3 = mix(gates.sources_3, x, y, z)
-        x = mix(
-            gates.op_4_0[1:],
-            max_pool_3x3_n0,
-            avg_pool_3x3_n0,
-            n0,
-            self.sep_conv_3x3_4_0(n0),
-            self.sep_conv_5x5_4_0(n0),
-            self.dil_conv_3x3_4_0(relu_n0),
-            self.dil_conv_5x5_4_0(relu_n0),
+        n3 = x + y + z
+        op_4_0 = gates.sources_4[0] * gates.op_4_0
+        x = (
+            mix(op_4_0[1:4], max_pool_3x3_n0, avg_pool_3x3_n0, n0)
+            + self.sep_conv_3x3_4_0(relu_n0, op_4_0[4])
+            + self.sep_conv_5x5_4_0(relu_n0, op_4_0[5])
+            + self.dil_conv_3x3_4_0(relu_n0, op_4_0[6])
+            + self.dil_conv_5x5_4_0(relu_n0, op_4_0[7])
         )
-        y = mix(
-            gates.op_4_1[1:],
-            max_pool_3x3_n1,
-            avg_pool_3x3_n1,
-            n1,
-            self.sep_conv_3x3_4_1(n1),
-            self.sep_conv_5x5_4_1(n1),
-            self.dil_conv_3x3_4_1(relu_n1),
-            self.dil_conv_5x5_4_1(relu_n1),
+        op_4_1 = gates.sources_4[1] * gates.op_4_1
+        y = (
+            mix(op_4_1[1:4], max_pool_3x3_n1, avg_pool_3x3_n1, n1)
+            + self.sep_conv_3x3_4_1(relu_n1, op_4_1[4])
+            + self.sep_conv_5x5_4_1(relu_n1, op_4_1[5])
+            + self.dil_conv_3x3_4_1(relu_n1, op_4_1[6])
+            + self.dil_conv_5x5_4_1(relu_n1, op_4_1[7])
         )
-        z = mix(
-            gates.op_4_2[1:],
-            max_pool_3x3_n2,
-            avg_pool_3x3_n2,
-            n2,
-            self.sep_conv_3x3_4_2(n2),
-            self.sep_conv_5x5_4_2(n2),
-            self.dil_conv_3x3_4_2(relu_n2),
-            self.dil_conv_5x5_4_2(relu_n2),
+        op_4_2 = gates.sources_4[2] * gates.op_4_2
+        z = (
+            mix(op_4_2[1:4], max_pool_3x3_n2, avg_pool_3x3_n2, n2)
+            + self.sep_conv_3x3_4_2(relu_n2, op_4_2[4])
+            + self.sep_conv_5x5_4_2(relu_n2, op_4_2[5])
+            + self.dil_conv_3x3_4_2(relu_n2, op_4_2[6])
+            + self.dil_conv_5x5_4_2(relu_n2, op_4_2[7])
         )
         max_pool_3x3_n3 = self.max_pool_3x3_4_3(n3)
         avg_pool_3x3_n3 = self.avg_pool_3x3_4_3(n3)
         relu_n3 = F.relu(n3)
-        u = mix(
-            gates.op_4_3[1:],
-            max_pool_3x3_n3,
-            avg_pool_3x3_n3,
-            n3,
-            self.sep_conv_3x3_4_3(n3),
-            self.sep_conv_5x5_4_3(n3),
-            self.dil_conv_3x3_4_3(relu_n3),
-            self.dil_conv_5x5_4_3(relu_n3),
+        op_4_3 = gates.sources_4[3] * gates.op_4_3
+        u = (
+            mix(op_4_3[1:4], max_pool_3x3_n3, avg_pool_3x3_n3, n3)
+            + self.sep_conv_3x3_4_3(relu_n3, op_4_3[4])
+            + self.sep_conv_5x5_4_3(relu_n3, op_4_3[5])
+            + self.dil_conv_3x3_4_3(relu_n3, op_4_3[6])
+            + self.dil_conv_5x5_4_3(relu_n3, op_4_3[7])
         )
-        n4 = mix(gates.sources_4, x, y, z, u)
-        x = mix(
-            gates.op_5_0[1:],
-            max_pool_3x3_n0,
-            avg_pool_3x3_n0,
-            n0,
-            self.sep_conv_3x3_5_0(n0),
-            self.sep_conv_5x5_5_0(n0),
-            self.dil_conv_3x3_5_0(relu_n0),
-            self.dil_conv_5x5_5_0(relu_n0),
+        n4 = x + y + z + u
+        op_5_0 = gates.sources_5[0] * gates.op_5_0
+        x = (
+            mix(op_5_0[1:4], max_pool_3x3_n0, avg_pool_3x3_n0, n0)
+            + self.sep_conv_3x3_5_0(relu_n0, op_5_0[4])
+            + self.sep_conv_5x5_5_0(relu_n0, op_5_0[5])
+            + self.dil_conv_3x3_5_0(relu_n0, op_5_0[6])
+            + self.dil_conv_5x5_5_0(relu_n0, op_5_0[7])
         )
-        y = mix(
-            gates.op_5_1[1:],
-            max_pool_3x3_n1,
-            avg_pool_3x3_n1,
-            n1,
-            self.sep_conv_3x3_5_1(n1),
-            self.sep_conv_5x5_5_1(n1),
-            self.dil_conv_3x3_5_1(relu_n1),
-            self.dil_conv_5x5_5_1(relu_n1),
+        op_5_1 = gates.sources_5[1] * gates.op_5_1
+        y = (
+            mix(op_5_1[1:4], max_pool_3x3_n1, avg_pool_3x3_n1, n1)
+            + self.sep_conv_3x3_5_1(relu_n1, op_5_1[4])
+            + self.sep_conv_5x5_5_1(relu_n1, op_5_1[5])
+            + self.dil_conv_3x3_5_1(relu_n1, op_5_1[6])
+            + self.dil_conv_5x5_5_1(relu_n1, op_5_1[7])
         )
-        z = mix(
-            gates.op_5_2[1:],
-            max_pool_3x3_n2,
-            avg_pool_3x3_n2,
-            n2,
-            self.sep_conv_3x3_5_2(n2),
-            self.sep_conv_5x5_5_2(n2),
-            self.dil_conv_3x3_5_2(relu_n2),
-            self.dil_conv_5x5_5_2(relu_n2),
+        op_5_2 = gates.sources_5[2] * gates.op_5_2
+        z = (
+            mix(op_5_2[1:4], max_pool_3x3_n2, avg_pool_3x3_n2, n2)
+            + self.sep_conv_3x3_5_2(relu_n2, op_5_2[4])
+            + self.sep_conv_5x5_5_2(relu_n2, op_5_2[5])
+            + self.dil_conv_3x3_5_2(relu_n2, op_5_2[6])
+            + self.dil_conv_5x5_5_2(relu_n2, op_5_2[7])
         )
-        u = mix(
-            gates.op_5_3[1:],
-            max_pool_3x3_n3,
-            avg_pool_3x3_n3,
-            n3,
-            self.sep_conv_3x3_5_3(n3),
-            self.sep_conv_5x5_5_3(n3),
-            self.dil_conv_3x3_5_3(relu_n3),
-            self.dil_conv_5x5_5_3(relu_n3),
+        op_5_3 = gates.sources_5[3] * gates.op_5_3
+        u = (
+            mix(op_5_3[1:4], max_pool_3x3_n3, avg_pool_3x3_n3, n3)
+            + self.sep_conv_3x3_5_3(relu_n3, op_5_3[4])
+            + self.sep_conv_5x5_5_3(relu_n3, op_5_3[5])
+            + self.dil_conv_3x3_5_3(relu_n3, op_5_3[6])
+            + self.dil_conv_5x5_5_3(relu_n3, op_5_3[7])
         )
+        op_5_4 = gates.sources_5[4] * gates.op_5_4
+        v = F.avg_pool2d(n4, 3, stride=1, padding=1, count_include_pad=False)
         relu_n4 = F.relu(n4)
-        v = mix(
-            gates.op_5_4[1:],
-            self.max_pool_3x3_5_4(n4),
-            self.avg_pool_3x3_5_4(n4),
-            n4,
-            self.sep_conv_3x3_5_4(n4),
-            self.sep_conv_5x5_5_4(n4),
-            self.dil_conv_3x3_5_4(relu_n4),
-            self.dil_conv_5x5_5_4(relu_n4),
+        v = (
+            self.max_pool_3x3_5_4["1"](F.max_pool2d(n4, 3, stride=1, padding=1), op_5_4[1])
+            + self.avg_pool_3x3_5_4["1"](v, op_5_4[2])
+            + op_5_4[3] * n4
+            + self.sep_conv_3x3_5_4(relu_n4, op_5_4[4])
+            + self.sep_conv_5x5_5_4(relu_n4, op_5_4[5])
+            + self.dil_conv_3x3_5_4(relu_n4, op_5_4[6])
+            + self.dil_conv_5x5_5_4(relu_n4, op_5_4[7])
         )
-        n5 = mix(gates.sources_5, x, y, z, u, v)
+        n5 = x + y + z + u + v
         return torch.cat((n2, n3, n4, n5), dim=1)
 
 
