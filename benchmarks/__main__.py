@@ -1,6 +1,6 @@
 """All benchmarks, one after the other: `make bench`."""
 
-from benchmarks import graphs, growth, startup, strings, supernet, text
+from benchmarks import darts_step, graphs, growth, startup, strings, supernet, text
 
-for benchmark in (startup, strings, text, growth, supernet, graphs):
+for benchmark in (startup, strings, text, growth, supernet, graphs, darts_step):
     benchmark.main()
