@@ -10,7 +10,9 @@ import pytest
 from archdsl.ir.elaborate import elaborate
 from archdsl.ir.expansion import Expansion, Expansions
 from archdsl.ir.graph import Program
+from archdsl.library import Library
 from archdsl.resources import shipped_space, shipped_spaces
+from archdsl.syntax.errors import ArchError
 from archdsl.syntax.parse import parse
 from archdsl.syntax.use import joined
 
@@ -53,6 +55,22 @@ BODIES = {
     "nested": (
         "op f(c, k) = {p = conv(c, k=k) | q = conv(c, k=1) -> bn}\nop e(c) = f(c, 3) -> f(c, 5)",
         "n[1] = x -> e(8) n[2] = n[1] -> e(8) -> f(8, 3) return n[2]",
+    ),
+    "places": (
+        "op e = conv(8)^{0..2}",
+        "a[1] = x -> e a[2] = x -> tanh -> e return a[1] + a[2]",
+    ),
+    "zeros": (
+        "op e(p) = dropout(p) -> relu",
+        "a = x -> e(0.0) b = a -> e(0.0) return b -> e(-0.0)",
+    ),
+    "constants": (
+        "f = if {yes | no} then relu else tanh\nop e = f -> conv(8)",
+        "a[1] = x -> e a[2] = a[1] -> e return a[2] -> e",
+    ),
+    "defaults": (
+        "op f(k={1 | 3}) = conv(8, k=k)\nop e = f -> relu",
+        "a[1] = x -> e b = a[1] -> e a[2] = b -> e return a[2]",
     ),
     "blocks": (
         "block b(x; c) = x -> {p = conv(c) | q = conv(c, k=1)}\nop e(c) = relu -> b(c=c) -> bn",
@@ -100,17 +118,60 @@ def test_an_expansion_is_what_working_it_out_gives(
     name: str, monkeypatch: pytest.MonkeyPatch, uses: list[Expansion]
 ) -> None:
     definitions, body = BODIES[name]
-    text = f"archdsl 1\nspace s {{\n{definitions}\nnet n(x: 8 x 8 x 8) {{ {body} }}\n}}"
-    same(text, monkeypatch)
+    same(text_of(definitions, body), monkeypatch)
     assert uses
+
+
+TIED = (
+    "f = {a = relu^0 | b = tanh^0}@w\nop e = f",
+    "a = x -> e b = a -> e return b",
+)
+CYCLE = (
+    "op e(k) = if k == 1 then f(2) else relu\nop f(k) = if k == 1 then e(1) else relu",
+    "a = x -> e(1) b = a -> f(1) return b",
+)
+DEEP = (
+    "\n".join(
+        [f"op d{i} = d{i + 1}" for i in range(25)]
+        + ["op d25 = relu"]
+        + [f"op q{i} = q{i + 1}" for i in range(20)]
+        + ["op q20 = d0"]
+    ),
+    "a = x -> d0 b = a -> q0 return b",
+)
+TURNS = (
+    "op e = relu^150",
+    "y = x -> e for i in 1..150 { if i < 3 { z[i] = x -> e } } return y",
+)
+
+
+def text_of(definitions: str, body: str) -> str:
+    return f"archdsl 1\nspace s {{\n{definitions}\nnet n(x: 8 x 8 x 8) {{ {body} }}\n}}"
+
+
+def test_a_hole_that_is_tied_from_outside_stays_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = text_of(*TIED)
+    same(text, monkeypatch)
+    (program,) = programs(text)
+    assert len(program.net.holes) == 1
+
+
+@pytest.mark.parametrize("case", [CYCLE, DEEP, TURNS], ids=["cycle", "deep", "turns"])
+def test_what_is_refused_does_not_depend_on_what_stands_before(
+    case: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codes = []
+    for run in (programs, lambda text: worked_out(text, monkeypatch)):
+        with pytest.raises(ArchError) as caught:
+            run(text_of(*case))
+        codes.append([found.code for found in caught.value.diagnostics])
+    assert codes[0] == codes[1]
 
 
 @pytest.mark.parametrize("name", shipped_spaces())
 def test_every_shipped_space_is_as_worked_out(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     text = shipped_space(name)
     assert text is not None
-    from archdsl.library import Library
-
     known = Library().space(name).program
     with monkeypatch.context() as patched:
         patched.setattr(Expansions, "key", lambda *_: None)

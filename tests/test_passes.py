@@ -20,7 +20,7 @@ from archdsl.ir.graph import Apply, Graph, Invoke, Node, Program
 from archdsl.ir.printer import print_program
 from archdsl.ir.verifier import verify_program
 from archdsl.ops.convolution import Conv
-from archdsl.passes.driver import PIPELINE, optimise
+from archdsl.passes.driver import DEPLOYMENT, PIPELINE, optimise
 from archdsl.passes.names import network_weights
 from archdsl.passes.weights import UnequalBuffers
 from archdsl.syntax.errors import ArchError
@@ -57,7 +57,8 @@ def test_case(case: str) -> None:
     text = written.split(BEFORE)[0].rstrip() + "\n"
     program = program_of(text)
     verify_program(program)
-    optimised = optimise(program, passes=(PASSES[path.parent.name],))
+    step = PASSES[path.parent.name]
+    optimised = optimise(program, step.level, passes=(step,))
     verdict = verify_optimised(program, optimised)
     assert verdict.ok, str(verdict)
     weights = str(optimised.weights)
@@ -76,6 +77,14 @@ def test_case(case: str) -> None:
     assert not difference, (
         f"{difference}\nACCEPT=1 python -m pytest tests/test_passes.py accepts it"
     )
+
+
+@pytest.mark.parametrize("case", cases())
+def test_whole_pipeline_for_deployment(case: str) -> None:
+    program = program_of((CASES / case).read_text().split(BEFORE)[0])
+    optimised = optimise(program, DEPLOYMENT)
+    verdict = verify_optimised(program, optimised)
+    assert verdict.ok, str(verdict)
 
 
 @pytest.mark.parametrize("case", cases())

@@ -117,8 +117,18 @@ class Renderer:
             inputs=join(["self", *inputs]),
             result=result,
             shape=self._shape(item),
-            forward=tuple(draft.forward),
+            forward=(*self._memory_format(item), *draft.forward),
+            evaluates=self._deployed(item),
         )
+
+    def _deployed(self, item: Class) -> bool:
+        return item is self.classes.root and self.classes.flow.program.deployed
+
+    def _memory_format(self, item: Class) -> Iterator[str]:
+        """The inputs of a network whose convolutions want the channels last."""
+        if item is self.classes.root and self.classes.flow.program.channels_last:
+            for name in item.model.emitter.names_of_inputs.values():
+                yield f"{name} = {name}.contiguous(memory_format=torch.channels_last)"
 
     def choice_type(self, draft: Draft) -> str:
         """The type of the `choice` that a class's `forward` takes, if it takes one."""
@@ -168,6 +178,9 @@ class Renderer:
             made = self._made(line.made, texts)
             note = "  # never reached"
             yield f"self.{line.name} = {made}{note if line.dead else ''}"
+        if self._deployed(item):
+            last = self.classes.flow.program.channels_last
+            yield f"self.eval(){'.to(memory_format=torch.channels_last)' if last else ''}"
 
     def _made(self, made: Made, texts: Iterator[str]) -> str:
         match made:

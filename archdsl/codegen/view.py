@@ -43,7 +43,10 @@ class FunctionView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassView:
-    """One `nn.Module`. `init` are the lines below `super().__init__()`."""
+    """One `nn.Module`. `init` are the lines below `super().__init__()`.
+
+    `evaluates`: it refuses to train.
+    """
 
     name: str
     doc: tuple[str, ...]
@@ -53,6 +56,7 @@ class ClassView:
     result: str
     shape: str
     forward: tuple[str, ...]
+    evaluates: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

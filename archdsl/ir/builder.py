@@ -53,6 +53,8 @@ class Builder:
     """The labels of every hole, by key: what a case of a varying value is called."""
     met_again: int = 0
     """How often a hole was met again for another case of a varying value."""
+    most_turns: int = 0
+    """The most turns that any work took part in, loops around it counted."""
     entry: int = -1
     entry_open: bool = False
 
@@ -89,6 +91,7 @@ class Builder:
 
     def check_turns(self, times: int, span: Span) -> None:
         total = self.at.turns * times
+        self.most_turns = max(self.most_turns, total)
         if total > self.budget.limits.nodes:
             raise fault(
                 "E0113",
@@ -349,7 +352,7 @@ class Builder:
         )
         indices = tuple(i for step in at.prefix for i in step.indices) + at.indices
         places = (*(p for step in at.prefix for p in step.place), *at.site, span.start)
-        self.hole_drafts.append(HoleDraft(hole, base, places, indices, at, span))
+        self.hole_drafts.append(HoleDraft(hole, base, places, indices, at))
         self.labels[key] = labels
         return key
 

@@ -66,7 +66,6 @@ class HoleDraft:
     place: tuple[int, ...]
     indices: tuple[str, ...]
     at: Position
-    span: Span
 
 
 @lru_cache(maxsize=4096)  # the uses of a cell have the same holes

@@ -176,7 +176,8 @@ class Elaborator:
             )
         made = (definition.name, index, rows)
         if made not in self.made:
-            with self.stack.entered(_member(definition.name, index), use.span):
+            member = _member(definition.name, index)
+            with self.stack.apart(), self.stack.entered(member, use.span):
                 graph = self._graph(definition, index, rows, use)
             self.made[made] = key = f"{definition.name}#{len(self.modules)}"
             self.modules[key] = graph

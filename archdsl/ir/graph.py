@@ -253,6 +253,8 @@ class Program:
     """A space with its holes (`supernet` form) or one architecture (no graph has holes).
 
     `modules` lists graphs by key, parts before the whole; `root` is the net's key.
+    `deployed`: its weights were computed from those of the text, for evaluation only;
+    `channels_last`: it runs with the channels of maps last in memory.
     `space` is the space's name, `parameters` all its parameters as resolved, `changed` those
     not at their default. `text` is the canonical text of the space, `hash` its SHA-256 in
     hex; `genotype` the canonical architecture string, or the bare space for a supernet.
@@ -269,6 +271,8 @@ class Program:
     text: str
     hash: str
     genotype: str
+    deployed: bool = False
+    channels_last: bool = False
 
     @property
     def net(self) -> Graph:

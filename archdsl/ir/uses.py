@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from archdsl.ir.cases import combine
 from archdsl.ir.elastic import is_size, tree_of
+from archdsl.ir.expansion import Mark
 from archdsl.ir.find import find_operation, spoken
 from archdsl.ir.functions import FUNCTIONS
 from archdsl.ir.graph import FrameKind, Static
@@ -276,22 +277,28 @@ class Uses:
             self.work.builder.framed(frame),
         ):
             self.work.elaborator.check_size(definition.name, function.span)
-            return self._expanded(definition, bound, value)
+            return self._expanded(definition, bound, value, function.span)
 
     def _expanded(
-        self, definition: tree.Operation, bound: Mapping[str, Value], value: Tensor
+        self,
+        definition: tree.Operation,
+        bound: Mapping[str, Value],
+        value: Tensor,
+        use: tree.Span,
     ) -> Value:
         """A composition on a value, worked out or as it came out before."""
-        builder, expansions = self.work.builder, self.work.elaborator.expansions
-        holed = self.work.elaborator.has_hole(definition.name)
-        key = expansions.key(builder, definition.name, bound, value, holed)
-        if key is not None and (known := expansions.known.get(key)) is not None:
-            return known.write(builder, value)
-        start = len(builder.drafts), len(builder.hole_drafts), builder.met_again
-        scope = self.work.elaborator.names.inside(bound, builder.at.prefix)
+        builder, elaborator = self.work.builder, self.work.elaborator
+        stack, expansions = elaborator.stack, elaborator.expansions
+        key = expansions.key(builder, definition.name, bound, value)
+        if key is not None and (known := expansions.find(key, builder)) is not None:
+            return known.write(builder, stack, value, use)
+        mark = Mark.of(builder, stack)
+        scope = elaborator.names.inside(bound, builder.at.prefix)
         result = self.work.applier.apply(definition.value, scope, value)
-        if key is not None:
-            expansions.keep(key, builder, start, value, result)
+        if key is None:
+            builder.most_turns = max(builder.most_turns, mark.most_turns)
+        else:
+            expansions.keep(key, builder, stack, mark, value, result)
         return result
 
     def module_call(self, call: tree.Call, definition: tree.Module, names: Names) -> Value:

@@ -133,6 +133,33 @@ class Elastic:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelAffine:
+    """What an operation does to each channel in evaluation, by the names of its weights.
+
+    factor (x - mean) / sqrt(var + eps) + shift; what has no name is not there.
+    """
+
+    factor: str = ""
+    shift: str = ""
+    mean: str = ""
+    var: str = ""
+    eps: float = 0.0
+
+    @property
+    def shifts(self) -> bool:
+        """Whether zero becomes anything else."""
+        return bool(self.shift or self.mean)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Composition:
+    """Two linear maps in a row as one; `stride` is the first's, by which the kernels compose."""
+
+    operation: Operation
+    stride: tuple[int, int] = (1, 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Operation(ABC):
     """One application of an operation, with its arguments."""
 
@@ -143,6 +170,8 @@ class Operation(ABC):
     helpers: ClassVar[tuple[Helper, ...]] = ()
     arity: ClassVar[int | None] = 1
     """How many inputs it takes; None for any number (joins)."""
+    channels_last: ClassVar[bool] = False
+    """Whether maps are best given to it with the channels last in memory: convolutions."""
     takes_indices: ClassVar[bool] = False
     """Whether its inputs may be whole numbers that stand for something; `results` sees to it."""
 
@@ -180,6 +209,29 @@ class Operation(ABC):
 
     def traits(self, inputs: Types) -> Traits:
         return Traits()
+
+    def channel_affine(self, inputs: Types) -> ChannelAffine | None:
+        """What it does in evaluation, where that is one factor and one shift for each channel."""
+        return None
+
+    def biased(self, inputs: Types) -> Operation | None:
+        """The same with a bias, for a linear map whose `weight` has its outputs on the first axis.
+
+        None for any other. A factor of an output channel can move into its `weight`, a shift
+        into its `bias`.
+        """
+        return None
+
+    def reads_whole(self, inputs: Types) -> bool:
+        """Whether, being `biased`, each output reads all of its window: no padding, no groups.
+
+        The second axis of `weight` is then the input channel, and a shift of it is a bias.
+        """
+        return False
+
+    def followed_by(self, behind: Operation, inputs: Types) -> Composition | None:
+        """This and an operation that `reads_whole` behind it, as one of the same kind; or None."""
+        return None
 
     def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
         """One module for several sizes, of which this is the largest; None where there is none.

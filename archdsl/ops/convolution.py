@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Elastic, Operation, Slice, Traits, Types
+from archdsl.ops.base import Argument, Code, Composition, Elastic, Operation, Slice, Traits, Types
 from archdsl.ops.rectangles import RECTANGLES, rectangle_conv, rectangle_slices
 from archdsl.ops.rounding import ROUNDING, check_bits, in_words, rounded, rounded_traits
 from archdsl.ops.shapes import (
@@ -31,6 +31,7 @@ class Conv(Operation):
 
     keyword = "conv"
     attribute = "conv"
+    channels_last = True
     helpers = (*helpers("ElasticConv2d", "ElasticKernelConv2d"), *ROUNDING, RECTANGLES[1])
 
     channels: int
@@ -114,6 +115,32 @@ class Conv(Operation):
     def smooth(self) -> Conv:
         return replace(self, weight_bits=None, input_bits=None)
 
+    def biased(self, inputs: Types) -> Conv | None:
+        return None if self.rounds else replace(self, bias=True)
+
+    def reads_whole(self, inputs: Types) -> bool:
+        return self.groups == 1 and self.padding == (0, 0)
+
+    def followed_by(self, behind: Operation, inputs: Types) -> Composition | None:
+        """Kernels reach k + s (k' - 1), strides multiply, the first's padding stays."""
+        if not isinstance(behind, Conv) or self.groups > 1 or self.d * behind.d > 1:
+            return None
+        (k, kw), (s, sw) = self.kernel, self.stride
+        (k2, kw2), (s2, sw2) = behind.kernel, behind.stride
+        height, width = k + s * (k2 - 1), kw + sw * (kw2 - 1)
+        square = height == width and s * s2 == sw * sw2 and self.padding[0] == self.padding[1]
+        whole = Conv(
+            channels=behind.channels,
+            k=height,
+            s=s * s2,
+            p=self.padding[0],
+            bias=self.bias or behind.bias,
+            kw=None if square else width,
+            sw=None if square else sw * sw2,
+            pw=None if square else self.padding[1],
+        )
+        return Composition(operation=whole, stride=(s, sw)) if not self.rounds else None
+
     def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
         if self.groups == 1 and not self.rounds and _rectangular(sizes):
             return rectangle_conv(self, inputs)
@@ -151,6 +178,7 @@ class DepthwiseConv(Operation):
 
     keyword = "dwconv"
     attribute = "dwconv"
+    channels_last = True
     helpers = (*helpers("ElasticConv2d", "ElasticKernelConv2d"), *ROUNDING)
 
     k: int = 3
@@ -204,6 +232,9 @@ class DepthwiseConv(Operation):
 
     def code(self, inputs: Types) -> Code:
         return self.as_conv(inputs).code(inputs)
+
+    def biased(self, inputs: Types) -> DepthwiseConv | None:
+        return None if self.rounds else replace(self, bias=True)
 
     def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
         kernels = _kernels(sizes)

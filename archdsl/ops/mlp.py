@@ -82,6 +82,7 @@ class MLP(Operation):
 
     keyword = "mlp"
     attribute = "mlp"
+    channels_last = True
     helpers = (
         Helper(name="ChannelMLP", source=CHANNEL_MLP),
         Helper(name="TokenMLP", source=TOKEN_MLP),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from archdsl.ir.types import TensorType, Weight
 from archdsl.ops.base import (
     Argument,
+    ChannelAffine,
     Code,
     Elastic,
     Helper,
@@ -102,6 +103,12 @@ class BatchNorm(Operation):
                 *option("affine", self.affine, True),
             ),
             helpers=(name,) if name == "TokenBatchNorm" else (),
+        )
+
+    def channel_affine(self, inputs: Types) -> ChannelAffine:
+        factor, shift = ("weight", "bias") if self.affine else ("", "")
+        return ChannelAffine(
+            factor=factor, shift=shift, mean="running_mean", var="running_var", eps=self.eps
         )
 
     def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
@@ -199,6 +206,9 @@ class Scale(Operation):
     def weights(self, inputs: Types) -> tuple[Weight, ...]:
         ones = (1, 1) if len(inputs[0].shape) == 3 else ()
         return (Weight(name="weight", shape=(inputs[0].channels, *ones)),)
+
+    def channel_affine(self, inputs: Types) -> ChannelAffine:
+        return ChannelAffine(factor="weight")
 
     def code(self, inputs: Types) -> Code:
         name = "Scale" if len(inputs[0].shape) == 3 else "TokenScale"

@@ -168,7 +168,7 @@ class Draft:
     def finish(self) -> Rewrite:
         """The graph of what is still needed, and where its weights come from."""
         order = self.live()
-        if not self.instead and self._as_before(order):
+        if not (self.instead or self.rows or self.uses) and self._as_before(order):
             return Rewrite(graph=self.graph)
         number = {position: i for i, position in enumerate(order)}
         nodes = tuple(
@@ -185,6 +185,5 @@ class Draft:
 
     def _as_before(self, order: list[int]) -> bool:
         nodes = self.graph.nodes
-        return order == list(range(len(nodes))) and all(
-            node is before for node, before in zip(self.nodes, nodes, strict=True)
-        )
+        kept = [node is before for node, before in zip(self.nodes, nodes, strict=False)]
+        return order == list(range(len(nodes))) and all(kept)

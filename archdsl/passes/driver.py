@@ -8,10 +8,13 @@ from typing import TypeAlias
 
 from archdsl.ir.graph import Graph, Invoke, Path, Program
 from archdsl.ir.verifier import verify_program
+from archdsl.passes.collapse_affine import collapse_affine
 from archdsl.passes.dedupe import dedupe
 from archdsl.passes.draft import Rewrite
+from archdsl.passes.fold_norm import fold_norm, still
 from archdsl.passes.fold_through_norm import fold_through_norm
 from archdsl.passes.fuse_siblings import fuse_siblings
+from archdsl.passes.memory_format import best_channels_last
 from archdsl.passes.merge_sums import merge_sums
 from archdsl.passes.names import expand, local_weights
 from archdsl.passes.prune import prune
@@ -40,10 +43,16 @@ class Pass:
         return self.run.__name__
 
 
+DEPLOYMENT = 2
+"""The level at which weights are computed anew: for evaluation only."""
+
 PIPELINE: tuple[Pass, ...] = (
     Pass(prune),
     Pass(dedupe),
     Pass(merge_sums, moves=True),
+    Pass(still, level=2),
+    Pass(fold_norm, level=2, moves=True),
+    Pass(collapse_affine, level=2, moves=True),
     Pass(fold_through_norm, moves=True),
     Pass(fuse_siblings, moves=True, fusion=True),
 )
@@ -85,11 +94,14 @@ def _optimised(
     if level < 1 or any(graph.holes for graph in program.modules.values()):
         return program
     shared = frozenset(_sharing(program))
-    result = program
+    result = used(program)
     for step in passes:
         if step.level <= level and (fuse or not step.fusion):
             result = _run(step, result, shared, moves)
-    return _tidy(program, result, shared, moves)
+    result = _tidy(program, result, shared, moves)
+    if level < DEPLOYMENT:
+        return result
+    return replace(result, deployed=True, channels_last=best_channels_last(result))
 
 
 def _run(step: Pass, program: Program, shared: frozenset[str], moves: _Moves) -> Program:

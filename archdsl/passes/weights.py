@@ -1,12 +1,13 @@
 """Where the weights of a rewritten network come from: kept, concatenated, stacked, merged.
 
-No arithmetic: every number of the new weights is a number of the old ones. So the maps go
-both ways, and serve weights, gradients and the state of optimisers alike.
+At level 1 there is no arithmetic: every number of the new weights is a number of the old ones. So
+the maps go both ways, and serve weights, gradients and the state of optimisers alike. What level 2
+computes (`Computed`) goes forward only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
@@ -49,7 +50,30 @@ class Same:
     exact: bool = True
 
 
-Source: TypeAlias = Keep | Concat | Stack | Same
+@dataclass(frozen=True, slots=True)
+class Law:
+    """How a weight is computed from others: the name that it is shown by, and what it takes."""
+
+    name: str
+    apply: Callable[[Sequence[Tensor]], Tensor]
+
+    def __call__(self, *parts: Source) -> Computed:
+        return Computed(self, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A weight that no old one holds: a law of old tensors, worked out in float64."""
+
+    law: Law
+    parts: tuple[Source, ...]
+
+
+Source: TypeAlias = Keep | Concat | Stack | Same | Computed
+
+
+class OneWay(ValueError):
+    """Weights that were computed do not say what they were computed from."""
 
 
 class UnequalBuffers(ValueError):
@@ -61,7 +85,7 @@ def names_in(source: Source) -> Iterator[str]:
     match source:
         case Keep(name):
             yield name
-        case Concat() | Stack() | Same():
+        case Concat() | Stack() | Same() | Computed():
             for part in source.parts:
                 yield from names_in(part)
         case _:
@@ -79,6 +103,8 @@ def substitute(source: Source, change: Callable[[str], Source]) -> Source:
             return Stack(tuple(substitute(part, change) for part in parts))
         case Same(parts, exact):
             return Same(tuple(substitute(part, change) for part in parts), exact)
+        case Computed(law, parts):
+            return Computed(law, tuple(substitute(part, change) for part in parts))
         case _:
             assert_never(source)
 
@@ -94,6 +120,8 @@ def show(source: Source) -> str:
             return f"stack({', '.join(map(show, parts))})"
         case Same(parts, exact):
             return f"{'same' if exact else 'first'}({', '.join(map(show, parts))})"
+        case Computed(law, parts):
+            return f"{law.name}({', '.join(map(show, parts))})"
         case _:
             assert_never(source)
 
@@ -117,7 +145,7 @@ class WeightMap:
         is missing, UnequalBuffers where merged buffers differ.
         """
         return {
-            name: _build(source, state)
+            name: _typed(source, state)
             for name, source in self.entries.items()
             if any(old in state for old in names_in(source))
         }
@@ -135,12 +163,20 @@ class WeightMap:
         return "\n".join([*moved, *(f"{name} dropped" for name in self.dropped)])
 
     def backward(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Old tensors from new ones, all but the dropped; slices are views of the new tensors."""
+        """Old tensors from new ones, all but the dropped; slices are views of the new tensors.
+
+        Raises OneWay where weights were computed.
+        """
         result: dict[str, Tensor] = {}
         for name, source in self.entries.items():
             if name in state:
                 _take_apart(source, state[name], result)
         return result
+
+
+def _typed(source: Source, state: Mapping[str, Tensor]) -> Tensor:
+    """A new tensor, in the type of what it is made of."""
+    return _build(source, state).to(state[next(names_in(source))].dtype)
 
 
 def _build(source: Source, state: Mapping[str, Tensor]) -> Tensor:
@@ -160,13 +196,15 @@ def _build(source: Source, state: Mapping[str, Tensor]) -> Tensor:
         case Same(parts, exact):
             built = [_build(part, state) for part in parts]
             return _same(built) if exact else built[0]
+        case Computed(law, parts):
+            return law.apply([_build(part, state).double() for part in parts])
         case _:
             assert_never(source)
 
 
 def _agree(source: Source, state: dict[str, Tensor]) -> None:
     match source:
-        case Concat(parts=parts) | Stack(parts):
+        case Concat(parts=parts) | Stack(parts) | Computed(parts=parts):
             for part in parts:
                 _agree(part, state)
         case Same(parts):
@@ -196,5 +234,7 @@ def _take_apart(source: Source, tensor: Tensor, result: dict[str, Tensor]) -> No
         case Concat() | Stack() | Same():
             for part in source.parts:
                 _take_apart(part, tensor, result)
+        case Computed():
+            raise OneWay(show(source))
         case _:
             assert_never(source)

@@ -79,8 +79,19 @@ def generated(name: str, program: Program, build: Build) -> Subject:
 
 def optimised_subject(optimised: Optimised, build: Build) -> Subject:
     subject = generated(OPTIMISED, optimised.program, build)
-    weights = optimised.weights
-    return replace(subject, carry=weights.forward, agree=weights.agree, dropped=weights.dropped)
+    weights, deployed = optimised.weights, optimised.program.deployed
+    return replace(
+        subject,
+        carry=(lambda state: weights.forward(_exact(state))) if deployed else weights.forward,
+        agree=weights.agree,
+        dropped=weights.dropped,
+        evaluates=deployed,
+    )
+
+
+def _exact(state: Tensors) -> Tensors:
+    """Weights in float64, so that what is computed of them is rounded once, when it is loaded."""
+    return {n: t.double() if t.is_floating_point() else t for n, t in state.items()}
 
 
 def verdict(
@@ -100,7 +111,7 @@ def verdict(
         state = state if subject.shared is None else {**state, **subject.shared.give()}
     for subject in subjects:
         state = subject.agree(state)
-    inputs = tuple(_batch(program.net.nodes[i].type, batch, generator) for i in program.net.inputs)
+    inputs = batch_of(program, batch, generator)
     dead = frozenset(name for subject in subjects for name in subject.dropped)
     comparison = Comparison(reference, plain or reference, state, inputs, dead)
     rows: list[Row] = []
@@ -112,6 +123,11 @@ def verdict(
     return Verdict(name, tuple(rows))
 
 
+def batch_of(program: Program, batch: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Random inputs of a network, so many at once."""
+    return tuple(_batch(program.net.nodes[i].type, batch, generator) for i in program.net.inputs)
+
+
 def _batch(type_: TensorType, batch: int, generator: torch.Generator) -> Tensor:
     """Random inputs: quantities, or indices below their bound."""
     if type_.below is not None:
@@ -120,6 +136,8 @@ def _batch(type_: TensorType, batch: int, generator: torch.Generator) -> Tensor:
 
 
 def _rows(comparison: Comparison, subject: Subject, steps: bool) -> list[Row]:
+    if subject.evaluates:
+        return [*comparison.evaluation(subject)]
     rows = [*comparison.float64(subject)]
     if subject is not comparison.plain:
         rows += comparison.float32(subject)

@@ -63,8 +63,8 @@ class Subject:
     `carry` turns tensors under the reference's names into those under its own; what a module
     has beyond them must not matter. `agree` makes those of the reference equal that become one.
     `shared`: its weights hold those of the reference as parts, so it has weights first.
-    `smooth` is the same network without kinks (SiLU for ReLU), on which float32 gradients are
-    compared.
+    `evaluates`: it does not train. `smooth` is the same network without kinks (SiLU for ReLU), on
+    which float32 gradients are compared.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Subject:
     call: Callable[..., Result] = call
     smooth: nn.Module | None = None
     dropped: tuple[str, ...] = ()
+    evaluates: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -259,6 +260,18 @@ class Comparison:
             )
             if train:
                 yield self._statistics(subject, expected, found)
+
+    def evaluation(self, subject: Subject) -> Iterator[Row]:
+        """Outputs in evaluation, in float64 and in float32 beside the plain network's."""
+        exact = self.outcome(self.reference, torch.float64, False).outputs
+        apart = _apart(self.outcome(subject, torch.float64, False).outputs, exact)
+        yield Row(subject.name, "outputs, eval, float64", apart, EXACT * largest([exact]))
+        own, apart = (
+            _apart(self.outcome(s, torch.float32, False).outputs, exact)
+            for s in (self.plain, subject)
+        )
+        allowed = FACTOR * own + FLOOR * max(1.0, largest([exact]))
+        yield Row(subject.name, "outputs, eval, float32", apart, allowed)
 
     def _statistics(self, subject: Subject, expected: Outcome, found: Outcome) -> Row:
         """Running statistics after one batch; those of other paths of a supernet stay out."""

@@ -1,0 +1,163 @@
+"""Norms and factors of channels, in evaluation, as part of the linear map beside them.
+
+bn(conv(x))          -> conv'(x)
+scale(linear(x))     -> linear'(x)
+conv(bn(x))          -> conv'(x)     where the convolution is not padded
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+from archdsl.ir.graph import Graph, Path
+from archdsl.ops.base import ChannelAffine, Operation
+from archdsl.passes.draft import Draft, Rewrite, weight_name
+from archdsl.passes.laws import COLUMNS, ROWS, SUM, THROUGH, factor_of, shift_of
+from archdsl.passes.weights import Keep, Source
+
+Modules = Mapping[str, Graph]
+
+
+def fold_norm(graph: Graph, modules: Modules) -> Rewrite:
+    """Fold what is affine for each channel into the weights before it, else into those behind it.
+
+    For evaluation: a batch norm's statistics are then fixed. Never where something else reads
+    what is between, where weights have other uses, nor forward into padding with zeros, which the
+    shift does not reach.
+    """
+    fold = _Fold(graph)
+    for position in fold.draft.live():
+        affine = fold.affine(position)
+        if affine is not None:
+            fold.backward(position, affine) or fold.forward(position, affine)
+    return fold.draft.finish()
+
+
+def still(graph: Graph, modules: Modules) -> Rewrite:
+    """Drop what does something in training only: dropout, drop path."""
+    draft = Draft(graph)
+    for position in draft.live():
+        args = draft.args(position)
+        if draft.traits(position).random and len(args) == 1 and draft.weightless(position):
+            draft.replace(position, args[0])
+    return draft.finish()
+
+
+class _Fold:
+    """A graph under folding: who reads what, and what became of the weights so far."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.draft = Draft(graph)
+        self.readers = self.draft.consumers()
+        self.uses = Counter(node.path for node in graph.nodes if node.path)
+
+    def affine(self, position: int) -> ChannelAffine | None:
+        operation = self.draft.operation(position)
+        if operation is None or not self._alone(position):
+            return None
+        return operation.channel_affine(self.draft.inputs(position))
+
+    def _alone(self, position: int) -> bool:
+        """Whether a node is the only use of its weights."""
+        return self.uses[self.draft.nodes[position].path] <= 1
+
+    def _reader(self, position: int) -> int | None:
+        takers = self.readers.get(position, [])
+        return takers[0] if len(takers) == 1 and takers[0] >= 0 else None
+
+    def _biased(self, position: int) -> Operation | None:
+        operation = self.draft.operation(position)
+        if operation is None or not self._alone(position):
+            return None
+        return operation.biased(self.draft.inputs(position))
+
+    def _weight(self, path: Path, name: str) -> Source:
+        """A weight as it is by now: an earlier fold may have changed it."""
+        full = weight_name(path, name)
+        return self.draft.rows.get(full, Keep(full))
+
+    def _bias(self, position: int) -> Source | None:
+        operation, inputs = self.draft.operation(position), self.draft.inputs(position)
+        assert operation is not None
+        has = any(weight.name == "bias" for weight in operation.weights(inputs))
+        return self._weight(self.draft.nodes[position].path, "bias") if has else None
+
+    def backward(self, position: int, affine: ChannelAffine) -> bool:
+        """Into the linear map before: W becomes factor W, b becomes factor b + shift."""
+        (before,) = self.draft.args(position)
+        biased = self._biased(before)
+        if biased is None or self._reader(before) != position:
+            return False
+        factor, shift, bias = *self._parts(position, affine), self._bias(before)
+        weight = self._weight(self.draft.nodes[before].path, "weight")
+        scaled = ROWS(bias, factor) if bias and factor else bias
+        self._write(
+            before,
+            biased,
+            self.draft.args(before),
+            ROWS(weight, factor) if factor else weight,
+            SUM(scaled, shift) if scaled and shift else scaled or shift,
+            instead=position,
+        )
+        return True
+
+    def forward(self, position: int, affine: ChannelAffine) -> bool:
+        """Into the linear map behind: W becomes W factor, b becomes b + W shift."""
+        behind = self._reader(position)
+        biased = self._biased(behind) if behind is not None else None
+        if behind is None or biased is None:
+            return False
+        operation, inputs = self.draft.operation(behind), self.draft.inputs(behind)
+        assert operation is not None
+        if not operation.reads_whole(inputs):
+            return False
+        factor, shift, bias = *self._parts(position, affine), self._bias(behind)
+        weight = self._weight(self.draft.nodes[behind].path, "weight")
+        passed = THROUGH(weight, shift) if shift else None
+        self._write(
+            behind,
+            biased,
+            self.draft.args(position),
+            COLUMNS(weight, factor) if factor else weight,
+            SUM(bias, passed) if bias and passed else bias or passed,
+            instead=behind,
+        )
+        return True
+
+    def _parts(self, position: int, affine: ChannelAffine) -> tuple[Source | None, Source | None]:
+        """The factor and the shift of a node."""
+        path = self.draft.nodes[position].path
+
+        def weight(name: str) -> Source:
+            return self._weight(path, name)
+
+        return factor_of(affine, weight), shift_of(affine, weight)
+
+    def _write(
+        self,
+        position: int,
+        biased: Operation,
+        args: tuple[int, ...],
+        weight: Source,
+        bias: Source | None,
+        instead: int,
+    ) -> None:
+        """A linear map with other weights, under its old name, for the last of both nodes."""
+        path = self.draft.nodes[position].path
+        operation = biased
+        if bias is None:
+            own = self.draft.operation(position)
+            assert own is not None
+            operation = own
+        else:
+            self.draft.rows[weight_name(path, "bias")] = bias
+        self.draft.rows[weight_name(path, "weight")] = weight
+        new = self.draft.add(operation, args, path, instead)
+        self.readers[new] = self.readers.get(instead, [])
+        for argument in args:
+            self.readers[argument] = [
+                new if reader in {position, instead} else reader
+                for reader in self.readers[argument]
+            ]
+        self.draft.replace(instead, new)
