@@ -187,6 +187,14 @@ def test_both_files_or_none(weights: Path) -> None:
     assert "E0707" in found.stderr and os.listdir("out") == ["network.py"]
 
 
+def test_files_before_stay_where_one_cannot_be_written(weights: Path) -> None:
+    """An older network keeps the weights that fit it."""
+    os.makedirs("out/weights.safetensors")
+    Path("out/network.py").write_text("before")
+    run("compile", SMALL, "-O", 2, "--weights", weights, "-o", "out", code=2)
+    assert Path("out/network.py").read_text() == "before"
+
+
 @pytest.mark.parametrize(
     "arguments", [(SMALL, "-O", 2), ("nas_bench_201", "-O", 2, "--weights", "w.safetensors")]
 )

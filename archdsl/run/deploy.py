@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 
 from archdsl.codegen import network_source
-from archdsl.files import write_whole
+from archdsl.files import write_together
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
 from archdsl.passes.driver import Optimised, optimise
-from archdsl.run.checkpoint import Checkpoint, save_checkpoint
+from archdsl.run.checkpoint import Checkpoint, serialised
 from archdsl.run.inherit import Tensors, as_written, laid_out, read_weights
 from archdsl.syntax.errors import fault
 from archdsl.verify.compare import batch_of, optimised_subject
@@ -39,15 +39,8 @@ def deploy(
     tensors = laid_out(optimised, known)
     _check(program, optimised, known)
     code = network_source(optimised.program, format=format)
-    held = folder / WEIGHTS
-    new = not held.exists()
-    save_checkpoint(held, Checkpoint.of(program, tensors, {"level": level}))
-    try:
-        return [write_whole(folder / NETWORK, code), held]
-    except BaseException:
-        if new:
-            held.unlink(missing_ok=True)
-        raise
+    held = serialised(Checkpoint.of(program, tensors, {"level": level}))
+    return write_together({folder / NETWORK: code, folder / WEIGHTS: held})
 
 
 def _check(program: Program, optimised: Optimised, state: Tensors) -> None:

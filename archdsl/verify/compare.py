@@ -27,6 +27,7 @@ from archdsl.verify.verdict import Row, Verdict
 
 Build = Callable[[Program], nn.Module]
 OPTIMISED = "optimised network"
+DEPLOYED = "deployed network"
 
 
 def smooth(program: Program) -> Program:
@@ -87,6 +88,11 @@ def optimised_subject(optimised: Optimised, build: Build) -> Subject:
         dropped=weights.dropped,
         evaluates=deployed,
     )
+
+
+def deployed_subject(deployed: Optimised, build: Build) -> Subject:
+    """A network of level 2 beside others: what it has no use for is alive in them."""
+    return replace(optimised_subject(deployed, build), name=DEPLOYED, dropped=())
 
 
 def _exact(state: Tensors) -> Tensors:
