@@ -2,9 +2,11 @@
 
 from benchmarks import (
     darts_step,
+    deploy,
     graphs,
     growth,
     levels,
+    metaformer,
     networks,
     startup,
     strings,
@@ -12,5 +14,19 @@ from benchmarks import (
     text,
 )
 
-for benchmark in (startup, strings, text, growth, supernet, levels, networks, graphs, darts_step):
+EVERY = (
+    startup,
+    strings,
+    text,
+    growth,
+    supernet,
+    levels,
+    networks,
+    metaformer,
+    deploy,
+    darts_step,
+    graphs,
+)
+
+for benchmark in EVERY:
     benchmark.main()
