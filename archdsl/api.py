@@ -18,7 +18,7 @@ place, message, found, expected and hint.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from archdsl.diff.edits import Diff
     from archdsl.ir.graph import Static
-    from archdsl.load import Supernet
+    from archdsl.load import Mixture, Supernet
 
 X: TypeAlias = "str | PathLike[str] | Architecture | Space"
 Level: TypeAlias = Literal[0, 1]
@@ -266,19 +266,31 @@ def compile(
 
 
 def load(
-    x: X, *, supernet: bool = False, level: Level = 0, space: Space | None = None
+    x: X,
+    *,
+    supernet: bool = False,
+    mode: Literal["path", "mixture"] = "path",
+    level: Level = 0,
+    space: Space | None = None,
 ) -> nn.Module:
     """A fresh network from its generated file, or the supernet of a space; in training mode.
 
     A supernet is called with its inputs and an architecture: `supernet(x, choice)`, where
-    `choice` is a string, an `Architecture`, or the `Choice` of the generated file.
+    `choice` is a string, an `Architecture`, or the `Choice` of the generated file. With the mode
+    `mixture` all alternatives run, weighed by `gates`: the weights of each decision by its key,
+    the gates of the generated file, or an architecture, for 1 and 0. `archdsl.load.load_mixture`
+    says the keys. Raises ArchError E0906 where a hole has no mixture.
     """
-    from archdsl.load import load_network, load_supernet
+    from archdsl.load import load_mixture, load_network, load_supernet
     from archdsl.passes.driver import optimised
 
     found = _find(x, space)
     if not supernet:
         return load_network(optimised(found.network(), level))
+    if mode == "mixture":
+        mixture = load_mixture(found.space)
+        mixture.module.register_forward_pre_hook(_Weighed(mixture))
+        return mixture.module
     loaded = load_supernet(found.space)
     loaded.module.register_forward_pre_hook(_Chosen(loaded))
     return loaded.module
@@ -295,6 +307,22 @@ class _Chosen:
             return given
         choice = self.supernet.choice(given[-1])
         return given[:-1] if choice is None else (*given[:-1], choice)
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """Before a mixture runs: the weights or the architecture it was called with, as its gates."""
+
+    mixture: Mixture
+
+    def __call__(self, module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        match given:
+            case (*inputs, str() | Architecture() as architecture):
+                return (*inputs, self.mixture.one_hot(architecture))
+            case (*inputs, Mapping() as weights):
+                return (*inputs, self.mixture.gates(weights))
+            case _:
+                return given
 
 
 __all__ = [

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from archdsl.syntax.errors import fault
+from archdsl.syntax.errors import ArchError, fault
 
 LARGEST = 64 * 1024 * 1024
 
@@ -60,6 +61,22 @@ def write_whole(path: Path, content: str | bytes) -> Path:
             hint="what was there is intact",
         ) from None
     return path
+
+
+def write_together(contents: Mapping[Path, str | bytes]) -> list[Path]:
+    """Replace several files, all or none. Raises ArchError E0707 as `write_whole` does."""
+    before = {path: path.read_bytes() if path.is_file() else None for path in contents}
+    written: list[Path] = []
+    try:
+        for path, content in contents.items():
+            written.append(write_whole(path, content))
+    except BaseException:
+        for path in written:
+            old = before[path]
+            with suppress(ArchError, OSError):
+                path.unlink() if old is None else write_whole(path, old)
+        raise
+    return written
 
 
 def _replace(path: Path, raw: bytes) -> None:

@@ -17,9 +17,11 @@ from archdsl.cli.main import RARELY
 from archdsl.compiler import compile_to
 from archdsl.ir.limits import Limits
 from archdsl.library import Library
+from archdsl.passes.driver import optimise
 from benchmarks.table import Row, write
 
 SIZES = (10, 30, 100, 300, 1000, 3000, 10000)
+PASSES = "passes alone"
 FITTED_FROM = 100
 """Smaller texts are compiled in the time that any text takes."""
 LIMITS = Limits(uses=10**7, steps=10**7)
@@ -80,11 +82,15 @@ def main(most: int = SIZES[-1]) -> None:
     gc.set_threshold(*RARELY)  # as the command line does
     sizes = [size for size in SIZES if size <= most]
     rows: list[Row] = []
+    per_operation: list[Row] = []
     for name, text in TEXTS.items():
         holes = name.endswith("holes")
-        for what in ("-O0", "-O1", *(("supernet",) if holes else ())):
+        for what in ("-O0", "-O1", PASSES, *(("supernet",) if holes else ())):
             seconds = [measure(text(size), what, 5 if size <= 1000 else 1) for size in sizes]
             found = {f"{size:,}": spent for size, spent in zip(sizes, seconds, strict=True)}
+            if what == PASSES:
+                each = [1e6 * spent / size for size, spent in zip(sizes, seconds, strict=True)]
+                per_operation.append({"text": name, **dict(zip(found, each, strict=True))})
             rows.append({"text": name, "what": what, **found, "exponent": slope(sizes, seconds)})
     write(
         "growth",
@@ -94,9 +100,18 @@ def main(most: int = SIZES[-1]) -> None:
         [
             f"Not formatted; up to 1,000 the least of 5 runs. `exponent` is the slope of "
             f"log(time) over log(operations) from {FITTED_FROM} operations on: 1 is linear. "
-            "With holes: -O0 and -O1 compile one architecture, `supernet` the whole space."
+            f"With holes: -O0 and -O1 compile one architecture, `supernet` the whole space; "
+            f"`{PASSES}` is the optimiser, of which an operation takes (microseconds): "
+            + "; ".join(_listed(row) for row in per_operation)
+            + ".",
         ],
     )
+
+
+def _listed(row: Row) -> str:
+    """One text's microseconds an operation, for each number of operations."""
+    found = ", ".join(f"{v:.0f} at {k}" for k, v in row.items() if isinstance(v, float))
+    return f"{row['text']}: {found}"
 
 
 def measure(body: str, what: str, runs: int) -> float:
@@ -113,6 +128,12 @@ def _once(text: str, what: str) -> float:
         if what != "supernet" and found.architecture is None:
             least = found.space.unrank(0)
             found = type(found)(space=found.space, architecture=least)
+        if what == PASSES:
+            assert found.architecture is not None
+            network = found.space.resolve(found.architecture)
+            start = time.process_time()
+            optimise(network)
+            return time.process_time() - start
         level = 1 if what == "-O1" else 0
         compile_to(found, Path(folder), level=level, supernet=what == "supernet", format=False)
         return time.process_time() - start

@@ -83,10 +83,11 @@ class Found:
 
 
 def laws() -> tuple[str, ...]:
-    """Every pass, and every law of one, by name."""
+    """Every pass that keeps training exact, and every law of one, by name."""
     return tuple(
         name
         for step in PIPELINE
+        if step.level == 1
         for name in (step.name, *(f"{step.name}: {law}" for law in LAWS.get(step.name, {})))
     )
 

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 import archdsl
+from archdsl.load import load_mixture
 
 NET = "nas_bench_201(cells=1, width=4)"
 A = f"{NET}/infer[skip_connect; avg_pool_3x3 none; nor_conv_1x1 none nor_conv_3x3]"
@@ -218,3 +219,15 @@ def test_an_architecture_of_another_space_is_read_as_its_string():
             use(foreign)
     same = archdsl.Space("nas_bench_201").sample(seed=0)
     assert space.parse(same) == same
+
+
+def test_a_mixture_takes_weights_or_an_architecture():
+    space = archdsl.Space("nas_bench_201", cells=1, width=2)
+    mixture = archdsl.load(space, supernet=True, mode="mixture").eval()
+    path = archdsl.load(space, supernet=True).eval()
+    path.load_state_dict(mixture.state_dict())
+    one, x = space.sample(seed=3), torch.randn(2, 3, 32, 32)
+    assert torch.allclose(mixture(x, one), path(x, one), atol=1e-5)
+    assert torch.allclose(mixture(x, one.text), path(x, one), atol=1e-5)
+    weights = {key: torch.ones(5) / 5 for key in load_mixture(space.view).sizes}
+    assert mixture(x, weights).shape == (2, 10)

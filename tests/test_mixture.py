@@ -20,9 +20,11 @@ from archdsl.syntax.errors import ArchError
 from archdsl.verify.compare import still
 from archdsl.verify.equal import EXACT, randomise
 from archdsl.verify.mixtures import verify_mixture
+from benchmarks.darts_step import values as values_of_gates
+from benchmarks.references.darts_search import SearchNetwork, own_name
 from tests.codegen_spaces import SPACES
 from tests.operation_module import values
-from tests.shipped import written
+from tests.shipped import shipped, written
 from tests.verify_spaces import names, tiny
 
 ELASTIC = "it decides a size of shared weights (elastic)"
@@ -115,6 +117,51 @@ def test_weights_go_both_ways() -> None:
     mixed.load_state_dict(path.state_dict())
     path.load_state_dict(mixed.state_dict())
     assert [n for n, _ in path.named_parameters()] == [n for n, _ in mixed.named_parameters()]
+
+
+def test_the_network_by_hand_is_the_mixture() -> None:
+    """The benchmark's other side, in the structure of the authors' code: same names, same sums."""
+    mixed = load_mixture(shipped("darts_search", width=4, layers=6, size=16))
+    network = SearchNetwork(width=4, layers=6).double()
+    state = {own_name(n, network.reductions): t for n, t in network.state_dict().items()}
+    mixed.module.double().load_state_dict(state)
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(4, 3, 16, 16, generator=generator, dtype=torch.float64)
+    weights = [torch.rand(14, 8, generator=generator).double().requires_grad_() for _ in range(2)]
+    wanted = network(images, *weights)
+    found = mixed(images, mixed.gates(dict(values_of_gates(mixed, weights))))
+    assert (found - wanted).abs().max() <= EXACT * wanted.abs().max()
+    by_hand = [(own_name(n, network.reductions), p) for n, p in network.named_parameters()]
+    parameters = dict(mixed.module.named_parameters())
+    assert parameters.keys() == {n for n, _ in by_hand}
+    tensors = [*weights, *(p for _, p in by_hand)]
+    expected = torch.autograd.grad(wanted.sin().sum(), tensors)
+    tensors = [*weights, *(parameters[n] for n, _ in by_hand)]
+    given = torch.autograd.grad(found.sin().sum(), tensors)
+    largest = max(g.abs().max() for g in expected)
+    assert max((a - b).abs().max() for a, b in zip(expected, given, strict=True)) <= EXACT * largest
+
+
+@pytest.mark.parametrize("name", ["nas_bench_201", "enas_macro"])
+def test_torch_compile_takes_it_as_one_graph(name: str) -> None:
+    mixed = load_mixture(tiny(name))
+    gates = mixed.gates({key: torch.rand(size) for key, size in mixed.sizes.items()})
+    (source,) = mixed.space.program.net.inputs
+    x = torch.randn(4, *mixed.space.program.net.nodes[source].type.shape)
+    torch._dynamo.reset()
+    whole = torch.compile(mixed.module.eval(), fullgraph=True, backend="aot_eager")
+    assert torch.allclose(whole(x, gates), mixed(x, gates), atol=1e-5)
+
+
+def test_autocast_leaves_statistics_and_gates_in_float32() -> None:
+    mixed = load_mixture(tiny("darts_search"))
+    gates = {key: torch.ones(n) / n for key, n in mixed.sizes.items()}
+    gates = {key: gate.requires_grad_() for key, gate in gates.items()}
+    x = torch.randn(8, 3, 8, 8)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        result = mixed(x, mixed.gates(gates))
+    result.float().sum().backward()
+    assert all(gate.grad is not None and gate.grad.isfinite().all() for gate in gates.values())
 
 
 # --- what it leaves out --------------------------------------------------------------------------

@@ -52,8 +52,8 @@ LAYERS = (
         never=("archdsl.codegen", "archdsl.compiler", "archdsl.load", "archdsl.passes"),
     ),
     Layer(("archdsl.evaluate",)),
-    Layer(("archdsl.run",)),
     Layer(("archdsl.verify",)),
+    Layer(("archdsl.run",)),
     Layer(("archdsl.api",)),
     Layer(("archdsl.cli",)),
     Layer(("archdsl",)),  # __init__ and __main__: the face of the package

@@ -79,6 +79,7 @@ def test_a_verdict_says_what_was_compared() -> None:
         "supernet path",
         "network",
         "optimised network",
+        "deployed network",
     }
     checks = {row.check for row in verdict.rows if row.subject == "optimised network"}
     assert {

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from archdsl.cli.command import Level, Named, Session, command
 from archdsl.cli.output import put, put_json
+
+if TYPE_CHECKING:
+    from archdsl.library import Found
 
 app = typer.Typer()
 
@@ -36,13 +39,18 @@ def compile_(
     emit: Annotated[
         Emit | None, typer.Option(help="Print a stage of the pipeline; write nothing.")
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Weights of X (safetensors), written for network.py."),
+    ] = None,
     format: Annotated[
         bool, typer.Option("--format/--no-format", help="Lay the code out with Black.")
     ] = True,
 ) -> None:
     """Write network.py of an architecture, supernet.py of a space.
 
-    They import torch and nothing else. Prints their paths.
+    They import torch and nothing else. Prints their paths. With --weights the network is run
+    against the one as written, and weights.safetensors is written beside it.
     """
     from archdsl import compiler
 
@@ -55,7 +63,24 @@ def compile_(
         put(compiler.emit(found, stage, level=level, supernet=supernet, mode=how, format=format))
         return
     assert out is not None
+    if weights is not None or level > 1:
+        for path in _deployed(found, weights, out, level, supernet, format):
+            put_json({"path": str(path)}) if session.json else put(str(path))
+        return
     for path in compiler.compile_to(
         found, out, level=level, supernet=supernet, mode=how, format=format
     ):
         put_json({"path": str(path)}) if session.json else put(str(path))
+
+
+def _deployed(
+    found: Found, weights: Path | None, out: Path, level: int, supernet: bool, format: bool
+) -> list[Path]:
+    """A network with its weights; level 2 exists for nothing else."""
+    if supernet or found.architecture is None:
+        raise typer.BadParameter("a supernet has no -O 2 and no --weights: name an architecture")
+    if weights is None:
+        raise typer.BadParameter("-O 2 computes weights anew: give them with --weights FILE")
+    from archdsl.run.deploy import deploy
+
+    return deploy(found.network(), weights, out, level=level, format=format)

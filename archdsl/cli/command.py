@@ -103,7 +103,13 @@ Several = Annotated[
 ]
 Level = Annotated[
     int,
-    typer.Option("-O", min=0, max=1, metavar="0|1", help="0: as written. 1: exact in training."),
+    typer.Option(
+        "-O",
+        min=0,
+        max=2,
+        metavar="0|1|2",
+        help="0: as written. 1: exact in training. 2: for inference, norms within the weights.",
+    ),
 ]
 
 SpaceFiles = Annotated[

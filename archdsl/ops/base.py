@@ -151,6 +151,14 @@ class ChannelAffine:
         return bool(self.shift or self.mean)
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The linear map at one end of an operation, by the names of its weights."""
+
+    weight: str = "weight"
+    bias: str = "bias"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Composition:
     """Two linear maps in a row as one; `stride` is the first's, by which the kernels compose."""
@@ -232,6 +240,15 @@ class Operation(ABC):
     def followed_by(self, behind: Operation, inputs: Types) -> Composition | None:
         """This and an operation that `reads_whole` behind it, as one of the same kind; or None."""
         return None
+
+    def reads(self, inputs: Types) -> Layer | None:
+        """The linear map that takes the whole input before anything else does; or None."""
+        known = self.reads_whole(inputs) and self.biased(inputs) is not None
+        return Layer() if known else None
+
+    def writes(self, inputs: Types) -> Layer | None:
+        """The linear map whose result is the operation's; or None."""
+        return Layer() if self.biased(inputs) is not None else None
 
     def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
         """One module for several sizes, of which this is the largest; None where there is none.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Helper, Operation, Traits, Types
+from archdsl.ops.base import Argument, ChannelAffine, Code, Helper, Operation, Traits, Types
 from archdsl.ops.shapes import only
 
 BIAS = '''\
@@ -55,3 +55,6 @@ class Bias(Operation):
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(affine=True, per_channel=True, per_position=True)
+
+    def channel_affine(self, inputs: Types) -> ChannelAffine:
+        return ChannelAffine(shift="bias")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Elastic, Helper, Operation, Traits, Types
+from archdsl.ops.base import Argument, Code, Elastic, Helper, Layer, Operation, Traits, Types
 from archdsl.ops.shapes import hidden_size, map_axes, number, only, option, positive
 from archdsl.ops.sharing import helpers as helpers_of
 from archdsl.ops.sharing import shared
@@ -121,6 +121,15 @@ class MLP(Operation):
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(per_position=True)
+
+    def biased(self, inputs: Types) -> MLP:
+        return self
+
+    def reads(self, inputs: Types) -> Layer:
+        return Layer("fc1.weight", "fc1.bias")
+
+    def writes(self, inputs: Types) -> Layer:
+        return Layer("fc2.weight", "fc2.bias")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

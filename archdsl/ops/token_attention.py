@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isqrt
 from typing import Literal
 
@@ -13,6 +13,7 @@ from archdsl.ops.base import (
     Code,
     Elastic,
     Helper,
+    Layer,
     Operation,
     OperationError,
     Slice,
@@ -227,6 +228,15 @@ class SelfAttention(Operation):
         own = super(SelfAttention, self).slices(inputs, shared)
         rows = 3 * self.heads * self.head_width(inputs)
         return {**own, "qkv.weight": thirds(rows, inputs[0].channels)}
+
+    def biased(self, inputs: Types) -> SelfAttention:
+        return replace(self, bias=True)
+
+    def reads(self, inputs: Types) -> Layer:
+        return Layer("qkv.weight", "qkv.bias")
+
+    def writes(self, inputs: Types) -> Layer:
+        return Layer("out.weight", "out.bias")
 
     def describe(self) -> str:
         return "self-attention"

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from archdsl.ir.graph import Graph, Path
-from archdsl.ops.base import ChannelAffine, Operation
+from archdsl.ops.base import ChannelAffine, Layer, Operation
 from archdsl.passes.draft import Draft, Rewrite, weight_name
 from archdsl.passes.laws import COLUMNS, ROWS, SUM, THROUGH, factor_of, shift_of
 from archdsl.passes.weights import Keep, Source
@@ -27,10 +27,13 @@ def fold_norm(graph: Graph, modules: Modules) -> Rewrite:
     shift does not reach.
     """
     fold = _Fold(graph)
-    for position in fold.draft.live():
-        affine = fold.affine(position)
-        if affine is not None:
-            fold.backward(position, affine) or fold.forward(position, affine)
+    order = fold.draft.live()
+    for position in order:
+        if affine := fold.affine(position):
+            fold.backward(position, affine)
+    for position in reversed(order):  # of several in a row the last goes first
+        if affine := fold.affine(position):
+            fold.forward(position, affine)
     return fold.draft.finish()
 
 
@@ -54,7 +57,8 @@ class _Fold:
 
     def affine(self, position: int) -> ChannelAffine | None:
         operation = self.draft.operation(position)
-        if operation is None or not self._alone(position):
+        gone = position in self.draft.instead
+        if operation is None or gone or not self._alone(position):
             return None
         return operation.channel_affine(self.draft.inputs(position))
 
@@ -66,64 +70,60 @@ class _Fold:
         takers = self.readers.get(position, [])
         return takers[0] if len(takers) == 1 and takers[0] >= 0 else None
 
-    def _biased(self, position: int) -> Operation | None:
+    def _layer(self, position: int, *, reads: bool) -> Layer | None:
+        """The linear map at an end of a node, if its weights can be changed."""
         operation = self.draft.operation(position)
-        if operation is None or not self._alone(position):
+        if operation is None or operation.arity != 1 or not self._alone(position):
             return None
-        return operation.biased(self.draft.inputs(position))
+        inputs = self.draft.inputs(position)
+        return operation.reads(inputs) if reads else operation.writes(inputs)
 
     def _weight(self, path: Path, name: str) -> Source:
         """A weight as it is by now: an earlier fold may have changed it."""
         full = weight_name(path, name)
         return self.draft.rows.get(full, Keep(full))
 
-    def _bias(self, position: int) -> Source | None:
+    def _bias(self, position: int, layer: Layer) -> Source | None:
         operation, inputs = self.draft.operation(position), self.draft.inputs(position)
         assert operation is not None
-        has = any(weight.name == "bias" for weight in operation.weights(inputs))
-        return self._weight(self.draft.nodes[position].path, "bias") if has else None
+        has = any(weight.name == layer.bias for weight in operation.weights(inputs))
+        return self._weight(self.draft.nodes[position].path, layer.bias) if has else None
 
-    def backward(self, position: int, affine: ChannelAffine) -> bool:
+    def backward(self, position: int, affine: ChannelAffine) -> None:
         """Into the linear map before: W becomes factor W, b becomes factor b + shift."""
         (before,) = self.draft.args(position)
-        biased = self._biased(before)
-        if biased is None or self._reader(before) != position:
-            return False
-        factor, shift, bias = *self._parts(position, affine), self._bias(before)
-        weight = self._weight(self.draft.nodes[before].path, "weight")
+        layer = self._layer(before, reads=False)
+        if layer is None or self._reader(before) != position:
+            return
+        factor, shift, bias = *self._parts(position, affine), self._bias(before, layer)
+        weight = self._weight(self.draft.nodes[before].path, layer.weight)
         scaled = ROWS(bias, factor) if bias and factor else bias
         self._write(
             before,
-            biased,
+            layer,
             self.draft.args(before),
             ROWS(weight, factor) if factor else weight,
             SUM(scaled, shift) if scaled and shift else scaled or shift,
-            instead=position,
+            gone=(before, position),
         )
-        return True
 
-    def forward(self, position: int, affine: ChannelAffine) -> bool:
+    def forward(self, position: int, affine: ChannelAffine) -> None:
         """Into the linear map behind: W becomes W factor, b becomes b + W shift."""
         behind = self._reader(position)
-        biased = self._biased(behind) if behind is not None else None
-        if behind is None or biased is None:
-            return False
-        operation, inputs = self.draft.operation(behind), self.draft.inputs(behind)
-        assert operation is not None
-        if not operation.reads_whole(inputs):
-            return False
-        factor, shift, bias = *self._parts(position, affine), self._bias(behind)
-        weight = self._weight(self.draft.nodes[behind].path, "weight")
+        layer = self._layer(behind, reads=True) if behind is not None else None
+        if behind is None or layer is None:
+            return
+        factor, shift, bias = *self._parts(position, affine), self._bias(behind, layer)
+        weight = self._weight(self.draft.nodes[behind].path, layer.weight)
         passed = THROUGH(weight, shift) if shift else None
         self._write(
             behind,
-            biased,
+            layer,
             self.draft.args(position),
             COLUMNS(weight, factor) if factor else weight,
             SUM(bias, passed) if bias and passed else bias or passed,
-            instead=behind,
+            gone=(position, behind),
         )
-        return True
 
     def _parts(self, position: int, affine: ChannelAffine) -> tuple[Source | None, Source | None]:
         """The factor and the shift of a node."""
@@ -137,27 +137,26 @@ class _Fold:
     def _write(
         self,
         position: int,
-        biased: Operation,
+        layer: Layer,
         args: tuple[int, ...],
         weight: Source,
         bias: Source | None,
-        instead: int,
+        gone: tuple[int, int],
     ) -> None:
-        """A linear map with other weights, under its old name, for the last of both nodes."""
-        path = self.draft.nodes[position].path
-        operation = biased
-        if bias is None:
-            own = self.draft.operation(position)
-            assert own is not None
-            operation = own
-        else:
-            self.draft.rows[weight_name(path, "bias")] = bias
-        self.draft.rows[weight_name(path, "weight")] = weight
+        """A node with other weights, under its old name, for both of those that go."""
+        path, instead = self.draft.nodes[position].path, gone[1]
+        operation: Operation | None = self.draft.operation(position)
+        assert operation is not None
+        if bias is not None:
+            if self._bias(position, layer) is None:
+                operation = operation.biased(self.draft.inputs(position))
+                assert operation is not None
+            self.draft.rows[weight_name(path, layer.bias)] = bias
+        self.draft.rows[weight_name(path, layer.weight)] = weight
         new = self.draft.add(operation, args, path, instead)
         self.readers[new] = self.readers.get(instead, [])
         for argument in args:
             self.readers[argument] = [
-                new if reader in {position, instead} else reader
-                for reader in self.readers[argument]
+                new if reader in gone else reader for reader in self.readers[argument]
             ]
         self.draft.replace(instead, new)

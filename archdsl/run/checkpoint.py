@@ -48,6 +48,11 @@ class Checkpoint:
 
 def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write it whole. Raises ArchError E0707; the checkpoint before is then intact."""
+    write_whole(path, serialised(checkpoint))
+
+
+def serialised(checkpoint: Checkpoint) -> bytes:
+    """The content of its file."""
     metadata = {
         "format": "archdsl 1",
         "space": checkpoint.text,
@@ -56,7 +61,7 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "values": json.dumps(checkpoint.values, sort_keys=True),
     }
     tensors = {name: t.detach().cpu().contiguous() for name, t in checkpoint.tensors.items()}
-    write_whole(path, save(tensors, metadata))
+    return save(tensors, metadata)
 
 
 def load_checkpoint(path: Path) -> Checkpoint | None:

@@ -18,7 +18,7 @@ from torch import Tensor
 from archdsl.controllers.tensors import below
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
-from archdsl.passes.driver import optimise
+from archdsl.passes.driver import Optimised, optimise
 from archdsl.passes.names import network_weights
 from archdsl.passes.shares import shares
 from archdsl.passes.weights import UnequalBuffers
@@ -57,7 +57,7 @@ def inherit(
         ArchError: E0708 for a file that cannot be read, E0812 where it does not hold exactly
             the weights of `before`, E0813 where the optimised network cannot take them.
     """
-    known = _as_written(read_weights(weights), before, weights)
+    known = as_written(read_weights(weights), before, weights)
     found = shares(before, after)
     old = {**known, **found.forward(known)}
     used = {share.name for name, share in found.entries.items() if share.name in known}
@@ -101,50 +101,62 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _as_written(tensors: dict[str, Tensor], program: Program, path: Path) -> Tensors:
-    """The tensors under the names of the text, whichever level they were saved at."""
+def as_written(
+    tensors: dict[str, Tensor], program: Program, path: Path, whose: str = "--from"
+) -> Tensors:
+    """The tensors under the names of the text, whichever of levels 0 and 1 they were saved at.
+
+    `whose` is how messages call the network. Raises ArchError E0812 where the tensors are not
+    exactly its weights.
+    """
     wanted = {name: w.shape for name, w in network_weights(program).items()}
     if tensors.keys() == wanted.keys():
-        _same_shapes(tensors, wanted, path)
+        _same_shapes(tensors, wanted, path, whose)
         return tensors
     optimised = optimise(program)
     names = {name: w.shape for name, w in network_weights(optimised.program).items()}
     if tensors.keys() != names.keys():
-        _refuse(tensors, wanted, path)
-    _same_shapes(tensors, names, path)
+        _refuse(tensors, wanted, path, whose)
+    _same_shapes(tensors, names, path, whose)
     return optimised.weights.backward(tensors)
 
 
-def _same_shapes(tensors: Tensors, wanted: Mapping[str, tuple[int, ...]], path: Path) -> None:
+def _same_shapes(
+    tensors: Tensors, wanted: Mapping[str, tuple[int, ...]], path: Path, whose: str
+) -> None:
     for name, shape in wanted.items():
         if tuple(tensors[name].shape) != shape:
             raise fault(
                 "E0812",
-                f"{name} in {path} has another shape than in --from",
+                f"{name} in {path} has another shape than in {whose}",
                 found=str(tuple(tensors[name].shape)),
                 expected=str(shape),
-                hint="--from names the architecture that the weights are of, parameters included",
+                hint="say which architecture the weights are of, parameters included",
             )
 
 
-def _refuse(tensors: Tensors, wanted: Iterable[str], path: Path) -> NoReturn:
+def _refuse(tensors: Tensors, wanted: Iterable[str], path: Path, whose: str) -> NoReturn:
     missing = [name for name in wanted if name not in tensors]
     more = [name for name in tensors if name not in set(wanted)]
     raise fault(
         "E0812",
-        f"{path} does not hold the weights of --from: "
+        f"{path} does not hold the weights of {whose}: "
         f"{len(missing)} are missing, {len(more)} belong to something else",
         found=f"{more[0]}, ..." if more else "",
         expected=f"{missing[0]}, ..." if missing else "",
-        hint="--from names the architecture that the weights are of, parameters included",
+        hint="say which architecture the weights are of, parameters included",
     )
 
 
 def write_weights(out: Path, tensors: Tensors, program: Program, level: int) -> None:
     """One safetensors file with the names that a network of that level loads."""
     optimised = optimise(program, level)
+    save_checkpoint(out, Checkpoint.of(program, laid_out(optimised, tensors), {}))
+
+
+def laid_out(optimised: Optimised, tensors: Tensors) -> dict[str, Tensor]:
+    """The weights that an optimised network loads. Raises ArchError E0813 where it cannot."""
     try:
-        laid_out = optimised.weights.forward(tensors)
+        return optimised.weights.forward(tensors)
     except UnequalBuffers as error:
         raise fault("E0813", f"{error}", hint="write them with -O 0") from None
-    save_checkpoint(out, Checkpoint.of(program, laid_out, {}))

@@ -70,15 +70,22 @@ FILE_ROWS = (
     row(
         "E0812",
         "weights of another network",
-        "`archdsl inherit` takes exactly the weights of --from, no more and no less, as its "
-        "network.py or supernet.py saves them. Parameters of the space count: another width is "
-        "another network.",
+        "Weights are taken exactly as the network.py or supernet.py saves them that they are said "
+        "to be of (--from of `archdsl inherit`, X of `archdsl compile --weights`), no more and no "
+        "less. Parameters of the space count: another width is another network.",
     ),
     row(
         "E0813",
         "weights that the optimised network cannot take",
         "Merged operations share their statistics, which differ in this file. The network as "
         "written (-O 0) takes them.",
+    ),
+    row(
+        "E0814",
+        "an optimised network that computes something else",
+        "Before weights are written for an optimised network, it runs against the network as "
+        "written. Weights that are not finite, or so large that float32 cannot tell, make them "
+        "differ; otherwise it is a mistake in the compiler.",
     ),
     row(
         "E0905",

@@ -27,6 +27,7 @@ from archdsl.verify.verdict import Row, Verdict
 
 Build = Callable[[Program], nn.Module]
 OPTIMISED = "optimised network"
+DEPLOYED = "deployed network"
 
 
 def smooth(program: Program) -> Program:
@@ -89,6 +90,11 @@ def optimised_subject(optimised: Optimised, build: Build) -> Subject:
     )
 
 
+def deployed_subject(deployed: Optimised, build: Build) -> Subject:
+    """A network of level 2 beside others: what it has no use for is alive in them."""
+    return replace(optimised_subject(deployed, build), name=DEPLOYED, dropped=())
+
+
 def _exact(state: Tensors) -> Tensors:
     """Weights in float64, so that what is computed of them is rounded once, when it is loaded."""
     return {n: t.double() if t.is_floating_point() else t for n, t in state.items()}
@@ -111,7 +117,7 @@ def verdict(
         state = state if subject.shared is None else {**state, **subject.shared.give()}
     for subject in subjects:
         state = subject.agree(state)
-    inputs = tuple(_batch(program.net.nodes[i].type, batch, generator) for i in program.net.inputs)
+    inputs = batch_of(program, batch, generator)
     dead = frozenset(name for subject in subjects for name in subject.dropped)
     comparison = Comparison(reference, plain or reference, state, inputs, dead)
     rows: list[Row] = []
@@ -121,6 +127,11 @@ def verdict(
         except WeightsDoNotFit as problem:
             rows.append(Row(subject.name, f"weights ({problem})", float("inf"), 0.0))
     return Verdict(name, tuple(rows))
+
+
+def batch_of(program: Program, batch: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+    """Random inputs of a network, so many at once."""
+    return tuple(_batch(program.net.nodes[i].type, batch, generator) for i in program.net.inputs)
 
 
 def _batch(type_: TensorType, batch: int, generator: torch.Generator) -> Tensor:

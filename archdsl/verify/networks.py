@@ -13,11 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.load import Supernet, load_network, load_supernet
-from archdsl.passes.driver import optimise
+from archdsl.passes.driver import DEPLOYMENT, optimise
 from archdsl.passes.shares import Shares, shares
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
-from archdsl.verify.compare import generated, optimised_subject, smooth, still, verdict
+from archdsl.verify.compare import (
+    deployed_subject,
+    generated,
+    optimised_subject,
+    smooth,
+    still,
+    verdict,
+)
 from archdsl.verify.equal import Result, Shared, Subject, randomise
 from archdsl.verify.verdict import Verdict
 
@@ -46,6 +53,7 @@ class Verifier:
             path,
             plain,
             optimised_subject(optimise(program), load_network),
+            deployed_subject(optimise(program, DEPLOYMENT), load_network),
         ]
         return verdict(
             program, architecture.text, subjects, self.seed, self.batch, self.steps, plain
@@ -90,6 +98,7 @@ def verify(
     """Whether supernet path, network and optimised network compute one function.
 
     In float64 and float32, training and evaluation, on outputs and gradients; for the optimised
-    network also on weights after five steps of SGD and of AdamW.
+    network also on weights after five steps of SGD and of AdamW. The network of level 2 is compared
+    in evaluation, on outputs.
     """
     return Verifier(space, seed, batch, steps)(architecture)

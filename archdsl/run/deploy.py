@@ -1,0 +1,61 @@
+"""A network and its weights, written together: checked against the network of the text first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from archdsl.codegen import network_source
+from archdsl.files import write_together
+from archdsl.ir.graph import Program
+from archdsl.load import load_network
+from archdsl.passes.driver import Optimised, optimise
+from archdsl.run.checkpoint import Checkpoint, serialised
+from archdsl.run.inherit import Tensors, as_written, laid_out, read_weights
+from archdsl.syntax.errors import fault
+from archdsl.verify.compare import batch_of, optimised_subject
+from archdsl.verify.equal import Comparison, Subject
+
+NETWORK, WEIGHTS = "network.py", "weights.safetensors"
+
+
+def deploy(
+    program: Program, weights: Path, folder: Path, *, level: int = 2, format: bool = True
+) -> list[Path]:
+    """Write `network.py` of a network at a level, and beside it `weights.safetensors` that fit it.
+
+    `weights` are those of the network as written or of level 1. Before anything is written both
+    networks run on random inputs, in evaluation, and must agree by the rule of `verify`.
+
+    Raises:
+        ArchError: E0708 for a file that cannot be read, E0812 where it does not hold exactly the
+            weights of the network, E0813 where the optimised network cannot take them, E0814
+            where the two networks differ, E0707 where the folder cannot be written. Nothing is
+            written then.
+    """
+    known = as_written(read_weights(weights), program, weights, program.genotype)
+    optimised = optimise(program, level)
+    tensors = laid_out(optimised, known)
+    _check(program, optimised, known)
+    code = network_source(optimised.program, format=format)
+    held = serialised(Checkpoint.of(program, tensors, {"level": level}))
+    return write_together({folder / NETWORK: code, folder / WEIGHTS: held})
+
+
+def _check(program: Program, optimised: Optimised, state: Tensors) -> None:
+    """Run both networks with these weights on one batch."""
+    plain = Subject("network", load_network(program))
+    subject = optimised_subject(optimised, load_network)
+    inputs = batch_of(program, 2, torch.Generator().manual_seed(0))
+    comparison = Comparison(plain, plain, state, inputs)
+    wrong = next((row for row in comparison.evaluation(subject) if not row.ok), None)
+    if wrong is not None:
+        raise fault(
+            "E0814",
+            "the optimised network does not compute what the network does",
+            found=f"{wrong.check} apart by {wrong.difference:.2e}",
+            expected=f"at most {wrong.allowed:.2e}",
+            hint="weights that are no numbers, or very large ones, do this; -O 0 writes them as "
+            "they are",
+        )

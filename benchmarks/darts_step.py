@@ -1,0 +1,237 @@
+"""One step of DARTS' search, first order: the generated mixture beside the network by hand.
+
+python -m benchmarks.darts_step [THREADS]
+"""
+
+from __future__ import annotations
+
+import random
+import re
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from archdsl.library import Library
+from archdsl.load import Mixture, load_mixture
+from benchmarks.references.darts_search import EDGES, SearchNetwork, own_name
+from benchmarks.table import Row, write
+
+RUNS = 10
+BATCH = 16
+CELLS = ("normal", "reduce")
+SIDES = ("by hand", "mixture", "mixture, channels last")
+
+
+@dataclass
+class Side:
+    """One network with its gates' logits, (14, 8) for each kind of cell, and its optimisers."""
+
+    module: nn.Module
+    run: Callable[[Tensor, list[Tensor]], Tensor]
+    logits: list[Tensor]
+    last: bool = False
+
+    def __post_init__(self) -> None:
+        self.weights = torch.optim.SGD(
+            self.module.parameters(), lr=0.025, momentum=0.9, weight_decay=3e-4
+        )
+        self.gates = torch.optim.Adam(self.logits, lr=3e-4, betas=(0.5, 0.999), weight_decay=1e-3)
+
+    def loss(self, images: Tensor, labels: Tensor) -> Tensor:
+        if self.last:
+            images = images.contiguous(memory_format=torch.channels_last)
+        return F.cross_entropy(self.run(images, [a.softmax(1) for a in self.logits]), labels)
+
+    def backward(self, images: Tensor, labels: Tensor) -> None:
+        self.weights.zero_grad()
+        self.gates.zero_grad()
+        self.loss(images, labels).backward()
+
+    def step(self, batches: list[tuple[Tensor, Tensor]]) -> None:
+        """A step of the gates on one batch, then a step of the weights on another."""
+        for (images, labels), optimiser in zip(batches, (self.gates, self.weights), strict=True):
+            self.backward(images, labels)
+            if optimiser is self.weights:
+                nn.utils.clip_grad_norm_(self.module.parameters(), 5)
+            optimiser.step()
+
+
+def logits(dtype: torch.dtype = torch.float32) -> list[Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    shape = (len(EDGES), 8)
+    drawn = (1e-3 * torch.randn(shape, generator=generator, dtype=dtype) for _ in CELLS)
+    return [one.requires_grad_() for one in drawn]
+
+
+def by_hand(dtype: torch.dtype = torch.float32) -> Side:
+    torch.manual_seed(0)
+    network = SearchNetwork().to(dtype)
+    return Side(network, lambda x, weights: network(x, *weights), logits(dtype))
+
+
+def generated(dtype: torch.dtype = torch.float32, last: bool = False) -> Side:
+    """The mixture with the weights of the network by hand."""
+    reference = by_hand(dtype).module
+    assert isinstance(reference, SearchNetwork)
+    mixture = load_mixture(Library().find("darts_search").space)
+    mixture.module.to(dtype)
+    state = {own_name(n, reference.reductions): t for n, t in reference.state_dict().items()}
+    mixture.module.load_state_dict(state)
+    if last:
+        mixture.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def run(images: Tensor, weights: list[Tensor]) -> Tensor:
+        result = mixture(images, mixture.gates(dict(values(mixture, weights))))
+        assert isinstance(result, Tensor)
+        return result
+
+    return Side(mixture.module, run, logits(dtype), last)
+
+
+def values(mixture: Mixture, weights: list[Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Every gate by its key: a row of the logits' softmax, and ones for the edges, as in DARTS."""
+    for key, size in mixture.sizes.items():
+        cell, _, hole = key.partition(":")
+        if hole.startswith("op_"):
+            node, source = (int(part) for part in hole.split("_")[1:])
+            yield key, weights[CELLS.index(cell)][EDGES.index((source, node))]
+        else:
+            yield key, torch.ones(size, dtype=weights[0].dtype)
+
+
+def batches(count: int, batch: int, dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
+    generator = torch.Generator().manual_seed(2)
+    return [
+        (
+            torch.randn(batch, 3, 32, 32, generator=generator, dtype=dtype),
+            torch.randint(10, (batch,), generator=generator),
+        )
+        for _ in range(count)
+    ]
+
+
+# --- figures -------------------------------------------------------------------------------------
+
+
+def saved_bytes(side: Side) -> int:
+    """What a forward pass keeps for backward, every storage counted once."""
+    kept: dict[int, tuple[int, Tensor]] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = (storage.nbytes(), tensor)  # held, so that no address is reused
+        return tensor
+
+    ((images, labels),) = batches(1, BATCH, torch.float32)
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        side.loss(images, labels)
+    return sum(size for size, _ in kept.values())
+
+
+def apart() -> tuple[float, float]:
+    """The largest difference of gradients of weights and of gates in float64, relative."""
+    one, other = by_hand(torch.float64), generated(torch.float64)
+    ((images, labels),) = batches(1, 2, torch.float64)
+    for side in (one, other):
+        side.backward(images, labels)
+    assert isinstance(one.module, SearchNetwork)
+    reductions = one.module.reductions
+    wanted = {own_name(n, reductions): p.grad for n, p in one.module.named_parameters()}
+    found = dict(other.module.named_parameters())
+    assert wanted.keys() == found.keys()
+    weights = [(found[n].grad, gradient) for n, gradient in wanted.items()]
+    gates = [(a.grad, b.grad) for a, b in zip(other.logits, one.logits, strict=True)]
+    return _relative(weights), _relative(gates)
+
+
+def _relative(pairs: list[tuple[Tensor | None, Tensor | None]]) -> float:
+    known = [(a, b) for a, b in pairs if a is not None and b is not None]
+    assert len(known) == len(pairs)
+    largest = max(b.abs().max().item() for _, b in known)
+    return max((a - b).abs().max().item() for a, b in known) / largest
+
+
+def resident(name: str, threads: int) -> float:
+    """The most memory, in MB, that a process holds which makes two steps."""
+    command = [sys.executable, "-m", "benchmarks.darts_step", str(threads), name]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return float(done.stdout)
+
+
+def made(name: str) -> Side:
+    return by_hand() if name == SIDES[0] else generated(last=name == SIDES[2])
+
+
+def main(threads: int = 2) -> None:
+    torch.set_num_threads(threads)
+    weights, gates = apart()
+    sides = {name: made(name) for name in SIDES}
+    data = batches(2, BATCH, torch.float32)
+    times: dict[str, list[float]] = {name: [] for name in SIDES}
+    rng = random.Random(0)
+    for run in range(RUNS + 1):
+        for name in rng.sample(SIDES, len(SIDES)):
+            start = time.perf_counter()
+            sides[name].step(data)
+            if run:  # the first is not counted
+                times[name].append(time.perf_counter() - start)
+    kept = {name: saved_bytes(sides[name]) for name in SIDES}
+    sides.clear()
+    first = SIDES[0]
+    rows: list[Row] = []
+    for name in SIDES:
+        ratios = [a / b for a, b in zip(times[first], times[name], strict=True)]
+        rows.append(
+            {
+                "network": name,
+                "s per step": statistics.median(times[name]),
+                "times as fast": statistics.median(ratios),
+                "MB for backward": kept[name] / 1e6,
+                "share": kept[name] / kept[first],
+                "MB resident": resident(name, threads),
+            }
+        )
+    write(
+        "darts_step",
+        "DARTS: one step of the search, first order",
+        f"python -m benchmarks.darts_step {threads}",
+        rows,
+        [
+            f"`darts_search`: 16 wide, 8 cells, 32 x 32, batch {BATCH}. A step is forward, "
+            "backward and Adam for the gates, then forward, backward and SGD for the weights; "
+            "both give all gradients, as in the authors' code. `by hand` has the structure of "
+            "that code (`benchmarks/references/darts_search.py`). Same weights, one process, "
+            f"alternating in random order, medians of {RUNS} steps and of their ratios, "
+            f"{threads} threads.",
+            f"Gradients in float64, batch 2: weights at most {weights:.1e} of the largest apart, "
+            f"gates {gates:.1e}.",
+        ],
+    )
+
+
+def alone(threads: int, name: str) -> None:
+    """Two steps of one side, and the memory that they took."""
+    torch.set_num_threads(threads)
+    side = made(name)
+    data = batches(2, BATCH, torch.float32)
+    for _ in range(2):
+        side.step(data)
+    # Not ru_maxrss, which a process has from the one that started it.
+    (peak,) = re.findall(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    print(int(peak) * 1024 / 1e6)
+
+
+if __name__ == "__main__":
+    given = sys.argv[1:]
+    if len(given) == 2:
+        alone(int(given[0]), given[1])
+    else:
+        main(*(int(word) for word in given))

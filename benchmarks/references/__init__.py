@@ -1,0 +1,1 @@
+"""What a careful person writes by hand, in the structure of the original implementations."""
