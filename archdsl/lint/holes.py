@@ -14,7 +14,8 @@ from archdsl.syntax.tree import Quantity
 def lone_alternatives(space: tree.Space) -> Iterator[Diagnostic]:
     """E0554 for holes that are written with nothing to decide.
 
-    What a parameter may widen, `{x for ...}`, `{1..most}` and `{v[0..i-1]}`, is left alone: it came out as one.
+    What a parameter may widen, `{x for ...}`, `{1..most}` and `{v[0..i-1]}`, is
+    left alone: it came out as one.
     """
     for item in space.items:
         for expression in expressions_of(item):
