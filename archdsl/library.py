@@ -44,6 +44,13 @@ class Found:
             return self.space.program
         return self.space.resolve(self.architecture)
 
+    def keep_constraints(self) -> None:
+        """Raise E0522 where an architecture breaks a `where` of its space."""
+        if self.architecture is not None and self.space.program.constraints:
+            from archdsl.passes.constraints import rules
+
+            rules(self.space).require(self.architecture)
+
     def network(self) -> Program:
         """The network; E0705 for a space whose holes are open."""
         return self.space.resolve(self.require())

@@ -205,6 +205,14 @@ def test_check_says_which_constraint_is_broken(small):
     assert "error[E0522]" in result.stderr and "small wants params <= 100" in result.stderr
 
 
+def test_check_counts_before_where():
+    text = SMALL.replace("{\n", "{\n  where params < 1\n", 1)
+    assert run("check", "-", input=text).stdout == (
+        "-: fine: small, 2 architectures before its `where`; "
+        "archdsl show tells how many satisfy it\n"
+    )
+
+
 def test_shipped_spaces_are_fine():
     run("check", *shipped_spaces())
 

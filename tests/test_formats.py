@@ -8,7 +8,9 @@ import itertools
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from archdsl.cli.main import app
 from archdsl.formats import FORMATS
 from archdsl.formats.nas_bench_201 import OPERATIONS
 from archdsl.syntax.errors import ArchError
@@ -218,3 +220,15 @@ def test_numbers_that_hide_are_refused(name: str, text: str) -> None:
     with pytest.raises(ArchError) as caught:
         FORMATS[name].ours(text)
     assert caught.value.diagnostics[0].span is not None
+
+
+def test_convert_refuses_what_breaks_where() -> None:
+    matrix = [[int(i < j) for j in range(7)] for i in range(7)]
+    text = str((matrix, ["input", *["conv3x3-bn-relu"] * 5, "output"]))
+    result = CliRunner().invoke(app, ["convert", text, "--from", "nb101"])
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert (
+        "nas_bench_101 wants count(module, source) + count(module, sources) <= 9" in result.output
+    )
+    ours = FORMATS["nb101"].ours(text)
+    assert CliRunner().invoke(app, ["convert", ours, "--to", "nb101"]).exit_code == 1

@@ -186,7 +186,10 @@ def _reader(session: Session, name: str) -> Callable[[str], str]:
 
     def read(text: str) -> str:
         ours = text if format_ is None else format_.ours(text, session.meant)
-        return session.library.find(ours).network().genotype
+        found = session.library.find(ours)
+        found.require()
+        found.keep_constraints()
+        return found.network().genotype
 
     return read
 

@@ -49,29 +49,8 @@ def _checked(session: Session, name: str) -> Iterator[Found]:
         return
     found = session.library.find(name)
     if found.architecture is not None:
-        _keeps_constraints(found)
+        found.keep_constraints()
     yield found
-
-
-def _keeps_constraints(found: Found) -> None:
-    """Raise E0522 where an architecture breaks a `where` of its space."""
-    if found.architecture is None or not found.space.program.constraints:
-        return
-    from archdsl.passes.constraints import rules
-
-    findings = [
-        diagnostic
-        for broken, figures in rules(found.space).violated(found.architecture)
-        for diagnostic in fault(
-            "E0522",
-            f"{found.space.program.space} wants {broken}",
-            broken.span,
-            found=figures,
-            expected=str(broken),
-        ).diagnostics
-    ]
-    if findings:
-        raise ArchError(findings)
 
 
 def _accepted(session: Session, name: str, found: list[Found]) -> None:
@@ -80,8 +59,16 @@ def _accepted(session: Session, name: str, found: list[Found]) -> None:
     elif not session.quiet:
         for one in found:
             what = one.program.genotype
-            size = "" if one.architecture else f", {number(one.space.size)} architectures"
+            size = "" if one.architecture else f", {_size(one)}"
             put(f"{name}: fine{size}" if what == name else f"{name}: fine: {what}{size}")
+
+
+def _size(found: Found) -> str:
+    """How many architectures there are; what `where` leaves takes longer to tell."""
+    size = f"{number(found.space.size)} architectures"
+    if not found.program.constraints:
+        return size
+    return f"{size} before its `where`; archdsl show tells how many satisfy it"
 
 
 def _refused(session: Session, name: str, error: ArchError, kind: str = "error") -> None:

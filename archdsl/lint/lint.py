@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from archdsl.ir.headers import head
 from archdsl.lint.equal import equal_architectures, equal_choices
 from archdsl.lint.graphs import unneeded
+from archdsl.lint.holes import lone_alternatives
 from archdsl.lint.names import unused_names
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import Diagnostic
@@ -42,6 +43,7 @@ def _findings(space: SearchSpace) -> Iterator[Diagnostic]:
     written = _written(space)
     if written is not None:
         yield from unused_names(written)
+        yield from lone_alternatives(written)
     idle = list(unneeded(space.program))
     yield from idle
     whole = SearchSpace(space.program)  # whatever its constraints accept

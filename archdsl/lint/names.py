@@ -45,7 +45,7 @@ def _definitions(space: tree.Space) -> Iterator[Diagnostic]:
     todo: list[str] = []
     for item in space.items:
         match item:
-            case tree.Module(kind=ModuleKind.NET) | tree.Where():
+            case tree.Module(kind=ModuleKind.NET) | tree.Where() | tree.Vary():
                 todo += _taken_by(item)
             case tree.Operation() | tree.Module() | tree.Constant():
                 named[item.name] = item
@@ -162,30 +162,44 @@ def _in(expressions: Sequence[tree.Expression | None]) -> set[str]:
 
 
 def _taken_by(item: tree.Item) -> set[str]:
-    match item:
-        case tree.Operation(parameters=parameters, value=value):
-            return _in([value, *(parameter.default for parameter in parameters)])
-        case tree.Module(parameters=parameters, inputs=inputs, body=body):
-            axes = [axis for given in inputs for axis in given.shape]
-            return _taken_in(body) | _in([*axes, *(p.default for p in parameters)])
-        case tree.Constant(value=value):
-            return _in([value])
-        case tree.Where(constraints=constraints):
-            return _in(constraints)
-        case _:
-            return set()
+    return _in(list(expressions_of(item)))
 
 
 def _taken_in(body: Sequence[tree.Statement]) -> set[str]:
-    found: set[str] = set()
+    return _in(list(_expressions_in(body)))
+
+
+def expressions_of(item: tree.Item) -> Iterator[tree.Expression]:
+    """Every expression of a definition, whole."""
+    match item:
+        case tree.Operation(parameters=parameters, value=value):
+            yield value
+            yield from (p.default for p in parameters if p.default is not None)
+        case tree.Module(parameters=parameters, inputs=inputs, body=body):
+            yield from _expressions_in(body)
+            yield from (axis for given in inputs for axis in given.shape)
+            yield from (p.default for p in parameters if p.default is not None)
+        case tree.Constant(value=value):
+            yield value
+        case tree.Where(constraints=constraints):
+            yield from constraints
+        case tree.Vary(arguments=arguments):
+            yield from (argument.value for argument in arguments)
+        case _:
+            pass
+
+
+def _expressions_in(body: Sequence[tree.Statement]) -> Iterator[tree.Expression]:
     for statement in body:
         match statement:
             case tree.Bind(targets=targets, value=value):
-                found |= _in([value, *(index for target in targets for index in target.index)])
+                yield value
+                yield from (index for target in targets for index in target.index)
             case tree.Return(values=values):
-                found |= _in(values)
+                yield from values
             case tree.For(values=values, body=inner):
-                found |= _in([values]) | _taken_in(inner)
+                yield values
+                yield from _expressions_in(inner)
             case tree.If(condition=condition, yes=yes, no=no):
-                found |= _in([condition]) | _taken_in((*yes, *no))
-    return found
+                yield condition
+                yield from _expressions_in((*yes, *no))

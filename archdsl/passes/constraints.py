@@ -38,6 +38,7 @@ from archdsl.space.forest import Choices
 from archdsl.space.guide import Guide, Unguided
 from archdsl.space.subsets import Taken as Take
 from archdsl.space.view import SearchSpace
+from archdsl.syntax.errors import ArchError, Diagnostic
 
 MAX_LISTED = 4_096
 """Architectures that are all looked at for the exact share."""
@@ -161,6 +162,21 @@ class Rules:
                 parts = dict.fromkeys(parts_of(constraint.condition))
                 found = (f"{spelled_measure(part)} = {known(part):,}" for part in parts)
                 yield constraint, ", ".join(found)
+
+    def require(self, architecture: Architecture) -> None:
+        """Raise ArchError (E0522) with the constraints that it breaks."""
+        findings = [
+            Diagnostic(
+                code="E0522",
+                message=f"{self.space.program.space} wants {broken}",
+                span=broken.span,
+                found=figures,
+                expected=str(broken),
+            )
+            for broken, figures in self.violated(architecture)
+        ]
+        if findings:
+            raise ArchError(findings)
 
     def measured(self, architecture: Architecture) -> Callable[[Figure | Count], int]:
         """The figures and counts of one architecture; a network is made only where one must be."""

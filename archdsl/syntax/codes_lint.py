@@ -28,7 +28,8 @@ LINT_ROWS = (
     row(
         "E0554",
         "a hole that decides nothing",
-        "What the hole takes reaches no output, so all its alternatives are one network.",
+        "What the hole takes reaches no output, so all its alternatives are one network; or it has "
+        "one alternative only.",
     ),
     row(
         "E0555",
