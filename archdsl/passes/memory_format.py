@@ -6,9 +6,10 @@ from archdsl.ir.graph import Apply, Invoke, Program
 
 
 def best_channels_last(program: Program) -> bool:
-    """Whether channels go last: where operations that want it do most of the work on a map.
+    """Whether channels go last: where operations that want it do all work on maps, and most of all.
 
-    Convolutions of a CPU and of tensor cores read all channels of a position at once.
+    Convolutions of a CPU and of tensor cores read all channels of a position at once. What mixes
+    positions of a channel would copy the map to get them next to one another.
     """
     if any(len(program.net.nodes[i].type.shape) != 3 for i in program.net.inputs):
         return False
@@ -21,7 +22,9 @@ def best_channels_last(program: Program) -> bool:
                     inputs = graph.types_in(node)
                     macs = operation.macs(inputs)
                     total += macs
-                    if operation.channels_last and len(inputs[0].shape) == 3:
+                    if len(inputs[0].shape) == 3:
+                        if macs and not operation.channels_last:
+                            return False
                         wanting += macs
                 case Invoke(module, steps):
                     inner = work[module]
