@@ -12,6 +12,7 @@ from benchmarks import (
     strings,
     supernet,
     text,
+    together,
 )
 
 EVERY = (
@@ -25,6 +26,7 @@ EVERY = (
     metaformer,
     deploy,
     darts_step,
+    together,
     graphs,
 )
 
