@@ -31,7 +31,7 @@ from archdsl.passes.matrices import (
     operation_of,
     shifted,
 )
-from archdsl.passes.weights import LONGEST, Source, size_of
+from archdsl.passes.weights import LONGEST, Source, names_in, size_of
 
 Modules = Mapping[str, Graph]
 
@@ -225,5 +225,6 @@ def _operations(state: _State) -> int:
 
 
 def _can_be_written(state: _State) -> bool:
-    """Whether there is a matrix: what else is added has an operation that adds it."""
-    return any(matrix is not None for matrix in state.matrices.values())
+    """Whether there are matrices, and each is made of weights: fixed numbers alone are none."""
+    matrices = [matrix for matrix in state.matrices.values() if matrix is not None]
+    return bool(matrices) and all(any(names_in(matrix)) for matrix in matrices)
