@@ -21,7 +21,7 @@ from archdsl.ops.base import (
     Traits,
     Types,
 )
-from archdsl.ops.joins import Join, Sum
+from archdsl.ops.joins import Join, Sum, joined_traits
 from archdsl.ops.linear import Linear
 from archdsl.ops.mlp import TokensLinear, TokensMLP
 from archdsl.ops.shapes import hidden_size, number, only, option
@@ -118,7 +118,7 @@ class Average(Join):
         return Code(expression=f"{shown} / {self.divisor}", tight=False)
 
     def traits(self, inputs: Types) -> Traits:
-        return Traits(linear=True, affine=True, zero=True, per_channel=True, per_position=True)
+        return replace(joined_traits(inputs), fresh=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +181,7 @@ class RepeatedLinear(Operation):
         return replace(one, times=self.count) if one else None
 
     def traits(self, inputs: Types) -> Traits:
-        return Traits(affine=True, per_position=True)
+        return Traits(affine=True, per_position=True, fresh=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
