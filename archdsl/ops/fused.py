@@ -10,7 +10,17 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Helper, Operation, OperationError, Traits, Types
+from archdsl.ops.base import (
+    Argument,
+    Axis,
+    AxisMap,
+    Code,
+    Helper,
+    Operation,
+    OperationError,
+    Traits,
+    Types,
+)
 from archdsl.ops.joins import Join, Sum, joined_traits
 from archdsl.ops.linear import Linear
 from archdsl.ops.mlp import TokensLinear, TokensMLP
@@ -165,6 +175,10 @@ class RepeatedLinear(Operation):
         code = self.linear.code(inputs)
         expression = f"F.linear({{0}}, {{self}}.weight, {self.count} * {{self}}.bias)"
         return Code(constructor=code.constructor, arguments=code.arguments, expression=expression)
+
+    def axis_map(self, axis: Axis, inputs: Types) -> AxisMap | None:
+        one = self.linear.axis_map(axis, inputs)
+        return replace(one, times=self.count) if one else None
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(affine=True, per_position=True, fresh=True)

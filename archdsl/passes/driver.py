@@ -9,6 +9,7 @@ from typing import TypeAlias
 from archdsl.ir.graph import Graph, Invoke, Path, Program
 from archdsl.ir.verifier import verify_program
 from archdsl.passes.collapse_affine import collapse_affine
+from archdsl.passes.collapse_sums import collapse_sums
 from archdsl.passes.dedupe import dedupe
 from archdsl.passes.draft import Rewrite
 from archdsl.passes.fold_norm import fold_norm, still
@@ -49,11 +50,12 @@ DEPLOYMENT = 2
 """The level at which weights are computed anew: for evaluation only."""
 
 PIPELINE: tuple[Pass, ...] = (
+    Pass(still, level=2),
     Pass(prune),
     Pass(dedupe),
     Pass(merge_sums, moves=True),
-    Pass(still, level=2),
     Pass(fold_norm, level=2, moves=True),
+    Pass(collapse_sums, level=2, moves=True),
     Pass(collapse_affine, level=2, moves=True),
     Pass(fold_through_norm, moves=True),
     Pass(fuse_siblings, moves=True, fusion=True),
