@@ -47,7 +47,7 @@ TWO = """archdsl 1
 space two {
   block stem(x) = x -> conv(8, k=3) -> bn -> relu
   net network(image: 3 x 8 x 8) =
-    image -> stem -> stem -> {conv(4, k=3) | conv(4)} -> global_pool -> linear(2)
+    image -> stem -> stem -> {wide = conv(4, k=3) | narrow = conv(4)} -> global_pool -> linear(2)
 }"""
 
 
