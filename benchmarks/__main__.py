@@ -13,6 +13,7 @@ from benchmarks import (
     strings,
     supernet,
     text,
+    together,
 )
 
 EVERY = (
@@ -27,6 +28,7 @@ EVERY = (
     deploy,
     darts_step,
     partial_tokens,
+    together,
     graphs,
 )
 

@@ -1,78 +1,148 @@
 """A MetaFormer-NAS network against the same network written by hand, part by part.
 
-python -m benchmarks.metaformer [RUNS]
+python -m benchmarks.metaformer [RUNS] [--original DIR]
+
+DIR holds the authors' repository, changed as `references/released_metaformer.py` says; their
+network is then a second reference.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
-import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from archdsl.ir.graph import Program
 from archdsl.library import Library
 from archdsl.load import load_network
 from archdsl.passes.driver import optimise
 from benchmarks.pairs import Work, in_turn, inference, ratio, training_step
-from benchmarks.references.metaformer import MetaFormer
+from benchmarks.references.metaformer import MetaFormer, Nodes
+from benchmarks.references.released_metaformer import CHANGES, REPOSITORY, commit, released
 from benchmarks.table import Row, write
 
 RUNS = 10
 BATCH = 16
 SPACE = 'metaformer_nas(nodes=7, semantics="as_intended", edge="{edge}")'
 MIXER = "/mixer[pool; 1 id; 2 pool; 2 pool; 4 pool; 5 id; 5 id]"
+LINEAR = {
+    "paper": 'metaformer_nas(nodes=7, edge="linear")',
+    "paper without the entry": 'metaformer_nas(nodes=7, edge="linear", entry=no)',
+}
+HAND = "by hand"
+Times = Mapping[str, Sequence[float]]
 
 
-def main() -> None:
-    runs = int(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1].isdigit() else RUNS
+def main(arguments: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("runs", nargs="?", type=int, default=RUNS)
+    parser.add_argument("--original", type=Path)
+    given = parser.parse_args(arguments)
     torch.set_num_threads(2)
     torch.manual_seed(0)
+    original = _original(given.original)
     write(
         "metaformer",
         "MetaFormer-NAS, released layout with its queue obeyed: by hand and as archdsl writes it",
         "python -m benchmarks.metaformer",
-        measure(runs),
+        [*measure(given.runs, given.original), *linear(given.runs)],
         [
-            f"7 nodes, edge=mlp, {BATCH} images of 224 pixels, float32, 2 threads, CPU; medians of "
-            f"{runs} runs in turn, all with the same weights. `by hand / ours`: above 1 ours is "
+            f"7 nodes, {BATCH} images of 224 pixels, float32, 2 threads, CPU; medians of "
+            f"{given.runs} runs in turn, all with the same weights. `ratio`: above 1 ours is "
             "faster, with the 95 % interval of the median of all pairs (bootstrap). 'mixers': the "
             "whole less the network without mixers. -O 2 is for inference only.",
+            original,
+            "edge=linear: the edges of a mixer are linear maps over positions, of which -O 2 makes "
+            "one matrix of each value that is not linear. 'mixer alone' is the module of the first "
+            "stage, 64 channels of 256 positions.",
         ],
     )
 
 
-def measure(runs: int) -> list[Row]:
+def _original(folder: Path | None) -> str:
+    """What the table says of the authors' network."""
+    if folder is None:
+        return f"The authors' network ({REPOSITORY}) was not measured: no --original DIR was given."
+    return f"authors': {REPOSITORY} at {commit(folder)}, changed: {CHANGES}. Same weights."
+
+
+def measure(runs: int, folder: Path | None) -> list[Row]:
     """Rows for the whole, the stem and the mixers, a training step and inference."""
     program = Library().find(SPACE.format(edge="mlp") + MIXER).network()
     nodes = [(int(n), op == "pool") for n, op in re.findall(r"(\d) (id|pool)", MIXER)]
-    hand = MetaFormer(nodes)
-    plain = load_network(program)
-    taken = iter(hand.state_dict().values())
-    state = {name: next(taken).reshape(t.shape) for name, t in plain.state_dict().items()}
-    plain.load_state_dict(state)
-    networks: dict[str, nn.Module] = {"by hand": hand, "-O 0": plain}
-    for level in (1, 2):
-        optimised = optimise(program, level)
-        network = load_network(optimised.program)
-        network.load_state_dict(optimised.weights.forward(state))
-        networks[f"-O {level}"] = network
+    references, networks = _networks(program, nodes, folder)
     images = torch.randn(BATCH, 3, 224, 224)
-    _check(networks, images)
+    _check({**references, **networks}, images)
     rows: list[Row] = []
     for kind, work in (("training step", training_step), ("inference", inference)):
-        chosen = {n: net for n, net in networks.items() if kind == "inference" or n != "-O 2"}
-        whole = in_turn([work(net, (images,)) for net in chosen.values()], runs)
-        rows += _rows(f"whole, {kind}", list(chosen), whole)
-        stems = in_turn([_stem(net, images, work) for net in chosen.values()], runs)
-        rows += _rows(f"stem, {kind}", list(chosen), stems)
-        bare = in_turn([work(_without_mixers(net), (images,)) for net in chosen.values()], runs)
-        mixers = [
-            [max(a - b, 1e-9) for a, b in zip(all_, rest, strict=True)]
-            for all_, rest in zip(whole, bare, strict=True)
-        ]
-        rows += _rows(f"mixers, {kind}", list(chosen), mixers)
+        chosen = {**references, **networks}
+        if kind != "inference":
+            del chosen["-O 2"]
+        whole = _timed({n: work(net, (images,)) for n, net in chosen.items()}, runs)
+        stems = _timed({n: _stem(net, images, work) for n, net in chosen.items()}, runs)
+        bare = _timed({n: work(_without_mixers(net), (images,)) for n, net in chosen.items()}, runs)
+        for what, times in (("whole", whole), ("stem", stems), ("mixers", _less(whole, bare))):
+            rows += _rows(f"{what}, {kind}", times, tuple(references))
     return rows
+
+
+def linear(runs: int) -> list[Row]:
+    """Rows for the mixers of `edge=linear` in inference, as written and optimised."""
+    images, tokens = torch.randn(BATCH, 3, 224, 224), torch.randn(BATCH, 64, 16, 16)
+    rows: list[Row] = []
+    for name, space in LINEAR.items():
+        plain, networks = _levels(Library().find(space + MIXER).network())
+        networks = {"-O 0": plain, **networks}
+        _check(networks, images)
+        works: dict[str, Work] = {}
+        for level, network in networks.items():
+            works[level] = inference(network, (images,))
+            works[f"bare {level}"] = inference(_without_mixers(network), (images,))
+            works[f"one {level}"] = inference(_mixer(network), (tokens,))
+        times = _timed(works, runs)
+        whole = {level: times[level] for level in networks}
+        bare = {level: times[f"bare {level}"] for level in networks}
+        alone = {level: times[f"one {level}"] for level in networks}
+        what = f"edge=linear, {name}"
+        for part, found in (
+            ("whole", whole),
+            ("mixers", _less(whole, bare)),
+            ("mixer alone", alone),
+        ):
+            rows += _rows(f"{what}: {part}, inference", found, ("-O 0",))
+    return rows
+
+
+def _networks(
+    program: Program, nodes: Nodes, folder: Path | None
+) -> tuple[dict[str, nn.Module], dict[str, nn.Module]]:
+    """The references and ours, all with the weights of the one by hand."""
+    hand = MetaFormer(nodes)
+    references: dict[str, nn.Module] = {HAND: hand}
+    if folder is not None:
+        references["authors'"] = released(folder, nodes, hand.state_dict())
+    taken = iter(hand.state_dict().values())
+    plain = load_network(program)
+    plain.load_state_dict({n: next(taken).reshape(t.shape) for n, t in plain.state_dict().items()})
+    plain, levels = _levels(program, plain)
+    return references, {"-O 0": plain, **levels}
+
+
+def _levels(
+    program: Program, plain: nn.Module | None = None
+) -> tuple[nn.Module, dict[str, nn.Module]]:
+    """A network as it is written, and optimised with its weights."""
+    plain = plain or load_network(program)
+    networks: dict[str, nn.Module] = {}
+    for level in (1, 2):
+        optimised = optimise(program, level)
+        networks[f"-O {level}"] = load_network(optimised.program)
+        networks[f"-O {level}"].load_state_dict(optimised.weights.forward(plain.state_dict()))
+    return plain, networks
 
 
 def _check(networks: dict[str, nn.Module], images: Tensor) -> None:
@@ -83,6 +153,18 @@ def _check(networks: dict[str, nn.Module], images: Tensor) -> None:
         torch.testing.assert_close(other, expected, rtol=1e-4, atol=1e-5)
 
 
+def _timed(works: Mapping[str, Work], runs: int) -> Times:
+    return dict(zip(works, in_turn(list(works.values()), runs), strict=True))
+
+
+def _less(whole: Times, bare: Times) -> Times:
+    """What the mixers take of each run."""
+    return {
+        name: [max(a - b, 1e-9) for a, b in zip(times, bare[name], strict=True)]
+        for name, times in whole.items()
+    }
+
+
 def _stem(network: nn.Module, images: Tensor, work: object) -> Work:
     """The first module of a network on its own; the images take no gradient."""
     first = next(network.children())
@@ -91,36 +173,48 @@ def _stem(network: nn.Module, images: Tensor, work: object) -> Work:
     return done
 
 
+def _mixer(network: nn.Module) -> nn.Module:
+    """The first mixer of a network."""
+    return next(m for name, m in network.named_modules() if name.split(".")[-1] == "mixer")
+
+
 def _without_mixers(network: nn.Module) -> nn.Module:
     """The network with identities for its mixers, its other modules shared."""
     from copy import copy
 
     changed = copy(network)
     changed._modules = {
-        name: nn.Identity() if name == "mixer" else _without_mixers(child)
+        name: nn.Identity() if name in ("mixer", "token_mixer") else _without_mixers(child)
         for name, child in network._modules.items()
         if child is not None
     }
     return changed
 
 
-def _rows(what: str, names: list[str], times: list[list[float]]) -> list[Row]:
+def _rows(what: str, times: Times, references: Sequence[str]) -> list[Row]:
+    """Each of ours beside each reference."""
     rows: list[Row] = []
-    for name, taken in zip(names[1:], times[1:], strict=True):
-        found = ratio(taken, times[0])
-        rows.append(
-            {
-                "what": what,
-                "ours": name,
-                "by hand, s": round(found.seconds[1], 4),
-                "ours, s": round(found.seconds[0], 4),
-                "by hand / ours": round(found.ratio, 2),
-                "low": round(found.low, 2),
-                "high": round(found.high, 2),
-            }
-        )
+    for reference in references:
+        for name, taken in times.items():
+            if name in references:
+                continue
+            found = ratio(taken, times[reference])
+            rows.append(
+                {
+                    "what": what,
+                    "reference": reference,
+                    "ours": name,
+                    "reference, s": round(found.seconds[1], 4),
+                    "ours, s": round(found.seconds[0], 4),
+                    "ratio": round(found.ratio, 2),
+                    "low": round(found.low, 2),
+                    "high": round(found.high, 2),
+                }
+            )
     return rows
 
 
 if __name__ == "__main__":
-    main()
+    import sys
+
+    main(sys.argv[1:])

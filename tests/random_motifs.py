@@ -259,6 +259,33 @@ def mixture(body: Body) -> None:
     body.join(chance.choice((Sum(), Mean())), ends)
 
 
+def along(body: Body) -> None:
+    """Linear maps along one axis in chains and sums, now and then read on the way."""
+    value, chance = body.pick(), body.chance
+    type_ = body.types[value]
+    if type_.below is not None:
+        return
+    bias, channels = chance.random() < 0.7, type_.channels
+    if len(type_.shape) < 3:
+        maps: tuple[Operation, ...] = (Linear(features=channels, bias=bias), Scale(initial=0.5))
+    elif coin(chance):
+        maps = (Conv(channels=channels, bias=bias), Scale(initial=0.5), Bias(), BatchNorm())
+    else:
+        maps = (TokensLinear(bias=bias), Pool(), AvgPool(k=3, count_pad=coin(chance)))
+    made = [value]
+    for _ in range(chance.choice((2, 3, 4))):
+        source = made[-1] if chance.random() < 0.7 else chance.choice(made)
+        operation = maps[0] if coin(chance) else chance.choice((*maps, Gate()))
+        made.append(body.apply(source, operation))
+        if chance.random() < 0.4:
+            made.append(body.join(Sum(), chance.sample(made, 2)))
+    if chance.random() < 0.2:
+        body.apply(chance.choice(made), act.Tanh())
+    leaves = [name for name in made if name not in body.read]
+    if len(leaves) > 1:
+        body.join(chance.choice((Sum(), Mean())), leaves)
+
+
 def memory(body: Body) -> None:
     """Attention of one value to another."""
     tokens = [name for name, type_ in body.types.items() if len(type_.shape) == 2]

@@ -29,6 +29,7 @@ MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
     (m.joined_twice, 2),
     (m.through_norm, 9),
     (m.mixture, 2),
+    (m.along, 3),
     (m.memory, 1),
     (m.towards, 1),
     (s.left_out, 2),

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from archdsl.ops import OPERATIONS
-from archdsl.passes.driver import optimise
+from archdsl.passes.driver import DEPLOYMENT, optimise
 from tests.fuzz_rewrites import Found, counted, laws, program, run
 from tests.random_networks import DRAWS, JOINS
 from tests.random_programs import network
@@ -28,7 +28,8 @@ def test_every_law_fires_and_every_operation_occurs() -> None:
     found = Found()
     for number in range(COUNT):
         happened: set[str] = set()
-        optimise(program(number), passes=counted(happened))
+        for level in (1, DEPLOYMENT):
+            optimise(program(number), level, passes=counted(happened))
         fired.update(happened)
     found.networks, found.fired = COUNT, fired
     assert not {name: fired[name] for name in laws() if fired[name] < 10}

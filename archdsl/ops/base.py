@@ -9,8 +9,9 @@ compiler takes names, shapes, weights, costs, algebra and the PyTorch code.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import ClassVar, TypeAlias
 
 from archdsl.ir.types import TensorType, Weight
@@ -38,7 +39,8 @@ class Traits:
     linear: f(a x + b y) = a f(x) + b f(y). affine: linear but for a constant (a bias).
     zero: f(0) = 0. per_channel: output channel i depends on input channel i alone.
     per_position: no mixing of positions. batch_statistics: mixes the batch while training.
-    random: draws numbers while training.
+    random: draws numbers while training. fresh: the result is memory of its own, which the
+    gradient of the operation does not need.
     """
 
     linear: bool = False
@@ -48,6 +50,7 @@ class Traits:
     per_position: bool = False
     batch_statistics: bool = False
     random: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +154,32 @@ class ChannelAffine:
         return bool(self.shift or self.mean)
 
 
+class Axis(Enum):
+    """What a linear map mixes: the channels of each position, or the positions of each channel."""
+
+    CHANNELS = "channels"
+    POSITIONS = "positions"
+
+
+Rows: TypeAlias = Sequence[Mapping[int, float]]
+"""A sparse matrix: for each output the inputs that it takes, and how much of each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AxisMap:
+    """A linear map along one axis, the same along all others, by the names of its weights.
+
+    One of: `matrix`, a weight; `rows`, fixed numbers; `gate`, a number whose sigmoid multiplies
+    all. Behind it `bias` is added, `times` as often.
+    """
+
+    matrix: str = ""
+    rows: Callable[[], Rows] | None = None
+    gate: str = ""
+    bias: str = ""
+    times: int = 1
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
     """The linear map at one end of an operation, by the names of its weights."""
@@ -220,6 +249,10 @@ class Operation(ABC):
 
     def channel_affine(self, inputs: Types) -> ChannelAffine | None:
         """What it does in evaluation, where that is one factor and one shift for each channel."""
+        return None
+
+    def axis_map(self, axis: Axis, inputs: Types) -> AxisMap | None:
+        """What it does in evaluation, where that is one linear map along the axis; or None."""
         return None
 
     def biased(self, inputs: Types) -> Operation | None:

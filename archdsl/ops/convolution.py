@@ -6,7 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Composition, Elastic, Operation, Slice, Traits, Types
+from archdsl.ops.base import (
+    Argument,
+    Axis,
+    AxisMap,
+    Code,
+    Composition,
+    Elastic,
+    Operation,
+    Slice,
+    Traits,
+    Types,
+)
 from archdsl.ops.rectangles import RECTANGLES, rectangle_conv, rectangle_slices
 from archdsl.ops.rounding import ROUNDING, check_bits, in_words, rounded, rounded_traits
 from archdsl.ops.shapes import (
@@ -118,6 +129,13 @@ class Conv(Operation):
     def biased(self, inputs: Types) -> Conv | None:
         return None if self.rounds else replace(self, bias=True)
 
+    def axis_map(self, axis: Axis, inputs: Types) -> AxisMap | None:
+        """A 1x1 convolution is a matrix of the channels."""
+        whole = self.reads_whole(inputs) and self.kernel == self.stride == (1, 1)
+        if axis is not Axis.CHANNELS or not whole or self.rounds:
+            return None
+        return AxisMap(matrix="weight", bias="bias" if self.bias else "")
+
     def reads_whole(self, inputs: Types) -> bool:
         return self.groups == 1 and self.padding == (0, 0)
 
@@ -165,6 +183,7 @@ class Conv(Operation):
             zero=not self.bias,
             per_channel=self.depthwise(inputs),
             per_position=self.kernel == self.stride == (1, 1) and self.padding == (0, 0),
+            fresh=True,
         )
         return rounded_traits(traits, inputs, self.input_bits)
 

@@ -6,12 +6,22 @@ anew and initialised part by part, so that a network trained from scratch is the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Helper, Operation, OperationError, Traits, Types
-from archdsl.ops.joins import Join, Sum
+from archdsl.ops.base import (
+    Argument,
+    Axis,
+    AxisMap,
+    Code,
+    Helper,
+    Operation,
+    OperationError,
+    Traits,
+    Types,
+)
+from archdsl.ops.joins import Join, Sum, joined_traits
 from archdsl.ops.linear import Linear
 from archdsl.ops.mlp import TokensLinear, TokensMLP
 from archdsl.ops.shapes import hidden_size, number, only, option
@@ -108,7 +118,7 @@ class Average(Join):
         return Code(expression=f"{shown} / {self.divisor}", tight=False)
 
     def traits(self, inputs: Types) -> Traits:
-        return Traits(linear=True, affine=True, zero=True, per_channel=True, per_position=True)
+        return replace(joined_traits(inputs), fresh=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,8 +176,12 @@ class RepeatedLinear(Operation):
         expression = f"F.linear({{0}}, {{self}}.weight, {self.count} * {{self}}.bias)"
         return Code(constructor=code.constructor, arguments=code.arguments, expression=expression)
 
+    def axis_map(self, axis: Axis, inputs: Types) -> AxisMap | None:
+        one = self.linear.axis_map(axis, inputs)
+        return replace(one, times=self.count) if one else None
+
     def traits(self, inputs: Types) -> Traits:
-        return Traits(affine=True, per_position=True)
+        return Traits(affine=True, per_position=True, fresh=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Code, Helper, Operation, Traits, Types
+from archdsl.ops.base import Axis, AxisMap, Code, Helper, Operation, Traits, Types
 from archdsl.ops.shapes import only, option
 
 GATE = '''\
@@ -47,3 +47,6 @@ class Gate(Operation):
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(linear=True, affine=True, zero=True, per_channel=True, per_position=True)
+
+    def axis_map(self, axis: Axis, inputs: Types) -> AxisMap:
+        return AxisMap(gate="weight")

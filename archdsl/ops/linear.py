@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Composition, Elastic, Operation, Traits, Types
+from archdsl.ops.base import (
+    Argument,
+    Axis,
+    AxisMap,
+    Code,
+    Elastic,
+    Operation,
+    Traits,
+    Types,
+)
 from archdsl.ops.rounding import ROUNDING, check_bits, in_words, rounded, rounded_traits
 from archdsl.ops.shapes import at_least, axes, option
 from archdsl.ops.sharing import helpers, shared
@@ -61,14 +70,13 @@ class Linear(Operation):
         rounds = self.weight_bits is not None or self.input_bits is not None
         return None if rounds else replace(self, bias=True)
 
+    def axis_map(self, axis: Axis, inputs: Types) -> AxisMap | None:
+        if axis is not Axis.CHANNELS or self.biased(inputs) is None:
+            return None
+        return AxisMap(matrix="weight", bias="bias" if self.bias else "")
+
     def reads_whole(self, inputs: Types) -> bool:
         return True
-
-    def followed_by(self, behind: Operation, inputs: Types) -> Composition | None:
-        if not isinstance(behind, Linear) or self.biased(inputs) is None:
-            return None
-        bias = self.bias or behind.bias
-        return Composition(operation=Linear(features=behind.features, bias=bias))
 
     def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
         if self.weight_bits is not None or self.input_bits is not None:
@@ -77,7 +85,7 @@ class Linear(Operation):
 
     def traits(self, inputs: Types) -> Traits:
         linear = not self.bias
-        traits = Traits(linear=linear, affine=True, zero=linear, per_position=True)
+        traits = Traits(linear=linear, affine=True, zero=linear, per_position=True, fresh=True)
         return rounded_traits(traits, inputs, self.input_bits)
 
     def describe(self) -> str:

@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Elastic, Helper, Layer, Operation, Traits, Types
+from archdsl.ops.base import (
+    Argument,
+    Axis,
+    AxisMap,
+    Code,
+    Elastic,
+    Helper,
+    Layer,
+    Operation,
+    Traits,
+    Types,
+)
 from archdsl.ops.shapes import hidden_size, map_axes, number, only, option, positive
 from archdsl.ops.sharing import helpers as helpers_of
 from archdsl.ops.sharing import shared
@@ -205,6 +216,11 @@ class TokensLinear(Operation):
     def traits(self, inputs: Types) -> Traits:
         linear = not self.bias
         return Traits(linear=linear, affine=True, zero=linear, per_channel=True)
+
+    def axis_map(self, axis: Axis, inputs: Types) -> AxisMap | None:
+        if axis is not Axis.POSITIONS:
+            return None
+        return AxisMap(matrix="weight", bias="bias" if self.bias else "")
 
     def describe(self) -> str:
         return "position linear"

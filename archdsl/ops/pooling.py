@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from archdsl.ir.types import TensorType
-from archdsl.ops.base import Argument, Code, Helper, Operation, OperationError, Traits, Types
+from archdsl.ops.base import (
+    Argument,
+    Axis,
+    AxisMap,
+    Code,
+    Helper,
+    Operation,
+    OperationError,
+    Rows,
+    Traits,
+    Types,
+)
 from archdsl.ops.shapes import at_least, axes, map_axes, option, same_padding, window
 
 POOL = '''\
@@ -34,8 +46,32 @@ class Pool(Operation):
     def code(self, inputs: Types) -> Code:
         return Code(expression="pool({0})", helpers=("pool",))
 
+    def axis_map(self, axis: Axis, inputs: Types) -> AxisMap | None:
+        _, height, width = inputs[0].shape
+        known = axis is Axis.POSITIONS
+        return AxisMap(rows=partial(_neighbours_less_own, height, width)) if known else None
+
     def traits(self, inputs: Types) -> Traits:
         return Traits(linear=True, affine=True, zero=True, per_channel=True)
+
+
+def _means(height: int, width: int, k: int, *, counted: bool) -> Rows:
+    """The mean of a k x k window around each position, padding left out or counted as zeros."""
+    reach = k // 2
+    rows: list[dict[int, float]] = []
+    for y in range(height):
+        down = range(max(0, y - reach), min(height, y + reach + 1))
+        for x in range(width):
+            across = range(max(0, x - reach), min(width, x + reach + 1))
+            share = 1 / (k * k if counted else len(down) * len(across))
+            rows.append({width * i + j: share for i in down for j in across})
+    return rows
+
+
+def _neighbours_less_own(height: int, width: int) -> Rows:
+    """The 3 x 3 mean of each position, less what is there."""
+    means = _means(height, width, 3, counted=False)
+    return [{**row, own: row[own] - 1} for own, row in enumerate(means)]
 
 
 def _check(keyword: str, k: int, s: int, p: int | None) -> None:
@@ -109,6 +145,13 @@ class AvgPool(Operation):
         return Traits(
             linear=True, affine=True, zero=True, per_channel=True, per_position=_pointwise(self)
         )
+
+    def axis_map(self, axis: Axis, inputs: Types) -> AxisMap | None:
+        _, height, width = inputs[0].shape
+        centred = self.s == 1 and self.k == 2 * self.padding + 1
+        if axis is not Axis.POSITIONS or not centred:
+            return None
+        return AxisMap(rows=partial(_means, height, width, self.k, counted=self.count_pad))
 
     def describe(self) -> str:
         return f"avg pool {self.k}x{self.k}" + (f" stride {self.s}" if self.s > 1 else "")

@@ -1,7 +1,8 @@
-"""Linear maps in a row, as one: their weights are multiplied once, not at every call.
+"""Convolutions in a row, as one: their kernels are composed once, not at every call.
 
 conv_2(conv_1(x))       -> conv(x)      where the second convolution is not padded
-linear_2(linear_1(x))   -> linear(x)
+
+Where both are matrices of the channels, `collapse_sums` has multiplied them as far as that pays.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from archdsl.ir.graph import Graph, Path
 from archdsl.ir.types import Weight
+from archdsl.ops.base import Axis, Operation, Types
 from archdsl.passes.draft import Draft, Rewrite, weight_name
 from archdsl.passes.laws import SUM, THROUGH, composed
 from archdsl.passes.weights import Keep, Source
@@ -46,7 +48,7 @@ def _collapse(draft: Draft, first: int, second: int, uses: Mapping[Path, int]) -
     if behind.biased(between) is None or not behind.reads_whole(between):
         return None
     whole = before.followed_by(behind, inputs)
-    if whole is None:
+    if whole is None or (_matrices(before, inputs) and _matrices(behind, between)):
         return None
     if whole.operation.macs(inputs) > before.macs(inputs) + behind.macs(between):
         return None
@@ -63,6 +65,10 @@ def _collapse(draft: Draft, first: int, second: int, uses: Mapping[Path, int]) -
     made = draft.add(whole.operation, draft.args(first), path, second)
     draft.replace(second, made)
     return made
+
+
+def _matrices(operation: Operation, inputs: Types) -> bool:
+    return operation.axis_map(Axis.CHANNELS, inputs) is not None
 
 
 def _bias(draft: Draft, path: Path, weights: Sequence[Weight]) -> Source | None:

@@ -14,7 +14,7 @@ from archdsl.ir.graph import Graph, Path
 from archdsl.ops.base import ChannelAffine, Layer, Operation
 from archdsl.passes.draft import Draft, Rewrite, weight_name
 from archdsl.passes.laws import COLUMNS, ROWS, SUM, THROUGH, factor_of, shift_of
-from archdsl.passes.weights import Keep, Source
+from archdsl.passes.weights import LONGEST, Keep, Source, size_of
 
 Modules = Mapping[str, Graph]
 
@@ -144,6 +144,8 @@ class _Fold:
         gone: tuple[int, int],
     ) -> None:
         """A node with other weights, under its old name, for both of those that go."""
+        if size_of(weight) + (size_of(bias) if bias else 0) > LONGEST:
+            return
         path, instead = self.draft.nodes[position].path, gone[1]
         operation: Operation | None = self.draft.operation(position)
         assert operation is not None

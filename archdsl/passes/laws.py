@@ -2,6 +2,8 @@
 
 A channel affine is x -> factor * x + shift. Behind a linear map W x + b it is another one, of the
 weights factor * W and factor * b + shift; before one, of W * factor and b + W shift.
+
+Maps along an axis are matrices of two axes, composed by `composed` and added by `TOTAL`.
 """
 
 from __future__ import annotations
@@ -9,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from archdsl.ops.base import ChannelAffine
-from archdsl.passes.weights import Law, Source
+from archdsl.ops.base import ChannelAffine, Rows
+from archdsl.passes.weights import Computed, Law, Source
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,6 +57,36 @@ def _composed(parts: Sequence[Tensor], stride: tuple[int, int]) -> Tensor:
     return F.conv_transpose2d(second, first, stride=stride)
 
 
+def _total(parts: Sequence[Tensor]) -> Tensor:
+    result = parts[0]
+    for part in parts[1:]:
+        result = result + part
+    return result
+
+
+def _gated(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] * parts[1].sigmoid()
+
+
+def _diagonal(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0].flatten().diag()
+
+
+def _dense(rows: Rows) -> Tensor:
+    import torch
+
+    matrix = torch.zeros(len(rows), len(rows), dtype=torch.float64)
+    for number, row in enumerate(rows):
+        matrix[number, list(row)] = torch.tensor(list(row.values()), dtype=torch.float64)
+    return matrix
+
+
+def _identity(size: int) -> Tensor:
+    import torch
+
+    return torch.eye(size, dtype=torch.float64)
+
+
 PRODUCT = Law("product", _product)
 SUM = Law("add", _sum)
 MINUS = Law("minus", _minus)
@@ -64,6 +96,35 @@ COLUMNS = Law("columns", _columns)
 """A weight, each of its inputs times a factor."""
 THROUGH = Law("through", _through)
 """What a weight makes of a shift of each input."""
+
+
+FLAT = Law("flat", lambda parts: parts[0].flatten())
+"""Numbers of the channels in the shape of a bias."""
+TOTAL = Law("total", _total)
+"""The sum of weights of one shape."""
+GATED = Law("gated", _gated)
+"""A weight times the sigmoid of a number."""
+DIAGONAL = Law("diagonal", _diagonal)
+"""The matrix of a factor of each channel."""
+MATRIX = Law("matrix", lambda parts: parts[0].flatten(1))
+"""A 1x1 kernel as a matrix."""
+KERNEL = Law("kernel", lambda parts: parts[0][:, :, None, None])
+"""A matrix as a 1x1 kernel."""
+
+
+def times(number: float) -> Law:
+    """A weight times a number."""
+    return Law(f"times {number:.6g}", lambda parts: parts[0] * number)
+
+
+def identity(size: int) -> Computed:
+    """The matrix that changes nothing."""
+    return Law(f"identity {size}", lambda _: _identity(size))()
+
+
+def fixed(rows: Callable[[], Rows], shown: str) -> Computed:
+    """A square matrix of numbers that no weight holds."""
+    return Law(shown, lambda _: _dense(rows()))()
 
 
 def inverse_root(eps: float) -> Law:
@@ -87,7 +148,7 @@ def shift_of(affine: ChannelAffine, weight: Callable[[str], Source]) -> Source |
     """The shift of a channel affine: its own, less the factor times the mean."""
     own = weight(affine.shift) if affine.shift else None
     if not affine.mean:
-        return own
+        return FLAT(own) if own else None
     factor = factor_of(affine, weight)
     mean = weight(affine.mean)
     centre = MINUS(PRODUCT(factor, mean) if factor else mean)

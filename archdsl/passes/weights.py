@@ -58,7 +58,7 @@ class Law:
     apply: Callable[[Sequence[Tensor]], Tensor]
 
     def __call__(self, *parts: Source) -> Computed:
-        return Computed(self, parts)
+        return Computed(self, parts, 1 + sum(map(size_of, parts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,8 @@ class Computed:
 
     law: Law
     parts: tuple[Source, ...]
+    size: int
+    """Of how many sources it is made, itself included: passes end it where it becomes long."""
 
 
 Source: TypeAlias = Keep | Concat | Stack | Same | Computed
@@ -78,6 +80,15 @@ class OneWay(ValueError):
 
 class UnequalBuffers(ValueError):
     """Buffers of merged operations differ, so the merged network would compute another function."""
+
+
+LONGEST = 100
+"""The size at which passes go on with another weight: laws are worked out one inside another."""
+
+
+def size_of(source: Source) -> int:
+    """How many laws and names a source is made of, as far as it is computed; else 1."""
+    return source.size if isinstance(source, Computed) else 1
 
 
 def names_in(source: Source) -> Iterator[str]:
@@ -104,7 +115,7 @@ def substitute(source: Source, change: Callable[[str], Source]) -> Source:
         case Same(parts, exact):
             return Same(tuple(substitute(part, change) for part in parts), exact)
         case Computed(law, parts):
-            return Computed(law, tuple(substitute(part, change) for part in parts))
+            return law(*[substitute(part, change) for part in parts])
         case _:
             assert_never(source)
 
@@ -120,6 +131,8 @@ def show(source: Source) -> str:
             return f"stack({', '.join(map(show, parts))})"
         case Same(parts, exact):
             return f"{'same' if exact else 'first'}({', '.join(map(show, parts))})"
+        case Computed(law, ()):
+            return law.name
         case Computed(law, parts):
             return f"{law.name}({', '.join(map(show, parts))})"
         case _:
