@@ -8,6 +8,7 @@ from benchmarks import (
     levels,
     metaformer,
     networks,
+    partial_tokens,
     startup,
     strings,
     supernet,
@@ -26,6 +27,7 @@ EVERY = (
     metaformer,
     deploy,
     darts_step,
+    partial_tokens,
     together,
     graphs,
 )
