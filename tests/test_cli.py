@@ -428,6 +428,43 @@ def test_compile_writes_a_mixture(here):
     assert "def forward(self, image: Tensor, gates: Gates)" in text
     refused = run("compile", "amc", "-o", "no", "--supernet", "--mode=mixture", code=2)
     assert "E0906" in refused.stderr
+
+
+def test_compile_checkpoints_cells_and_blocks(here):
+    run("compile", "nas_bench_201(cells=1, width=2)", "-o", "out", "--checkpoint")
+    assert "class Infer(Checkpointed):" in Path("out/supernet.py").read_text()
+    assert "E0907" in run("compile", "vgg11_bn", "-o", "no", "--checkpoint", code=2).stderr
+    deployed = ("-O", "2", "--weights", "w.safetensors")
+    run("compile", "resnet18", "-o", "no", "--checkpoint", *deployed, code=2)
+    assert not Path("no").exists()
+
+
+SMALL = "dasvit(width=24, depth=1)"
+MIXED = ("--supernet", "--mode=mixture")
+
+
+def test_compile_takes_a_part_of_the_tokens(here):
+    run("compile", SMALL, "-o", "out", *MIXED, "--partial-tokens", "1/4")
+    assert "TokenSelection(24, always=1, count=50)" in Path("out/supernet.py").read_text()
+    run("compile", SMALL, "-o", "whole", *MIXED, "--partial-tokens", "1")
+    assert "TokenSelection" not in Path("whole/supernet.py").read_text()
+
+
+@pytest.mark.parametrize(
+    ("named", "options", "why"),
+    [
+        (SMALL, ("--partial-tokens", "1/4"), "mode mixture"),
+        (SMALL, (*MIXED, "--partial-tokens", "0"), "a share is a number"),
+        (SMALL, (*MIXED, "--partial-tokens", "5/4"), "a share is a number"),
+        (SMALL, (*MIXED, "--partial-tokens", "1/0"), "a share is a number"),
+        (SMALL, (*MIXED, "--partial-tokens", "some"), "a share is a number"),
+        ("nas_bench_201", (*MIXED, "--partial-tokens", "1/4"), "E0908"),
+    ],
+)
+def test_compile_refuses_other_parts(here, named, options, why):
+    refused = run("compile", named, "-o", "no", *options, code=2)
+    assert why in " ".join(refused.stderr.replace("│", " ").split())
+    assert not Path("no").exists()
     assert not Path("no").exists()
 
 
