@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from os import PathLike, fspath
 from pathlib import Path
 from random import Random
@@ -272,6 +273,7 @@ def load(
     mode: Literal["path", "mixture"] = "path",
     level: Level = 0,
     checkpoint: bool = False,
+    partial_tokens: Fraction | float | None = None,
     space: Space | None = None,
 ) -> nn.Module:
     """A fresh network from its generated file, or the supernet of a space; in training mode.
@@ -282,8 +284,10 @@ def load(
     the gates of the generated file, or an architecture, for 1 and 0. `archdsl.load.load_mixture`
     says the keys. With `checkpoint` cells and blocks run again in the backward pass instead of
     keeping what they compute. Raises ArchError E0906 where a hole has no mixture, E0907 where
-    `checkpoint` finds no cell and no block.
+    `checkpoint` finds no cell and no block. With `partial_tokens` the mixtures of tokens run on
+    that share of them (DASViT takes 1/4), the best; E0908 where none can.
     """
+    from archdsl.compiler import partial
     from archdsl.load import load_mixture, load_network, load_supernet
     from archdsl.passes.driver import optimised
 
@@ -291,7 +295,8 @@ def load(
     if not supernet:
         return load_network(optimised(found.network(), level), checkpoint=checkpoint)
     if mode == "mixture":
-        mixture = load_mixture(found.space, checkpoint=checkpoint)
+        share = None if partial_tokens is None else Fraction(partial_tokens)
+        mixture = load_mixture(partial(found, share).space, checkpoint=checkpoint)
         mixture.module.register_forward_pre_hook(_Weighed(mixture))
         return mixture.module
     loaded = load_supernet(found.space, checkpoint=checkpoint)

@@ -10,7 +10,9 @@ string need not wait for the generator.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
+from fractions import Fraction
 from pathlib import Path
 
 from archdsl.files import write_whole
@@ -107,6 +109,17 @@ def network_code(
     return network_source(optimised(network, level), format=format, checkpoint=checkpoint)
 
 
+def partial(found: Found, tokens: Fraction | None = None) -> Found:
+    """A space whose choices among tokens run on this share of them. Raises ArchError E0908."""
+    from archdsl.passes.partial_tokens import partial_tokens
+    from archdsl.space.view import SearchSpace
+
+    program = found.space.program
+    if tokens is not None:
+        program = partial_tokens(program, tokens)
+    return replace(found, space=SearchSpace(program))
+
+
 def compile_to(
     found: Found,
     folder: Path,
@@ -148,6 +161,7 @@ __all__ = [
     "figures",
     "network_code",
     "open_space",
+    "partial",
     "source",
     "write_network",
 ]

@@ -29,14 +29,14 @@ def load_network(program: Program, *, checkpoint: bool = False) -> nn.Module:
     ArchError E0907 where there are none.
     """
     with imported(network_source(program, format=False, checkpoint=checkpoint)) as module:
-        return _root(module)
+        return root(module)
 
 
 def load_supernet(space: SearchSpace | Program, *, checkpoint: bool = False) -> Supernet:
     """The supernet of a space, with fresh weights, in training mode."""
     view = space if isinstance(space, SearchSpace) else SearchSpace(space)
     with imported(supernet_source(view.program, format=False, checkpoint=checkpoint)) as module:
-        return Supernet(view, _root(module), module)
+        return Supernet(view, root(module), module)
 
 
 class Supernet:
@@ -79,7 +79,7 @@ def load_mixture(space: SearchSpace | Program, *, checkpoint: bool = False) -> M
     """
     view = space if isinstance(space, SearchSpace) else SearchSpace(space)
     with imported(mixture_source(view.program, format=False, checkpoint=checkpoint)) as module:
-        return Mixture(view, _root(module), module)
+        return Mixture(view, root(module), module)
 
 
 class Mixture:
@@ -143,7 +143,7 @@ def imported(source: str) -> Iterator[ModuleType]:
         yield module
 
 
-def _root(module: ModuleType) -> nn.Module:
+def root(module: ModuleType) -> nn.Module:
     """An instance of the last class of the file: the whole network."""
     from torch import nn
 

@@ -8,10 +8,12 @@ from benchmarks import (
     levels,
     metaformer,
     networks,
+    partial_tokens,
     startup,
     strings,
     supernet,
     text,
+    together,
 )
 
 EVERY = (
@@ -25,6 +27,8 @@ EVERY = (
     metaformer,
     deploy,
     darts_step,
+    partial_tokens,
+    together,
     graphs,
 )
 

@@ -1,10 +1,14 @@
 """One step of DARTS' search, first order: the generated mixture beside the network by hand.
 
-python -m benchmarks.darts_step [THREADS]
+python -m benchmarks.darts_step [THREADS] [--original DIR]
+
+DIR: the authors' code, `git clone https://github.com/quark0/darts DIR`, without the two `.cuda()`
+in `_initialize_alphas` (cnn/model_search.py).
 """
 
 from __future__ import annotations
 
+import argparse
 import random
 import re
 import statistics
@@ -21,12 +25,14 @@ from torch.nn import functional as F
 
 from archdsl.library import Library
 from archdsl.load import Mixture, load_mixture
+from benchmarks.references.darts_original import commit, name_by_hand, network
 from benchmarks.references.darts_search import EDGES, SearchNetwork, own_name
 from benchmarks.table import Row, write
 
 RUNS = 10
 BATCH = 16
 CELLS = ("normal", "reduce")
+ORIGINAL = "authors' code"
 SIDES = ("by hand", "mixture", "mixture, channels last", "mixture, channels last, checkpointed")
 
 
@@ -48,7 +54,7 @@ class Side:
     def loss(self, images: Tensor, labels: Tensor) -> Tensor:
         if self.last:
             images = images.contiguous(memory_format=torch.channels_last)
-        return F.cross_entropy(self.run(images, [a.softmax(1) for a in self.logits]), labels)
+        return F.cross_entropy(self.run(images, self.logits), labels)
 
     def backward(self, images: Tensor, labels: Tensor) -> None:
         self.weights.zero_grad()
@@ -74,7 +80,22 @@ def logits(dtype: torch.dtype = torch.float32) -> list[Tensor]:
 def by_hand(dtype: torch.dtype = torch.float32) -> Side:
     torch.manual_seed(0)
     network = SearchNetwork().to(dtype)
-    return Side(network, lambda x, weights: network(x, *weights), logits(dtype))
+    return Side(network, lambda x, given: network(x, *softmaxes(given)), logits(dtype))
+
+
+def softmaxes(given: list[Tensor]) -> list[Tensor]:
+    return [one.softmax(1) for one in given]
+
+
+def original(folder: Path, dtype: torch.dtype = torch.float32) -> Side:
+    """The authors' network with the weights of the network by hand; its gates are its own."""
+    state = by_hand().module.state_dict()
+    module, gates = network(folder, width=16, classes=10, layers=8)
+    module.load_state_dict({n: state[name_by_hand(n)] for n in module.state_dict()})
+    module.to(dtype)
+    for gate, value in zip(gates, logits(dtype), strict=True):
+        gate.data = value.detach()
+    return Side(module, lambda x, _: module(x), gates)
 
 
 def generated(
@@ -90,8 +111,8 @@ def generated(
     if last:
         mixture.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    def run(images: Tensor, weights: list[Tensor]) -> Tensor:
-        result = mixture(images, mixture.gates(dict(values(mixture, weights))))
+    def run(images: Tensor, given: list[Tensor]) -> Tensor:
+        result = mixture(images, mixture.gates(dict(values(mixture, softmaxes(given)))))
         assert isinstance(result, Tensor)
         return result
 
@@ -138,20 +159,36 @@ def saved_bytes(side: Side) -> int:
     return sum(size for size, _ in kept.values())
 
 
-def apart(checkpoint: bool = False) -> tuple[float, float]:
-    """The largest difference of gradients of weights and of gates in float64, relative."""
-    one, other = by_hand(torch.float64), generated(torch.float64, checkpoint=checkpoint)
+def apart(other: Side, name: Callable[[str], str] = str) -> tuple[float, float]:
+    """How far a float64 side's gradients of weights and of gates are from those by hand, relative.
+
+    `name`: what that side calls a weight of the network by hand.
+    """
+    one = by_hand(torch.float64)
     ((images, labels),) = batches(1, 2, torch.float64)
     for side in (one, other):
         side.backward(images, labels)
-    assert isinstance(one.module, SearchNetwork)
-    reductions = one.module.reductions
-    wanted = {own_name(n, reductions): p.grad for n, p in one.module.named_parameters()}
+    wanted = {name(n): p.grad for n, p in one.module.named_parameters()}
     found = dict(other.module.named_parameters())
     assert wanted.keys() == found.keys()
     weights = [(found[n].grad, gradient) for n, gradient in wanted.items()]
     gates = [(a.grad, b.grad) for a, b in zip(other.logits, one.logits, strict=True)]
     return _relative(weights), _relative(gates)
+
+
+def own(name: str) -> str:
+    """What the mixture calls a weight of the network by hand."""
+    return own_name(name, SearchNetwork.REDUCTIONS)
+
+
+def farthest(folder: Path | None) -> tuple[float, float]:
+    """The largest distance of any side's gradients."""
+    found = [apart(generated(torch.float64, checkpoint=on), own) for on in (False, True)]
+    if folder is not None:
+        side = original(folder, torch.float64)
+        theirs = {name_by_hand(n): n for n in side.module.state_dict()}
+        found.append(apart(side, theirs.__getitem__))
+    return max(weights for weights, _ in found), max(gates for _, gates in found)
 
 
 def _relative(pairs: list[tuple[Tensor | None, Tensor | None]]) -> float:
@@ -161,37 +198,49 @@ def _relative(pairs: list[tuple[Tensor | None, Tensor | None]]) -> float:
     return max((a - b).abs().max().item() for a, b in known) / largest
 
 
-def resident(name: str, threads: int) -> float:
+def resident(name: str, threads: int, folder: Path | None) -> float:
     """The most memory, in MB, that a process holds which makes two steps."""
-    command = [sys.executable, "-m", "benchmarks.darts_step", str(threads), name]
+    command = [sys.executable, "-m", "benchmarks.darts_step", str(threads), "--alone", name]
+    command += ["--original", str(folder)] if folder else []
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(done.stdout)
 
 
-def made(name: str) -> Side:
+def made(name: str, folder: Path | None) -> Side:
+    if name == ORIGINAL:
+        assert folder is not None
+        return original(folder)
     if name == SIDES[0]:
         return by_hand()
     return generated(last=name != SIDES[1], checkpoint=name == SIDES[3])
 
 
-def main(threads: int = 2) -> None:
-    torch.set_num_threads(threads)
-    weights, gates = (max(pair) for pair in zip(apart(), apart(checkpoint=True), strict=True))
-    sides = {name: made(name) for name in SIDES}
-    data = batches(2, BATCH, torch.float32)
-    times: dict[str, list[float]] = {name: [] for name in SIDES}
+def measured(
+    sides: dict[str, Side], data: list[tuple[Tensor, Tensor]], runs: int
+) -> dict[str, list[float]]:
+    """Seconds of every step of every side, in random order; the first is not counted."""
+    times: dict[str, list[float]] = {name: [] for name in sides}
     rng = random.Random(0)
-    for run in range(RUNS + 1):
-        for name in rng.sample(SIDES, len(SIDES)):
+    for run in range(runs + 1):
+        for name in rng.sample(list(sides), len(sides)):
             start = time.perf_counter()
             sides[name].step(data)
-            if run:  # the first is not counted
+            if run:
                 times[name].append(time.perf_counter() - start)
-    kept = {name: saved_bytes(sides[name]) for name in SIDES}
+    return times
+
+
+def main(threads: int = 2, folder: Path | None = None, runs: int = RUNS) -> None:
+    torch.set_num_threads(threads)
+    weights, gates = farthest(folder)
+    names = (*SIDES, *((ORIGINAL,) if folder else ()))
+    sides = {name: made(name, folder) for name in names}
+    times = measured(sides, batches(2, BATCH, torch.float32), runs)
+    kept = {name: saved_bytes(sides[name]) for name in names}
     sides.clear()
     first = SIDES[0]
     rows: list[Row] = []
-    for name in SIDES:
+    for name in names:
         ratios = [a / b for a, b in zip(times[first], times[name], strict=True)]
         rows.append(
             {
@@ -200,33 +249,40 @@ def main(threads: int = 2) -> None:
                 "times as fast": statistics.median(ratios),
                 "MB for backward": kept[name] / 1e6,
                 "share": kept[name] / kept[first],
-                "MB resident": resident(name, threads),
+                "MB resident": resident(name, threads, folder),
             }
         )
     write(
         "darts_step",
         "DARTS: one step of the search, first order",
-        f"python -m benchmarks.darts_step {threads}",
+        f"python -m benchmarks.darts_step {threads}" + (" --original DIR" if folder else ""),
         rows,
-        [
-            f"`darts_search`: 16 wide, 8 cells, 32 x 32, batch {BATCH}. A step is forward, "
-            "backward and Adam for the gates, then forward, backward and SGD for the weights; "
-            "both give all gradients, as in the authors' code. `by hand` has the structure of "
-            "that code (`benchmarks/references/darts_search.py`). Same weights, one process, "
-            f"alternating in random order, medians of {RUNS} steps and of their ratios, "
-            f"{threads} threads.",
-            f"Gradients in float64, batch 2: weights at most {weights:.1e} of the largest apart, "
-            f"gates {gates:.1e}.",
-            "`checkpointed`: cells run again in the backward pass (`compile --checkpoint`); what "
-            "the cell in the works keeps then is not among the bytes for backward.",
-        ],
+        notes(threads, runs, folder, weights, gates),
     )
 
 
-def alone(threads: int, name: str) -> None:
+def notes(threads: int, runs: int, folder: Path | None, weights: float, gates: float) -> list[str]:
+    return [
+        f"`darts_search`: 16 wide, 8 cells, 32 x 32, batch {BATCH}. A step is forward, "
+        "backward and Adam for the gates, then forward, backward and SGD for the weights; "
+        "both give all gradients, as in the authors' code. `by hand` has the structure of "
+        "that code (`benchmarks/references/darts_search.py`). Same weights, one process, "
+        f"alternating in random order, medians of {runs} steps and of their ratios, "
+        f"{threads} threads.",
+        f"Gradients in float64, batch 2: weights at most {weights:.1e} of the largest apart, "
+        f"gates {gates:.1e}, on any side.",
+        "`checkpointed`: cells run again in the backward pass (`compile --checkpoint`); what "
+        "the cell in the works keeps then is not among the bytes for backward.",
+        f"`{ORIGINAL}`: `git clone https://github.com/quark0/darts DIR`"
+        + (f", commit {commit(folder)}" if folder else "; not measured here")
+        + ", without the two `.cuda()` in `_initialize_alphas` of `cnn/model_search.py`.",
+    ]
+
+
+def alone(threads: int, name: str, folder: Path | None) -> None:
     """Two steps of one side, and the memory that they took."""
     torch.set_num_threads(threads)
-    side = made(name)
+    side = made(name, folder)
     data = batches(2, BATCH, torch.float32)
     for _ in range(2):
         side.step(data)
@@ -236,8 +292,13 @@ def alone(threads: int, name: str) -> None:
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    if len(given) == 2:
-        alone(int(given[0]), given[1])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("threads", type=int, nargs="?", default=2)
+    parser.add_argument("--original", type=Path)
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--alone")
+    given = parser.parse_args()
+    if given.alone:
+        alone(given.threads, given.alone, given.original)
     else:
-        main(*(int(word) for word in given))
+        main(given.threads, given.original, given.runs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -36,6 +37,14 @@ def compile_(
         Mode,
         typer.Option(help="What a call of supernet.py runs: one path, or all, weighed by gates."),
     ] = "path",
+    tokens: Annotated[
+        str | None,
+        typer.Option(
+            "--partial-tokens",
+            metavar="K",
+            help="Mixtures of tokens run on the best K of them (1/4); the rest pass by.",
+        ),
+    ] = None,
     emit: Annotated[
         Emit | None, typer.Option(help="Print a stage of the pipeline; write nothing.")
     ] = None,
@@ -65,6 +74,10 @@ def compile_(
         raise typer.BadParameter("give either -o DIR, or --emit STAGE to print")
     found = session.library.find(named)
     how = compiler.Mode(mode)
+    if tokens is not None:
+        if how is not compiler.Mode.MIXTURE or found.architecture is not None:
+            raise typer.BadParameter("a part of the tokens is for a space with --mode mixture")
+        found = compiler.partial(found, tokens=_share(tokens))
     if emit is not None:
         stage = compiler.Stage(emit)
         text = compiler.emit(
@@ -95,6 +108,17 @@ def compile_(
         checkpoint=checkpoint,
     ):
         put_json({"path": str(path)}) if session.json else put(str(path))
+
+
+def _share(text: str) -> Fraction:
+    """A share, as 1/4 or 0.25."""
+    try:
+        share = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        share = Fraction(0)
+    if not 0 < share <= 1:
+        raise typer.BadParameter(f"a share is a number above 0 and up to 1: 1/4, not {text}")
+    return share
 
 
 def _deployed(

@@ -55,7 +55,11 @@ def mixture_source(program: Program, *, format: bool = True, checkpoint: bool = 
 
     Raises ArchError E0906 where a hole has no mixture.
     """
-    program = mixture(program)
+    return relaxed_source(mixture(program), format=format, checkpoint=checkpoint)
+
+
+def relaxed_source(program: Program, *, format: bool = False, checkpoint: bool = False) -> str:
+    """The same for a program that is a mixture by now, after whichever passes."""
     return _source(program, supernet=True, format=format, argument="gates", checkpoint=checkpoint)
 
 

@@ -321,6 +321,15 @@ ROWS = (
         "archdsl compile blocks.arch --checkpoint -o out",
     ),
     row(
+        "E0908",
+        "no part of the tokens can be taken",
+        "With `--partial-tokens` a mixture runs on the best tokens only. Its alternatives must "
+        "be computed from one value and map tokens to tokens of the same width, whatever their "
+        "number, and nothing in the space may be causal: which are best depends on all.",
+        "archdsl compile maps.arch --supernet --mode mixture --partial-tokens 1/4 -o out",
+        "archdsl compile encoder.arch --supernet --mode mixture --partial-tokens 1/4 -o out",
+    ),
+    row(
         "E0910",
         "a stage of the compiler left a broken program",
         "Programs are checked after elaboration and after every pass; the message names the stage "

@@ -141,6 +141,9 @@ class Cell(nn.Module):
 class SearchNetwork(nn.Module):
     """The relaxed network: `forward(images, normal, reduce)` with weights (14, 8) each."""
 
+    REDUCTIONS = (2, 5)
+    """The cells that reduce, of the eight that are the default."""
+
     def __init__(self, width: int = 16, layers: int = 8, classes: int = 10) -> None:
         super().__init__()
         self.stem = nn.Sequential(
