@@ -14,7 +14,7 @@ import pytest
 from archdsl.codegen import supernet_source
 from archdsl.compiler import network_code
 from archdsl.syntax.errors import ArchError
-from benchmarks.growth import TEXTS
+from benchmarks.growth import FIRING, TEXTS
 from tests.shipped import written
 
 MOST_GROWTH = 1.1
@@ -42,10 +42,14 @@ def calls(body: str, level: int) -> int:
     return count
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_optimising_and_writing_are_linear(name: str) -> None:
-    calls(TEXTS[name](30), 1)  # what is imported and remembered once is not counted
-    small, large = (calls(TEXTS[name](size), 1) for size in (150, 600))
+@pytest.mark.parametrize(
+    ("name", "level"),
+    [*((name, 1) for name in TEXTS), *((name, lv) for name in FIRING for lv in (1, 2))],
+)
+def test_optimising_and_writing_are_linear(name: str, level: int) -> None:
+    text = {**TEXTS, **FIRING}[name]
+    calls(text(30), level)  # what is imported and remembered once is not counted
+    small, large = (calls(text(size), level) for size in (150, 600))
     assert large < small * 4**MOST_GROWTH
 
 

@@ -313,16 +313,13 @@ class Emitter:
         return [f"{name} = {expression.text}"]
 
     def _unpack(self, step: Step, expression: Expr) -> list[str]:
+        takers = [
+            self.plan.steps[out] for out in sorted(self.users.get(step.out, ()), reverse=True)
+        ]
+        items = {s.what.index: s for s in takers if isinstance(s.what, Project)}
         targets = []
         for index in range(len(step.types)):
-            item = next(
-                (
-                    s
-                    for s in self.plan.steps.values()
-                    if s.what == Project(index) and s.args == (step.out,)
-                ),
-                None,
-            )
+            item = items.get(index)
             if item is None or self.left.get(item.out, 0) == 0:
                 targets.append("_")
                 continue

@@ -40,7 +40,7 @@ def collapse_affine(graph: Graph, modules: Modules) -> Rewrite:
 
 def _collapse(draft: Draft, first: int, second: int, uses: Mapping[Path, int]) -> int | None:
     before, behind = draft.operation(first), draft.operation(second)
-    if before is None or behind is None:
+    if before is None or behind is None or behind.arity != 1:
         return None
     if any(uses[draft.nodes[position].path] > 1 for position in (first, second)):
         return None

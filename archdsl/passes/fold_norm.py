@@ -104,7 +104,7 @@ class _Fold:
             self.draft.args(before),
             ROWS(weight, factor) if factor else weight,
             SUM(scaled, shift) if scaled and shift else scaled or shift,
-            gone=(before, position),
+            instead=position,
         )
 
     def forward(self, position: int, affine: ChannelAffine) -> None:
@@ -122,7 +122,7 @@ class _Fold:
             self.draft.args(position),
             COLUMNS(weight, factor) if factor else weight,
             SUM(bias, passed) if bias and passed else bias or passed,
-            gone=(position, behind),
+            instead=behind,
         )
 
     def _parts(self, position: int, affine: ChannelAffine) -> tuple[Source | None, Source | None]:
@@ -141,12 +141,12 @@ class _Fold:
         args: tuple[int, ...],
         weight: Source,
         bias: Source | None,
-        gone: tuple[int, int],
+        instead: int,
     ) -> None:
-        """A node with other weights, under its old name, for both of those that go."""
+        """A node with other weights, under its old name; the later of both goes too."""
         if size_of(weight) + (size_of(bias) if bias else 0) > LONGEST:
             return
-        path, instead = self.draft.nodes[position].path, gone[1]
+        path = self.draft.nodes[position].path
         operation: Operation | None = self.draft.operation(position)
         assert operation is not None
         if bias is not None:
@@ -158,7 +158,6 @@ class _Fold:
         new = self.draft.add(operation, args, path, instead)
         self.readers[new] = self.readers.get(instead, [])
         for argument in args:
-            self.readers[argument] = [
-                new if reader in gone else reader for reader in self.readers[argument]
-            ]
+            if len(self.readers[argument]) == 1:  # which of several it is, nobody asks
+                self.readers[argument] = [new]
         self.draft.replace(instead, new)

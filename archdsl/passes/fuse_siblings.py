@@ -153,9 +153,10 @@ def _only_consumer(position: int, consumers: Mapping[int, list[int]]) -> int | N
 
 
 def _elementwise(draft: Draft, position: int) -> bool:
-    operation, traits = draft.operation(position), draft.traits(position)
+    operation = draft.operation(position)
     if operation is None or operation.arity != 1 or not draft.weightless(position):
         return False
+    traits = draft.traits(position)
     keeps_shape = draft.nodes[position].types == draft.inputs(position)
     return keeps_shape and traits.per_channel and traits.per_position and not traits.random
 

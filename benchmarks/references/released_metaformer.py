@@ -22,7 +22,7 @@ REPOSITORY = "github.com/QwQ2000/MetaFormer-NAS"
 CHANGES = (
     "metamixer.py: every edge takes the queued feature, `feature_queue[0][0]`, where it took the "
     "mixer's input; poolformer.py: `to_2tuple` and the other names come from `timm.layers` and "
-    "`timm.models`, where timm has them now"
+    "`timm.models`, where timm has them now. It needs einops, which may stand in the copy"
 )
 DEPTHS = (2, 2, 6, 2)
 Node = namedtuple("Node", ("id", "name"))
