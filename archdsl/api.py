@@ -271,6 +271,7 @@ def load(
     supernet: bool = False,
     mode: Literal["path", "mixture"] = "path",
     level: Level = 0,
+    checkpoint: bool = False,
     space: Space | None = None,
 ) -> nn.Module:
     """A fresh network from its generated file, or the supernet of a space; in training mode.
@@ -279,19 +280,21 @@ def load(
     `choice` is a string, an `Architecture`, or the `Choice` of the generated file. With the mode
     `mixture` all alternatives run, weighed by `gates`: the weights of each decision by its key,
     the gates of the generated file, or an architecture, for 1 and 0. `archdsl.load.load_mixture`
-    says the keys. Raises ArchError E0906 where a hole has no mixture.
+    says the keys. With `checkpoint` cells and blocks run again in the backward pass instead of
+    keeping what they compute. Raises ArchError E0906 where a hole has no mixture, E0907 where
+    `checkpoint` finds no cell and no block.
     """
     from archdsl.load import load_mixture, load_network, load_supernet
     from archdsl.passes.driver import optimised
 
     found = _find(x, space)
     if not supernet:
-        return load_network(optimised(found.network(), level))
+        return load_network(optimised(found.network(), level), checkpoint=checkpoint)
     if mode == "mixture":
-        mixture = load_mixture(found.space)
+        mixture = load_mixture(found.space, checkpoint=checkpoint)
         mixture.module.register_forward_pre_hook(_Weighed(mixture))
         return mixture.module
-    loaded = load_supernet(found.space)
+    loaded = load_supernet(found.space, checkpoint=checkpoint)
     loaded.module.register_forward_pre_hook(_Chosen(loaded))
     return loaded.module
 

@@ -43,6 +43,7 @@ def emit(
     supernet: bool = False,
     mode: Mode = Mode.PATH,
     format: bool = True,
+    checkpoint: bool = False,
 ) -> str:
     """The text of one stage of the pipeline. Raises ArchError E0906 where nothing can be mixed."""
     from archdsl.ir.printer import print_program
@@ -61,7 +62,14 @@ def emit(
             return print_program(optimised(program, level))
         case Stage.CODE:
             whole = supernet or found.architecture is None
-            return source(found, level=level, supernet=whole, mode=mode, format=format)
+            return source(
+                found,
+                level=level,
+                supernet=whole,
+                mode=mode,
+                format=format,
+                checkpoint=checkpoint,
+            )
 
 
 def source(
@@ -71,25 +79,32 @@ def source(
     supernet: bool = False,
     mode: Mode = Mode.PATH,
     format: bool = True,
+    checkpoint: bool = False,
 ) -> str:
     """The Python of a network at an optimisation level, or of the whole space.
 
-    Raises ArchError E0906 where a hole has no mixture.
+    `checkpoint`: its cells and blocks run again in the backward pass instead of keeping what they
+    compute. Raises ArchError E0906 where a hole has no mixture, E0907 where there are none.
     """
     from archdsl.codegen import mixture_source, supernet_source
 
     if supernet:
         write = mixture_source if mode is Mode.MIXTURE else supernet_source
-        return write(found.space.program, format=format)
-    return network_code(found.network(), level=level, format=format)
+        return write(found.space.program, format=format, checkpoint=checkpoint)
+    return network_code(found.network(), level=level, format=format, checkpoint=checkpoint)
 
 
-def network_code(network: Program, *, level: int = 1, format: bool = True) -> str:
-    """The Python of a network at an optimisation level."""
+def network_code(
+    network: Program, *, level: int = 1, format: bool = True, checkpoint: bool = False
+) -> str:
+    """The Python of a network at an optimisation level.
+
+    `checkpoint`: its cells and blocks run again in the backward pass. Raises ArchError E0907.
+    """
     from archdsl.codegen import network_source
     from archdsl.passes.driver import optimised
 
-    return network_source(optimised(network, level), format=format)
+    return network_source(optimised(network, level), format=format, checkpoint=checkpoint)
 
 
 def compile_to(
@@ -100,6 +115,7 @@ def compile_to(
     supernet: bool = False,
     mode: Mode = Mode.PATH,
     format: bool = True,
+    checkpoint: bool = False,
 ) -> list[Path]:
     """Write `network.py`, and `supernet.py` where asked for or nothing else is there.
 
@@ -108,9 +124,10 @@ def compile_to(
     """
     written = []
     if found.architecture is not None:
-        written.append(write_network(found.network(), folder, level=level, format=format))
+        code = network_code(found.network(), level=level, format=format, checkpoint=checkpoint)
+        written.append(write_whole(folder / "network.py", code))
     if supernet or found.architecture is None:
-        text = source(found, supernet=True, mode=mode, format=format)
+        text = source(found, supernet=True, mode=mode, format=format, checkpoint=checkpoint)
         written.append(write_whole(folder / "supernet.py", text))
     return written
 

@@ -22,16 +22,20 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def load_network(program: Program) -> nn.Module:
-    """The network of a program without holes, with fresh weights, in training mode."""
-    with imported(network_source(program, format=False)) as module:
+def load_network(program: Program, *, checkpoint: bool = False) -> nn.Module:
+    """The network of a program without holes, with fresh weights, in training mode.
+
+    `checkpoint`, here and below: cells and blocks run again in the backward pass. Raises
+    ArchError E0907 where there are none.
+    """
+    with imported(network_source(program, format=False, checkpoint=checkpoint)) as module:
         return _root(module)
 
 
-def load_supernet(space: SearchSpace | Program) -> Supernet:
+def load_supernet(space: SearchSpace | Program, *, checkpoint: bool = False) -> Supernet:
     """The supernet of a space, with fresh weights, in training mode."""
     view = space if isinstance(space, SearchSpace) else SearchSpace(space)
-    with imported(supernet_source(view.program, format=False)) as module:
+    with imported(supernet_source(view.program, format=False, checkpoint=checkpoint)) as module:
         return Supernet(view, _root(module), module)
 
 
@@ -68,13 +72,13 @@ class Supernet:
         return result
 
 
-def load_mixture(space: SearchSpace | Program) -> Mixture:
+def load_mixture(space: SearchSpace | Program, *, checkpoint: bool = False) -> Mixture:
     """The mixture supernet of a space, with fresh weights, in training mode.
 
     Raises ArchError E0906 where a hole has no mixture.
     """
     view = space if isinstance(space, SearchSpace) else SearchSpace(space)
-    with imported(mixture_source(view.program, format=False)) as module:
+    with imported(mixture_source(view.program, format=False, checkpoint=checkpoint)) as module:
         return Mixture(view, _root(module), module)
 
 

@@ -43,6 +43,13 @@ def compile_(
         Path | None,
         typer.Option(metavar="FILE", help="Weights of X (safetensors), written for network.py."),
     ] = None,
+    checkpoint: Annotated[
+        bool,
+        typer.Option(
+            "--checkpoint",
+            help="Cells and blocks run again in the backward pass instead of keeping values.",
+        ),
+    ] = False,
     format: Annotated[
         bool, typer.Option("--format/--no-format", help="Lay the code out with Black.")
     ] = True,
@@ -60,15 +67,32 @@ def compile_(
     how = compiler.Mode(mode)
     if emit is not None:
         stage = compiler.Stage(emit)
-        put(compiler.emit(found, stage, level=level, supernet=supernet, mode=how, format=format))
+        text = compiler.emit(
+            found,
+            stage,
+            level=level,
+            supernet=supernet,
+            mode=how,
+            format=format,
+            checkpoint=checkpoint,
+        )
+        put(text)
         return
     assert out is not None
     if weights is not None or level > 1:
+        if checkpoint:
+            raise typer.BadParameter("-O 2 and --weights write for inference: nothing is kept")
         for path in _deployed(found, weights, out, level, supernet, format):
             put_json({"path": str(path)}) if session.json else put(str(path))
         return
     for path in compiler.compile_to(
-        found, out, level=level, supernet=supernet, mode=how, format=format
+        found,
+        out,
+        level=level,
+        supernet=supernet,
+        mode=how,
+        format=format,
+        checkpoint=checkpoint,
     ):
         put_json({"path": str(path)}) if session.json else put(str(path))
 

@@ -38,12 +38,18 @@ def join(parts: Iterable[str]) -> str:
     return ", ".join(parts)
 
 
+ALONE = re.compile(r"(?<=[(,])( ?)\{(\w+)\}(?=[,)])")
+"""An argument that has a place between brackets or commas to itself."""
+
+
 def fill(template: str, args: Sequence[Expr], access: str, tight: bool) -> Expr:
     """An operation's expression with its arguments in place."""
+    whole = {str(i): arg.text for i, arg in enumerate(args)}
+    whole |= {"self": access, "all": join(whole.values())}
+    parts = whole | {str(i): arg.operand for i, arg in enumerate(args)}
+    # Brackets of the template itself, as in `({0}) / 2`, are left to those who wrote them.
+    text = ALONE.sub(lambda found: found[1] + whole[found[2]], template)
+    text = re.sub(r"\{(\w+)\}", lambda found: parts[found[1]], text)
     called = template.rstrip().endswith(")") and tight
-    spaced = not called or template.startswith("{0}.")
-    texts = {str(i): arg.operand if spaced else arg.text for i, arg in enumerate(args)}
-    texts |= {"self": access, "all": join(arg.text for arg in args)}
-    text = re.sub(r"\{(\w+)\}", lambda found: texts[found[1]], template)
     depth = max((arg.depth for arg in args), default=0)
     return Expr(text, tight=tight, depth=depth + (1 if called else 0))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from archdsl.codegen import checkpoint
 from archdsl.codegen.classes import Class, Classes, Draft
 from archdsl.codegen.code import join
 from archdsl.codegen.functions import function_emitter
@@ -13,7 +14,7 @@ from archdsl.codegen.literals import docstring, in_docstring, literal, paragraph
 from archdsl.codegen.modules import Alias, Kept, Made, New, Several, Slot
 from archdsl.codegen.naming import IMPORTED, Taken, camel, stem
 from archdsl.codegen.series import runs
-from archdsl.codegen.steps import Chain, Leaf, Part, Step, Unit, Use
+from archdsl.codegen.steps import Chain, Leaf, Part, Step, Unit, UnitKey, Use
 from archdsl.codegen.told import parameter
 from archdsl.codegen.types import Types
 from archdsl.codegen.view import ClassView, FunctionView, HelperView
@@ -39,10 +40,14 @@ class Renderer:
     types: Types
     root_name: str
     helpers: Mapping[str, Helper]
+    again: frozenset[UnitKey] = frozenset()
+    """The units whose classes run again in the backward pass."""
     names: dict[int, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         taken = Taken(set(self.helpers) | set(IMPORTED) | self.types.names)
+        if self.again:
+            taken.names |= checkpoint.NAMES
         root = self.classes.root
         self.names[root.number] = taken.claim(self.root_name, f"{self.root_name}Net")
         by_name: dict[str, list[Class]] = {}
@@ -62,6 +67,8 @@ class Renderer:
 
     def parts(self) -> Iterator[FunctionView | ClassView | HelperView]:
         """Helpers, shared functions and classes, each before what uses it."""
+        if self.again:
+            yield HelperView(source=checkpoint.SOURCE.strip("\n"))
         done: set[str] = set()
         shared: set[object] = set()
         for item in self.classes.ordered():
@@ -119,7 +126,12 @@ class Renderer:
             shape=self._shape(item),
             forward=(*self._memory_format(item), *draft.forward),
             evaluates=self._deployed(item),
+            base=self._base(item),
         )
+
+    def _base(self, item: Class) -> str:
+        again = any(draft.unit.key in self.again for draft in item.drafts)
+        return checkpoint.BASE if again else "nn.Module"
 
     def _deployed(self, item: Class) -> bool:
         return item is self.classes.root and self.classes.flow.program.deployed

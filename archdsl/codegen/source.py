@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from archdsl import __version__
 from archdsl.codegen.check import check_source
+from archdsl.codegen.checkpoint import IMPORT, checkpointed
 from archdsl.codegen.choice import Layout
 from archdsl.codegen.classes import Classes, reachable
 from archdsl.codegen.code import join
@@ -34,30 +35,40 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 
-def network_source(program: Program, *, format: bool = True) -> str:
+def network_source(program: Program, *, format: bool = True, checkpoint: bool = False) -> str:
     """`network.py` for one architecture: a program without holes.
 
     `format`: lay it out with Black; without, the code is the same but for its line breaks.
+    `checkpoint`: cells and blocks that the net uses run again in the backward pass instead of
+    keeping what they compute. Raises ArchError E0907 where there are none.
     """
-    return _source(program, supernet=False, format=format)
+    return _source(program, supernet=False, format=format, checkpoint=checkpoint)
 
 
-def supernet_source(program: Program, *, format: bool = True) -> str:
+def supernet_source(program: Program, *, format: bool = True, checkpoint: bool = False) -> str:
     """`supernet.py` for a space: all its architectures, of which each call runs one."""
-    return _source(program, supernet=True, format=format)
+    return _source(program, supernet=True, format=format, checkpoint=checkpoint)
 
 
-def mixture_source(program: Program, *, format: bool = True) -> str:
+def mixture_source(program: Program, *, format: bool = True, checkpoint: bool = False) -> str:
     """`supernet.py` whose calls run all architectures at once, weighed by gates.
 
     Raises ArchError E0906 where a hole has no mixture.
     """
-    return _source(mixture(program), supernet=True, format=format, argument="gates")
+    program = mixture(program)
+    return _source(program, supernet=True, format=format, argument="gates", checkpoint=checkpoint)
 
 
-def _source(program: Program, *, supernet: bool, format: bool, argument: str = "choice") -> str:
+def _source(
+    program: Program,
+    *,
+    supernet: bool,
+    format: bool,
+    checkpoint: bool,
+    argument: str = "choice",
+) -> str:
     try:
-        view = file_view(program, supernet=supernet, argument=argument)
+        view = file_view(program, supernet=supernet, argument=argument, checkpoint=checkpoint)
     except TooLarge as problem:
         raise fault(
             "E0904",
@@ -96,15 +107,18 @@ def _format(text: str) -> str:
 # --- the view ------------------------------------------------------------------------------------
 
 
-def file_view(program: Program, *, supernet: bool, argument: str = "choice") -> FileView:
+def file_view(
+    program: Program, *, supernet: bool, argument: str = "choice", checkpoint: bool = False
+) -> FileView:
     """Everything that a generated file says, decided."""
     flow = Flow(program)
     layout = Layout(program, argument)
     types = GateTypes(layout) if argument == "gates" else Types(layout)
     helpers = all_helpers(reachable(flow))
+    again = checkpointed(flow) if checkpoint else frozenset()
     classes = Classes.of(flow, layout, frozenset(helpers))
     name = "Supernet" if supernet else camel(program.title or program.space)
-    renderer = Renderer(classes=classes, types=types, root_name=name, helpers=helpers)
+    renderer = Renderer(classes=classes, types=types, root_name=name, helpers=helpers, again=again)
     parts = tuple(renderer.parts())
     choices = types.choice_views()
     texts = [str(part) for part in parts]
@@ -114,12 +128,14 @@ def file_view(program: Program, *, supernet: bool, argument: str = "choice") -> 
         typing=join(
             word
             for word, wanted in (
+                ("Any", checkpoint),
                 ("Literal", any("Literal[" in str(c) for c in (*choices, *types.alias_views()))),
                 ("NamedTuple", bool(choices)),
             )
             if wanted
         ),
         functional=any("F." in text for text in texts),
+        torch_imports=(IMPORT,) if checkpoint else (),
         constant="SPACE" if supernet else "ARCHITECTURE",
         text=_constant(program.genotype),
         aliases=types.alias_views(),

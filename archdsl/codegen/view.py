@@ -43,7 +43,7 @@ class FunctionView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClassView:
-    """One `nn.Module`. `init` are the lines below `super().__init__()`.
+    """One module, of the class `base`. `init` are the lines below `super().__init__()`.
 
     `evaluates`: it refuses to train.
     """
@@ -57,6 +57,7 @@ class ClassView:
     shape: str
     forward: tuple[str, ...]
     evaluates: bool = False
+    base: str = "nn.Module"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +88,7 @@ class FileView:
     imports: tuple[str, ...]
     typing: str
     functional: bool
+    torch_imports: tuple[str, ...]
     constant: str
     text: str
     aliases: tuple[AliasView, ...]

@@ -12,11 +12,17 @@ from archdsl.ops.shapes import only
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Activation(Operation):
-    """What the activations share; `module` and `function` are their names in torch."""
+    """What the activations share; `module` and `function` are their names in torch.
+
+    `in_place`: torch has them writing over their input; `by_result`: their gradient can be had
+    from the result alone, so that this costs nothing while training.
+    """
 
     module: ClassVar[str]
     function: ClassVar[str]
     zero: ClassVar[bool] = True
+    in_place: ClassVar[bool] = False
+    by_result: ClassVar[bool] = False
     relative: ClassVar[type[Activation] | None] = None
     """A similar function without kinks, where this one has some."""
 
@@ -47,6 +53,7 @@ class SiLU(Activation):
 
     keyword = attribute = "silu"
     module, function = "nn.SiLU", "F.silu"
+    in_place = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +79,7 @@ class ReLU(Activation):
 
     keyword = attribute = "relu"
     module, function = "nn.ReLU", "F.relu"
+    in_place = by_result = True
     relative = SiLU
 
 
@@ -81,6 +89,7 @@ class ReLU6(Activation):
 
     keyword = attribute = "relu6"
     module, function = "nn.ReLU6", "F.relu6"
+    in_place = by_result = True
     relative = SiLU
 
 
@@ -90,6 +99,7 @@ class HardSwish(Activation):
 
     keyword = attribute = "hard_swish"
     module, function = "nn.Hardswish", "F.hardswish"
+    in_place = True
     relative = SiLU
 
 
@@ -99,6 +109,7 @@ class HardSigmoid(Activation):
 
     keyword = attribute = "hard_sigmoid"
     module, function = "nn.Hardsigmoid", "F.hardsigmoid"
+    in_place = True
     zero = False
     relative = Sigmoid
 
@@ -109,6 +120,7 @@ class ELU(Activation):
 
     keyword = attribute = "elu"
     module, function = "nn.ELU", "F.elu"
+    in_place = True
     relative = SiLU
 
     alpha: float = 1.0
@@ -123,6 +135,7 @@ class LeakyReLU(Activation):
 
     keyword = attribute = "leaky_relu"
     module, function = "nn.LeakyReLU", "F.leaky_relu"
+    in_place = True
     relative = SiLU
 
     slope: float = 0.01

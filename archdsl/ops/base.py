@@ -40,6 +40,8 @@ class Traits:
     per_position: no mixing of positions. batch_statistics: mixes the batch while training.
     random: draws numbers while training. jumps: a rounding error of an input may become a step of
     the result.
+    random: draws numbers while training. fresh: the result is memory of its own, which the
+    gradient of the operation does not need.
     """
 
     linear: bool = False
@@ -50,6 +52,7 @@ class Traits:
     batch_statistics: bool = False
     random: bool = False
     jumps: bool = False
+    fresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)

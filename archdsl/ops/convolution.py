@@ -165,6 +165,7 @@ class Conv(Operation):
             zero=not self.bias,
             per_channel=self.depthwise(inputs),
             per_position=self.kernel == self.stride == (1, 1) and self.padding == (0, 0),
+            fresh=True,
         )
         return rounded_traits(traits, inputs, self.input_bits)
 

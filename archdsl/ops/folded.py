@@ -141,7 +141,7 @@ class ConvNormConv(Operation):
         )
 
     def traits(self, inputs: Types) -> Traits:
-        return Traits(batch_statistics=True)
+        return Traits(batch_statistics=True, fresh=True)
 
     def describe(self) -> str:
         return f"{self.first.describe()}, batch norm, {self.second.describe()}"

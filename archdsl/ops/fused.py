@@ -6,12 +6,12 @@ anew and initialised part by part, so that a network trained from scratch is the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from archdsl.ir.types import TensorType, Weight
 from archdsl.ops.base import Argument, Code, Helper, Operation, OperationError, Traits, Types
-from archdsl.ops.joins import Join, Sum
+from archdsl.ops.joins import Join, Sum, joined_traits
 from archdsl.ops.linear import Linear
 from archdsl.ops.mlp import TokensLinear, TokensMLP
 from archdsl.ops.shapes import hidden_size, number, only, option
@@ -108,7 +108,7 @@ class Average(Join):
         return Code(expression=f"{shown} / {self.divisor}", tight=False)
 
     def traits(self, inputs: Types) -> Traits:
-        return Traits(linear=True, affine=True, zero=True, per_channel=True, per_position=True)
+        return replace(joined_traits(inputs), fresh=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +167,7 @@ class RepeatedLinear(Operation):
         return Code(constructor=code.constructor, arguments=code.arguments, expression=expression)
 
     def traits(self, inputs: Types) -> Traits:
-        return Traits(affine=True, per_position=True)
+        return Traits(affine=True, per_position=True, fresh=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from archdsl.ir.types import TensorType
@@ -32,6 +32,18 @@ def _infix(operator: str, inputs: Types) -> str:
     return f" {operator} ".join(f"{{{i}}}" for i in range(len(inputs)))
 
 
+def joined_traits(inputs: Types) -> Traits:
+    """The algebra of a sum: one of a single value is that value."""
+    return Traits(
+        linear=True,
+        affine=True,
+        zero=True,
+        per_channel=True,
+        per_position=True,
+        fresh=len(inputs) > 1,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Join(Operation):
     """An operation on several values of the same kind."""
@@ -53,7 +65,7 @@ class Sum(Join):
         return Code(expression=_infix("+", inputs), tight=len(inputs) == 1)
 
     def traits(self, inputs: Types) -> Traits:
-        return Traits(linear=True, affine=True, zero=True, per_channel=True, per_position=True)
+        return joined_traits(inputs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +84,7 @@ class Mean(Join):
         return Code(expression=f"({_infix('+', inputs)}) / {len(inputs)}", tight=False)
 
     def traits(self, inputs: Types) -> Traits:
-        return Traits(linear=True, affine=True, zero=True, per_channel=True, per_position=True)
+        return joined_traits(inputs)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +117,7 @@ class Concat(Join):
 
     def traits(self, inputs: Types) -> Traits:
         one = len(inputs) == 1
-        return Traits(linear=True, affine=True, zero=True, per_channel=one, per_position=True)
+        return replace(joined_traits(inputs), per_channel=one)
 
 
 def _rest(value: TensorType) -> tuple[int, ...]:

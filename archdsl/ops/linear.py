@@ -77,7 +77,7 @@ class Linear(Operation):
 
     def traits(self, inputs: Types) -> Traits:
         linear = not self.bias
-        traits = Traits(linear=linear, affine=True, zero=linear, per_position=True)
+        traits = Traits(linear=linear, affine=True, zero=linear, per_position=True, fresh=True)
         return rounded_traits(traits, inputs, self.input_bits)
 
     def describe(self) -> str:

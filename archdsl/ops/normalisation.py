@@ -116,7 +116,8 @@ class BatchNorm(Operation):
         return None if axes == 2 else shared(self, inputs, f"ElasticBatchNorm{(axes + 1) // 2}d")
 
     def traits(self, inputs: Types) -> Traits:
-        return Traits(per_channel=True, batch_statistics=True)
+        whole = len(inputs[0].shape) != 2  # those of tokens give a view
+        return Traits(per_channel=True, batch_statistics=True, fresh=whole)
 
     def describe(self) -> str:
         return "batch norm"
@@ -152,7 +153,7 @@ class GroupNorm(Operation):
         )
 
     def traits(self, inputs: Types) -> Traits:
-        return Traits(per_channel=self.groups == inputs[0].channels)
+        return Traits(per_channel=self.groups == inputs[0].channels, fresh=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +184,7 @@ class LayerNorm(Operation):
         return shared(self, inputs, "ElasticLayerNorm")
 
     def traits(self, inputs: Types) -> Traits:
-        return Traits(per_position=True)
+        return Traits(per_position=True, fresh=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from archdsl.passes.draft import Rewrite
 from archdsl.passes.fold_norm import fold_norm, still
 from archdsl.passes.fold_through_norm import fold_through_norm
 from archdsl.passes.fuse_siblings import fuse_siblings
+from archdsl.passes.in_place import in_place, still_in_place
 from archdsl.passes.memory_format import best_channels_last
 from archdsl.passes.merge_sums import merge_sums
 from archdsl.passes.names import expand, local_weights
@@ -30,13 +31,14 @@ class Pass:
 
     `level`: 1 keeps training exact, 2 is for deployment. `moves`: it lays weights out anew,
     so a graph whose weights another graph shares is left alone. `fusion`: whether it pays is
-    up to the device.
+    up to the device. `last`: it runs when frames are settled, and is the same reading to them.
     """
 
     run: Run
     level: int = 1
     moves: bool = False
     fusion: bool = False
+    last: bool = False
 
     @property
     def name(self) -> str:
@@ -55,6 +57,8 @@ PIPELINE: tuple[Pass, ...] = (
     Pass(collapse_affine, level=2, moves=True),
     Pass(fold_through_norm, moves=True),
     Pass(fuse_siblings, moves=True, fusion=True),
+    Pass(in_place, last=True),
+    Pass(still_in_place, level=2, last=True),
 )
 
 
@@ -95,10 +99,14 @@ def _optimised(
         return program
     shared = frozenset(_sharing(program))
     result = used(program)
-    for step in passes:
-        if step.level <= level and (fuse or not step.fusion):
+    chosen = [step for step in passes if step.level <= level and (fuse or not step.fusion)]
+    for step in chosen:
+        if not step.last:
             result = _run(step, result, shared, moves)
     result = _tidy(program, result, shared, moves)
+    for step in chosen:
+        if step.last:
+            result = _run(step, result, shared, moves)
     if level < DEPLOYMENT:
         return result
     return replace(result, deployed=True, channels_last=best_channels_last(result))

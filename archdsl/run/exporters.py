@@ -172,9 +172,7 @@ def _session(content: bytes) -> Callable[..., Outputs]:
     options.log_severity_level = 4
     options.intra_op_num_threads = torch.get_num_threads()
     with _refusals("onnxruntime"):
-        session = onnxruntime.InferenceSession(
-            content, options, providers=["CPUExecutionProvider"]
-        )
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     names = [value.name for value in session.get_inputs()]
 
     def run(*inputs: Tensor) -> Outputs:

@@ -313,6 +313,14 @@ ROWS = (
         "archdsl compile elastic.arch --supernet -o out",
     ),
     row(
+        "E0907",
+        "nothing to checkpoint",
+        "With `--checkpoint` the cells and blocks that a net uses run again in the backward pass "
+        "instead of keeping what they compute; this net uses none, so nothing would be saved.",
+        "archdsl compile plain.arch --checkpoint -o out",
+        "archdsl compile blocks.arch --checkpoint -o out",
+    ),
+    row(
         "E0910",
         "a stage of the compiler left a broken program",
         "Programs are checked after elaboration and after every pass; the message names the stage "
