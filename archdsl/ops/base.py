@@ -39,9 +39,8 @@ class Traits:
     zero: f(0) = 0. per_channel: output channel i depends on input channel i alone.
     per_position: no mixing of positions. batch_statistics: mixes the batch while training.
     random: draws numbers while training. jumps: a rounding error of an input may become a step of
-    the result.
-    random: draws numbers while training. fresh: the result is memory of its own, which the
-    gradient of the operation does not need.
+    the result. fresh: the result is memory of its own, which the gradient of the operation does
+    not need.
     """
 
     linear: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -22,7 +22,7 @@ from archdsl.run.exporters import (
     outputs_of,
     traced,
 )
-from archdsl.run.inherit import as_written, laid_out, read_weights
+from archdsl.run.inherit import Tensors, as_written, laid_out, read_weights
 from archdsl.syntax.errors import fault
 from archdsl.verify.compare import batch_of
 
@@ -63,14 +63,27 @@ def export(program: Program, weights: Path, files: Sequence[Path], *, level: int
     known = as_written(read_weights(weights), program, weights, program.genotype)
     plain = load_network(program)
     plain.load_state_dict(known)
+    made = exported(program, optimised_network(program, known, level), suffixes)
+    for suffix, file in made.items():
+        _agree(program, plain, file, suffix)
+    return write_together({path: made[_suffix(path)].content for path in files})
+
+
+def optimised_network(program: Program, known: Tensors, level: int) -> nn.Module:
+    """The network that a level makes of a program, with the weights of the text laid out for it.
+
+    Raises ArchError E0813 where it cannot take them.
+    """
     optimised = optimise(program, level)
     network = load_network(optimised.program)
     network.load_state_dict(laid_out(optimised, known))
+    return network
+
+
+def exported(program: Program, network: nn.Module, suffixes: Iterable[str]) -> dict[str, Exported]:
+    """What files of these formats hold. Raises ArchError E0816."""
     graph = traced(network, batch_of(program, TRACED, torch.Generator().manual_seed(0)))
-    made = {suffix: FORMATS[suffix](graph, program) for suffix in sorted(suffixes)}
-    for suffix, exported in made.items():
-        _agree(program, plain, exported, suffix)
-    return write_together({path: made[_suffix(path)].content for path in files})
+    return {suffix: FORMATS[suffix](graph, program) for suffix in sorted(suffixes)}
 
 
 def _suffix(path: Path) -> str:

@@ -89,7 +89,7 @@ def as_onnx(program: ExportedProgram, network: Program) -> Exported:
             program,
             dynamo=True,
             opset_version=OPSET,
-            output_names=_outputs(network),
+            output_names=_outputs(program, network),
             external_data=False,
             verbose=False,
         )
@@ -126,13 +126,12 @@ def _about(network: Program) -> str:
     return json.dumps(known, sort_keys=True, ensure_ascii=False)
 
 
-def _outputs(network: Program) -> list[str]:
+def _outputs(program: ExportedProgram, network: Program) -> list[str]:
     """Names of the outputs that no input has."""
-    net = network.net
     stem = "output"
-    while any(net.nodes[i].name.startswith(stem) for i in net.inputs):
+    while any(str(name).startswith(stem) for name in program.graph_signature.user_inputs):
         stem += "_"
-    count = len(net.outputs)
+    count = len(network.net.outputs)
     return [stem] if count == 1 else [f"{stem}{number}" for number in range(1, count + 1)]
 
 
