@@ -63,6 +63,7 @@ bench: .venv/.dev ## measure, and write the tables of benchmarks/
 verify: .venv/.dev ## supernet path = network = optimised network, at full counts
 	$(PY) -m tests.verify_full
 	$(PY) -m tests.verify_spaces
+	$(PY) -m tests.verify_deploy
 
 regen: .venv/.dev ## write generated/ and docs/reference.md anew
 	$(PY) -m tests.regen

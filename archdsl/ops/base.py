@@ -39,8 +39,9 @@ class Traits:
     linear: f(a x + b y) = a f(x) + b f(y). affine: linear but for a constant (a bias).
     zero: f(0) = 0. per_channel: output channel i depends on input channel i alone.
     per_position: no mixing of positions. batch_statistics: mixes the batch while training.
-    random: draws numbers while training. fresh: the result is memory of its own, which the
-    gradient of the operation does not need.
+    random: draws numbers while training. jumps: a rounding error of an input may become a step of
+    the result. fresh: the result is memory of its own, which the gradient of the operation does
+    not need.
     """
 
     linear: bool = False
@@ -50,6 +51,7 @@ class Traits:
     per_position: bool = False
     batch_statistics: bool = False
     random: bool = False
+    jumps: bool = False
     fresh: bool = False
 
 

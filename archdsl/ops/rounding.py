@@ -119,11 +119,13 @@ def rounded(code: Code, weight_bits: int | None, input_bits: int | None) -> Code
 
 
 def rounded_traits(traits: Traits, inputs: Types, input_bits: int | None) -> Traits:
-    """Rounded weights are weights; rounded inputs depend on each other and are not linear."""
+    """Rounded weights are weights; rounded inputs depend on each other, in steps, nonlinearly."""
     if input_bits is None:
         return traits
     one = len(inputs[0].shape) == 1  # a vector has one position
-    return replace(traits, linear=False, affine=False, per_channel=False, per_position=one)
+    return replace(
+        traits, linear=False, affine=False, per_channel=False, per_position=one, jumps=True
+    )
 
 
 def in_words(said: str, weight_bits: int | None, input_bits: int | None) -> str:

@@ -121,7 +121,7 @@ class ElasticClassToken(ClassToken):
 
     def forward(self, x: Tensor) -> Tensor:  # (B, N, C) -> (B, N + 1, C)
         token = self.token[..., : x.shape[-1]]
-        return torch.cat((token.expand(len(x), -1, -1), x), dim=1)
+        return torch.cat((token.expand(x.shape[0], -1, -1), x), dim=1)
 '''
 
 POSITIONS = '''\

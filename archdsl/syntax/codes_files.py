@@ -88,6 +88,27 @@ FILE_ROWS = (
         "differ; otherwise it is a mistake in the compiler.",
     ),
     row(
+        "E0815",
+        "an exported network that computes something else",
+        "Before a file is written, what it holds runs against the network as written, on random "
+        "inputs at two sizes of the batch. Weights that are not finite make them differ; "
+        "otherwise it is a mistake, of archdsl, of torch's exporter or of onnxruntime.",
+    ),
+    row(
+        "E0816",
+        "a network that cannot be exported",
+        "torch's exporter has no form for one of its operations, or the file would be larger than "
+        "its format allows (ONNX: 2 GB). The other format may do; `archdsl compile` writes every "
+        "network as Python.",
+    ),
+    row(
+        "E0817",
+        "packages that a format needs are missing",
+        "ONNX files are written by `onnx` and `onnxscript` and checked in `onnxruntime`.",
+        "",
+        "pip install 'archdsl[export]'",
+    ),
+    row(
         "E0905",
         "archdsl failed",
         "An error of archdsl, not of the text: please report it with the input.",

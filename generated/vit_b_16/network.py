@@ -80,7 +80,7 @@ class ClassToken(nn.Module):
         nn.init.trunc_normal_(self.token, std=0.02)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, N, C) -> (B, N + 1, C)
-        return torch.cat((self.token.expand(len(x), -1, -1), x), dim=1)
+        return torch.cat((self.token.expand(x.shape[0], -1, -1), x), dim=1)
 
 
 class Positions(nn.Module):
