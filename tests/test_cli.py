@@ -89,7 +89,7 @@ def test_help_lists_every_command():
     assert set(commands()) == {
         *("check", "fmt", "new", "spaces", "explain", "show", "cost", "id", "sample", "convert"),
         *("formats", "lint"),
-        *("diff", "patch", "compile", "verify", "inherit", "search", "retrain"),
+        *("diff", "patch", "compile", "export", "verify", "inherit", "search", "retrain"),
     }
 
 
@@ -439,25 +439,25 @@ def test_compile_checkpoints_cells_and_blocks(here):
     assert not Path("no").exists()
 
 
-SMALL = "dasvit(width=24, depth=1)"
+TOKENS = "dasvit(width=24, depth=1)"
 MIXED = ("--supernet", "--mode=mixture")
 
 
 def test_compile_takes_a_part_of_the_tokens(here):
-    run("compile", SMALL, "-o", "out", *MIXED, "--partial-tokens", "1/4")
+    run("compile", TOKENS, "-o", "out", *MIXED, "--partial-tokens", "1/4")
     assert "TokenSelection(24, always=1, count=50)" in Path("out/supernet.py").read_text()
-    run("compile", SMALL, "-o", "whole", *MIXED, "--partial-tokens", "1")
+    run("compile", TOKENS, "-o", "whole", *MIXED, "--partial-tokens", "1")
     assert "TokenSelection" not in Path("whole/supernet.py").read_text()
 
 
 @pytest.mark.parametrize(
     ("named", "options", "why"),
     [
-        (SMALL, ("--partial-tokens", "1/4"), "mode mixture"),
-        (SMALL, (*MIXED, "--partial-tokens", "0"), "a share is a number"),
-        (SMALL, (*MIXED, "--partial-tokens", "5/4"), "a share is a number"),
-        (SMALL, (*MIXED, "--partial-tokens", "1/0"), "a share is a number"),
-        (SMALL, (*MIXED, "--partial-tokens", "some"), "a share is a number"),
+        (TOKENS, ("--partial-tokens", "1/4"), "mode mixture"),
+        (TOKENS, (*MIXED, "--partial-tokens", "0"), "a share is a number"),
+        (TOKENS, (*MIXED, "--partial-tokens", "5/4"), "a share is a number"),
+        (TOKENS, (*MIXED, "--partial-tokens", "1/0"), "a share is a number"),
+        (TOKENS, (*MIXED, "--partial-tokens", "some"), "a share is a number"),
         ("nas_bench_201", (*MIXED, "--partial-tokens", "1/4"), "E0908"),
     ],
 )
