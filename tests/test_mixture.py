@@ -272,7 +272,7 @@ WRONG = (
 
 @pytest.mark.parametrize("change", WRONG, ids=lambda change: change[0])
 def test_wrong_mixtures_are_found(change: tuple[str, str], monkeypatch) -> None:
-    def wrong(program: Program, *, format: bool = True) -> str:
+    def wrong(program: Program, *, format: bool = True, checkpoint: bool = False) -> str:
         text = mixture_source(program)
         assert change[0] in text
         return text.replace(*change)
@@ -282,7 +282,7 @@ def test_wrong_mixtures_are_found(change: tuple[str, str], monkeypatch) -> None:
 
 
 def test_two_updates_of_one_norm_are_found(monkeypatch) -> None:
-    def wrong(program: Program, *, format: bool = True) -> str:
+    def wrong(program: Program, *, format: bool = True, checkpoint: bool = False) -> str:
         text = mixture_source(program)
         line = "        max_pool_3x3_n1 = self.max_pool_3x3_2_1(n1)\n"
         assert line in text
