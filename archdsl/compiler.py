@@ -137,17 +137,26 @@ def compile_to(
     """
     written = []
     if found.architecture is not None:
-        code = network_code(found.network(), level=level, format=format, checkpoint=checkpoint)
-        written.append(write_whole(folder / "network.py", code))
+        network = found.network()
+        written.append(
+            write_network(network, folder, level=level, format=format, checkpoint=checkpoint)
+        )
     if supernet or found.architecture is None:
         text = source(found, supernet=True, mode=mode, format=format, checkpoint=checkpoint)
         written.append(write_whole(folder / "supernet.py", text))
     return written
 
 
-def write_network(network: Program, folder: Path, *, level: int = 1, format: bool = True) -> Path:
-    """Write `network.py` of a network. Raises ArchError E0707."""
-    code = network_code(network, level=level, format=format)
+def write_network(
+    network: Program,
+    folder: Path,
+    *,
+    level: int = 1,
+    format: bool = True,
+    checkpoint: bool = False,
+) -> Path:
+    """Write `network.py` of a network. Raises ArchError E0707, and E0907 as `network_code` does."""
+    code = network_code(network, level=level, format=format, checkpoint=checkpoint)
     return write_whole(folder / "network.py", code)
 
 

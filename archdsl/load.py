@@ -53,10 +53,7 @@ class Supernet:
 
     def choice(self, architecture: Architecture | Genotype | str) -> object:
         """The `Choice` of the generated file for an architecture; None where none is taken."""
-        if isinstance(architecture, Architecture):
-            architecture = self.space.own(architecture)
-        else:
-            architecture = self.space.parse(architecture)
+        architecture = architecture_of(self.space, architecture)
         return self._layout.value(architecture.assignment, self._names)
 
     def __call__(
@@ -109,10 +106,7 @@ class Mixture:
         """Gates of one architecture: 1 for what it takes, 0 for the rest."""
         from torch import zeros
 
-        if isinstance(architecture, Architecture):
-            architecture = self.space.own(architecture)
-        else:
-            architecture = self.space.parse(architecture)
+        architecture = architecture_of(self.space, architecture)
         values = {}
         for key, size in self.sizes.items():
             values[key] = zeros(size)
@@ -123,6 +117,11 @@ class Mixture:
         """Run all alternatives on the inputs, weighed by the gates that are given last."""
         result: Tensor | tuple[Tensor, ...] = self.module(*inputs)
         return result
+
+
+def architecture_of(space: SearchSpace, given: Architecture | Genotype | str) -> Architecture:
+    """What was given as an architecture of a space. Raises ArchError where it is none."""
+    return space.own(given) if isinstance(given, Architecture) else space.parse(given)
 
 
 @contextmanager

@@ -103,7 +103,7 @@ def test_a_path_supernet_is_compiled_block_by_block() -> None:
         for _ in range(8):
             one = space.sample(rng)
             found = supernet(image, one)
-            torch.testing.assert_close(found, plain(image, one), rtol=1e-3, atol=1e-3)
+            torch.testing.assert_close(found, plain(image, one))
     assert 0 < len(graphs) <= 2 * len(sizes)  # with and without a gradient for the input
 
 

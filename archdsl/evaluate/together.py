@@ -9,21 +9,18 @@ needed is kept, so that memory does not grow with their number.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from archdsl.load import Supernet
+from archdsl.load import Supernet, architecture_of
 from archdsl.space.architecture import Architecture
 from archdsl.syntax.tree import Genotype
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 WRITES = re.compile(
     r"[^_].*_|__set(item)?__|__i(add|sub|mul|matmul|(floor|true)?div|mod|pow|and|or|xor|[lr]shift)__"
@@ -57,20 +54,15 @@ def together(
     """
     if any(module.training for module in supernet.module.modules()):
         raise ValueError("the supernet is in training mode: call supernet.module.eval() first")
-    paths = [_own(supernet, given) for given in architectures]
+    paths = [architecture_of(supernet.space, given) for given in architectures]
     found: dict[Architecture, Outputs] = {}
     memory = _Memory()
     with torch.inference_mode(), memory:
-        for path in sorted(set(paths), key=lambda path: _decisions(path)):
+        for path in sorted(set(paths), key=_decisions):
             with memory.run():
                 found[path] = supernet(*inputs, path)
     outputs = tuple(found[path] for path in paths)
     return Together(outputs=outputs, calls=memory.calls, computed=memory.computed)
-
-
-def _own(supernet: Supernet, given: Architecture | Genotype | str) -> Architecture:
-    space = supernet.space
-    return space.own(given) if isinstance(given, Architecture) else space.parse(given)
 
 
 def _decisions(path: Architecture) -> list[tuple[int, ...]]:
@@ -121,10 +113,8 @@ def _writes(func: Callable[..., Any], kwargs: Mapping[str, Any]) -> bool:
 
 
 def _key(value: object) -> object:
-    """What two arguments have in common that are the same to torch: tensors by identity."""
+    """What arguments that are the same to torch have in common: an identity, if no number."""
     match value:
-        case Tensor():
-            return (Tensor, id(value))
         case dict():
             return tuple((name, _key(part)) for name, part in value.items())
         case list() | tuple():
@@ -134,17 +124,4 @@ def _key(value: object) -> object:
         case int() | float() | str() | None:
             return (type(value), value)
         case _:
-            return (type(value), id(value), _Held(value))
-
-
-class _Held:
-    """Keeps a value, by whose identity a key goes, from being replaced by another."""
-
-    def __init__(self, value: object) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held) and other.value is self.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
+            return (type(value), id(value))

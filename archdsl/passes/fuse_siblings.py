@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 
+from archdsl.ir.cost import FLOAT_BYTES
 from archdsl.ir.graph import Apply, Graph, Path
 from archdsl.ops.base import Operation
 from archdsl.ops.convolution import Conv
@@ -29,7 +30,6 @@ Modules = Mapping[str, Graph]
 CALL = 300_000
 """Bytes that a processor moves in the time that a call takes, forward and backward."""
 BATCH = 16
-NUMBER = 4  # bytes, float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _pays(draft: Draft, group: list[Chain]) -> bool:
         draft.operation(first.first), Conv
     ):
         return True
-    size = BATCH * NUMBER
+    size = BATCH * FLOAT_BYTES
     (source,) = draft.inputs(first.first)
     saved = (len(group) - 1) * (size * source.elements + CALL * len(first.links))
     return size * sum(draft.nodes[chain.last].type.elements for chain in group) <= saved
