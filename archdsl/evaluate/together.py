@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -96,7 +97,8 @@ class _Memory:
         kept = list(dict.fromkeys((*kept, *network.children())))
         kept.remove(network)
         for module in kept:
-            module.forward = self._remembered(module)
+            whole = not any(inner in kept for inner in module.modules() if inner is not module)
+            module.forward = self._remembered(module, whole=whole)
         try:
             with self._names:
                 yield
@@ -104,8 +106,11 @@ class _Memory:
             for module in kept:
                 del module.forward
 
-    def _remembered(self, module: nn.Module) -> Callable[..., Any]:
-        """The module's `forward`, which is asked only for what is not known."""
+    def _remembered(self, module: nn.Module, *, whole: bool) -> Callable[..., Any]:
+        """The module's `forward`, which is asked only for what is not known.
+
+        `whole`: nothing inside is remembered, so that what it makes on the way needs no names.
+        """
         forward = module.forward
 
         def known_or_computed(*args: object, **kwargs: object) -> object:
@@ -114,7 +119,9 @@ class _Memory:
             given = self._now.get(name) or self._last.get(name)
             if given is None:
                 self._inside.append([])
-                result = self._names.named(forward(*args, **kwargs), name)
+                with self._names.unless(whole):
+                    result = forward(*args, **kwargs)
+                self._names.named(result, name)
                 given = _Given(result=result, inside=tuple(self._inside.pop()))
             else:
                 self.known += 1
@@ -148,13 +155,23 @@ class _Names(TorchFunctionMode):
         super().__init__()
         self._numbers: dict[object, int] = {}
         self._tensors = WeakTensorKeyDictionary()
+        self._idle = False
+
+    @contextmanager
+    def unless(self, idle: bool) -> Iterator[None]:
+        """Names results until it is left, or not."""
+        before, self._idle = self._idle, idle
+        try:
+            yield
+        finally:
+            self._idle = before
 
     def of(self, made_by: object) -> int:
         """The number of a function or module with its arguments."""
         return self._numbers.setdefault(self._key(made_by), len(self._numbers))
 
     def named(self, result: Any, name: int) -> Any:
-        """A result whose tensors have their names from here on."""
+        """A result whose tensors have names from here on; those that have one keep it."""
         match result:
             case Tensor():
                 self._tensors.setdefault(result, name)
@@ -173,6 +190,8 @@ class _Names(TorchFunctionMode):
         kwargs = kwargs or {}
         if _writes(func, kwargs):
             raise ValueError(f"the supernet writes in place: {func.__name__}")
+        if self._idle:
+            return func(*args, **kwargs)
         return self.named(func(*args, **kwargs), self.of((func, args, kwargs)))
 
     def _key(self, value: object) -> object:
@@ -198,5 +217,9 @@ class _Names(TorchFunctionMode):
 
 def _writes(func: Callable[..., Any], kwargs: Mapping[str, Any]) -> bool:
     """Whether a call changes a tensor: `add_`, `__iadd__`, `inplace=True`, `out=`."""
-    changes = WRITES.fullmatch(func.__name__) is not None
-    return changes or bool(kwargs.get("inplace")) or kwargs.get("out") is not None
+    return _named_so(func.__name__) or bool(kwargs.get("inplace")) or kwargs.get("out") is not None
+
+
+@cache
+def _named_so(name: str) -> bool:
+    return WRITES.fullmatch(name) is not None
