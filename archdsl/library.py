@@ -91,6 +91,8 @@ class Library:
         self._uses: list[str] = []
         for file in files:
             self._add(parse(read_text(file), str(file)), file.parent)
+        self.given = tuple(self._trees)
+        """The spaces of the given files, whose names come before those that ship."""
 
     def _add(self, document: tree.Document, folder: Path | None = None) -> None:
         for space in document.spaces:
@@ -131,7 +133,7 @@ class Library:
 
     def names(self) -> tuple[str, ...]:
         """The spaces of the given files, then those that ship."""
-        return tuple(dict.fromkeys((*self._trees, *shipped_spaces())))
+        return tuple(dict.fromkeys((*self.given, *shipped_spaces())))
 
     def spaces_in(self, path: Path) -> Iterator[Found]:
         """Every space of a file, with its parameters at their defaults; `-` is standard input.
