@@ -30,7 +30,7 @@ from archdsl.library import Found, Library, open_space
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 from archdsl.space.wording import exact
-from archdsl.syntax.errors import ArchError, Diagnostic
+from archdsl.syntax.errors import ArchError, Diagnostic, fault
 from archdsl.syntax.parse import parse as _parse
 from archdsl.syntax.tree import Document
 
@@ -285,23 +285,54 @@ def load(
     says the keys. With `checkpoint` cells and blocks run again in the backward pass instead of
     keeping what they compute. Raises ArchError E0906 where a hole has no mixture, E0907 where
     `checkpoint` finds no cell and no block. With `partial_tokens` the mixtures of tokens run on
-    that share of them (DASViT takes 1/4), the best; E0908 where none can.
+    that share of them (DASViT takes 1/4), the best; E0908 where none can. E0709 for a mode or a
+    share that what is asked for has no use for.
     """
     from archdsl.compiler import partial
     from archdsl.load import load_mixture, load_network, load_supernet
     from archdsl.passes.driver import optimised
 
+    share = None if partial_tokens is None else Fraction(partial_tokens)
+    _check_mode(mode, share, supernet=supernet)
     found = _find(x, space)
     if not supernet:
         return load_network(optimised(found.network(), level), checkpoint=checkpoint)
     if mode == "mixture":
-        share = None if partial_tokens is None else Fraction(partial_tokens)
         mixture = load_mixture(partial(found, share).space, checkpoint=checkpoint)
         mixture.module.register_forward_pre_hook(_Weighed(mixture))
         return mixture.module
     loaded = load_supernet(found.space, checkpoint=checkpoint)
     loaded.module.register_forward_pre_hook(_Chosen(loaded))
     return loaded.module
+
+
+def _check_mode(mode: str, share: Fraction | None, *, supernet: bool) -> None:
+    """Raise E0709 for what would mean nothing: a mixture of one network, tokens of a path."""
+    if mode not in ("path", "mixture"):
+        raise fault(
+            "E0709", "a supernet has no such mode", found=repr(mode), expected="'path' or 'mixture'"
+        )
+    if mode == "mixture" and not supernet:
+        raise fault(
+            "E0709",
+            "one network is no mixture",
+            found="mode='mixture' without supernet=True",
+            hint="write load(space, supernet=True, mode='mixture')",
+        )
+    if share is not None and mode != "mixture":
+        raise fault(
+            "E0709",
+            "a part of the tokens is for a mixture",
+            found=f"partial_tokens={share} without mode='mixture'",
+            hint="write load(space, supernet=True, mode='mixture', partial_tokens=...)",
+        )
+    if share is not None and not 0 < share <= 1:
+        raise fault(
+            "E0709",
+            "a share of the tokens is out of range",
+            found=str(share),
+            expected="a number above 0 and up to 1, as 1/4",
+        )
 
 
 @dataclass(frozen=True, slots=True)

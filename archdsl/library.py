@@ -123,7 +123,7 @@ class Library:
         known = self._heads.get(text.partition("/")[0])
         if known is not None and "/" in text:  # seen before: no need to read the head again
             return Found(space=known, architecture=known.parse(text))
-        return self._genotype(parse_genotype(text))
+        return self._genotype(_read(text))
 
     def space(self, name: str, parameters: Mapping[str, Static] | None = None) -> SearchSpace:
         """A space by its name, with parameters."""
@@ -182,13 +182,16 @@ class Library:
         folder, _, which = named.rpartition(":")
         path = Path(folder) / "network.py"
         if which != "best":
-            raise fault(
+            from archdsl.formats.hints import no_string
+
+            unknown = fault(
                 "E0702",
                 f"'{which}' of a run is not known",
                 found=named,
                 expected="RUN:best",
                 hint="a string has no `:`, a run is named with `:best`",
             )
+            raise no_string(unknown, named)
         if not path.is_file():
             raise fault(
                 "E0702",
@@ -266,6 +269,16 @@ class Library:
             return joined(spaces[name], self._used(document, folder))
         finally:
             self._uses.pop()
+
+
+def _read(text: str) -> tree.Genotype:
+    """A string as a tree. Raises ArchError, with a hint where it is another tool's."""
+    try:
+        return parse_genotype(text)
+    except ArchError as error:
+        from archdsl.formats.hints import no_string
+
+        raise no_string(error, text) from None
 
 
 def _place(document: tree.Document, name: str) -> tree.Span:

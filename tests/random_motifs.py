@@ -126,6 +126,31 @@ def perceptrons(body: Body) -> None:
     body.join(chance.choice((Sum(), Sum(), Mean(), Product())), ends)
 
 
+def pooled(body: Body) -> None:
+    """A pool, and maps over positions that read it; now and then something else does too."""
+    value, chance = body.pick(), body.chance
+    if len(body.types[value].shape) != 3:
+        return
+    pool = body.apply(value, Pool() if chance.random() < 0.8 else AvgPool(k=3))
+    if chance.random() < 0.1:
+        pool = body.apply(pool, Pool())
+    kinds = (
+        (TokensLinear, TokensMLP) if coin(chance) else (chance.choice((TokensMLP, TokensLinear)),)
+    )
+    ends, tie = [], body.fresh_tie() if chance.random() < 0.2 else ""
+    for _ in range(chance.choice((1, 2, 2, 3))):
+        operation = body.kept(body.types[pool], kinds)
+        if operation is not None:
+            ends.append(body.apply(pool, operation, tie=tie))
+            if tie:
+                ends.append(body.apply(value, operation, tie=tie))
+                tie = ""
+    if chance.random() < 0.2:
+        ends.append(body.apply(pool, act.Tanh()))
+    if ends:
+        body.join(chance.choice((Sum(), Mean(), Product())), ends)
+
+
 def zeros(body: Body) -> None:
     """Nothing, what it goes through, and a join that it goes into."""
     value, chance = body.pick(), body.chance

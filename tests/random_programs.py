@@ -23,6 +23,7 @@ MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
     (m.layers, 6),
     (m.sums, 8),
     (m.perceptrons, 8),
+    (m.pooled, 6),
     (m.zeros, 10),
     (m.dead_norm, 1),
     (m.nothing, 3),

@@ -14,9 +14,11 @@ from archdsl.ops.convolution import Conv
 from archdsl.ops.fused import Average, RepeatedLinear, Split
 from archdsl.ops.joins import Concat, Mean, Product
 from archdsl.ops.normalisation import BatchNorm
+from archdsl.ops.pooled import POSITIONAL, Pooled
 from archdsl.passes import dedupe, driver, fuse_siblings, merge_sums, prune
 from archdsl.passes.draft import Draft, Rewrite
 from archdsl.passes.driver import optimise
+from archdsl.passes.fold_pool import _Fold
 from archdsl.passes.weights import Concat as ConcatRow
 from archdsl.passes.weights import Keep, Source, Stack
 from tests.fixed_masks import FixedMask
@@ -31,6 +33,7 @@ RIGHT_COMMON = fuse_siblings._common
 RIGHT_CHAIN = fuse_siblings._chain
 RIGHT_WIDE = fuse_siblings._wide
 RIGHT_EXPAND = driver.expand
+RIGHT_TAKE_IN = _Fold.take_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,3 +344,33 @@ def nothing_dropped(*given: Any) -> Any:
     found = RIGHT_EXPAND(*given)
     dead = {name: Keep(name) for name in found.dropped}
     return replace(found, entries={**found.entries, **dead}, dropped=())
+
+
+def pooled_twice(fold: _Fold, pool: int, reader: int, operation: Operation) -> None:
+    """The reader pools its weights, and still reads the pooled value."""
+    fold.draft.change(reader, Apply(operation), fold.draft.args(reader))
+
+
+def not_pooled(fold: _Fold, pool: int, reader: int, operation: Operation) -> None:
+    """The reader reads what is not pooled, and pools nothing."""
+    RIGHT_TAKE_IN(fold, pool, reader, fold.operation(reader))
+
+
+def any_reader(fold: _Fold, reader: int) -> bool:
+    """Whether something else uses a reader's weights is not asked."""
+    return reader >= 0 and isinstance(fold.draft.operation(reader), POSITIONAL)
+
+
+class PooledAsValues(Pooled):
+    """Weights pooled as values are: the same inside a map, another at its edges."""
+
+    helpers = tuple(
+        replace(helper, source=helper.source.replace("weight / share", "weight"))
+        for helper in Pooled.helpers
+    )
+
+
+def pooled_as_values(fold: _Fold, pool: int, reader: int, operation: Operation) -> None:
+    """The reader pools its weights in the wrong way."""
+    assert isinstance(operation, Pooled)
+    RIGHT_TAKE_IN(fold, pool, reader, PooledAsValues(operation=operation.operation))

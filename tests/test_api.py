@@ -231,3 +231,19 @@ def test_a_mixture_takes_weights_or_an_architecture():
     assert torch.allclose(mixture(x, one.text), path(x, one), atol=1e-5)
     weights = {key: torch.ones(5) / 5 for key in load_mixture(space.view).sizes}
     assert mixture(x, weights).shape == (2, 10)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"mode": "mix"}, "no such mode"),
+        ({"mode": "mixture"}, "one network is no mixture"),
+        ({"partial_tokens": 0.25}, "a part of the tokens is for a mixture"),
+        ({"supernet": True, "partial_tokens": 0.25}, "a part of the tokens is for a mixture"),
+        ({"supernet": True, "mode": "mixture", "partial_tokens": 2}, "out of range"),
+    ],
+)
+def test_what_loading_has_no_use_for_is_refused(options, message):
+    with pytest.raises(archdsl.ArchError, match=message) as caught:
+        archdsl.load("dasvit", **options)
+    assert caught.value.diagnostics[0].code == "E0709"

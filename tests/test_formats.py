@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import csv
 import gzip
 import itertools
 from pathlib import Path
+from random import Random
 
 import pytest
 from typer.testing import CliRunner
 
 from archdsl.cli.main import app
 from archdsl.formats import FORMATS
+from archdsl.formats.hints import meant, read_as
 from archdsl.formats.nas_bench_201 import OPERATIONS
+from archdsl.library import Library
 from archdsl.syntax.errors import ArchError
 from archdsl.syntax.parse import parse_genotype
 from tests.fuzz_formats import FORMS, refuse_broken, round_trips
@@ -220,6 +224,117 @@ def test_numbers_that_hide_are_refused(name: str, text: str) -> None:
     with pytest.raises(ArchError) as caught:
         FORMATS[name].ours(text)
     assert caught.value.diagnostics[0].span is not None
+
+
+# --- what a newcomer does ----------------------------------------------------------------------
+
+
+def told(*arguments: str, input: str | None = None) -> str:
+    """What a command says of a text that it refuses."""
+    result = CliRunner().invoke(app, list(arguments), input=input)
+    assert result.exit_code in (1, 2), result.output
+    return result.output
+
+
+LINES = DARTS_V2.replace("[(", "[  # a cell\n  (").replace("), (", "),\n  (").replace("])", "]\n)")
+
+
+def test_a_literal_may_span_lines() -> None:
+    """Each is answered, whatever its lines; what is wrong does not spoil the next."""
+    one = FORMATS["darts"].ours(DARTS_V2)
+    texts = [LINES, DARTS_V2, DARTS_V2[:-1], LINES, DARTS_V2[:57], DARTS_V2, LINES[:-1]]
+    result = CliRunner().invoke(app, ["convert", "-", "--from", "darts"], input="\n".join(texts))
+    assert result.exit_code == 1
+    assert result.stdout.splitlines() == [one] * 4
+    heads = [line for line in result.stderr.splitlines() if line.startswith("line")]
+    numbers = [1 + sum(text.count("\n") + 1 for text in texts[:at]) for at in (2, 4, 6)]
+    assert [head.split(":")[0] for head in heads] == [f"line {number}" for number in numbers]
+    assert "this `(` is never closed" in heads[0] and "this `[` is never closed" in heads[1]
+    back = CliRunner().invoke(app, ["convert", "-"], input=f"{one}\n{one[:-1]}\n{one}\n")
+    assert back.stdout.splitlines() == [one, one] and "line 2: error[E0603]" in back.stderr
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_text_of_a_format_is_known_for_it(name: str) -> None:
+    """Where a string of ours is expected, and where another format is: the hint is a command that
+    reads it. Also where the text breaks off, if its beginning tells."""
+    format_ = FORMATS[name]
+    space = Library().string(format_.example_space(format_.spaces[0])).space
+    theirs = format_.theirs(space.sample(Random(0)).text)
+    assert name in meant(theirs)
+    assert name in told("check", theirs).partition("--from ")[2]
+    if format_.head:
+        assert format_.begins(theirs) and name in meant(theirs[:60])
+    other = "nb201" if name != "nb201" else "darts"
+    with pytest.raises(ArchError) as caught:
+        read_as(other, theirs)
+    assert name in caught.value.diagnostics[0].hint.partition("--from ")[2]
+    with pytest.raises(ArchError) as caught:
+        read_as(name, "?")
+    (diagnostic,) = caught.value.diagnostics
+    if diagnostic.code == "E0640":
+        command = f"archdsl sample '{space.program.genotype}' | archdsl convert - --to {name}"
+        assert command.replace("'", "") in diagnostic.hint.replace("'", "")
+
+
+def test_a_genotype_of_blocks_is_known_among_those_of_darts() -> None:
+    assert meant(AMOEBANET, "darts") == meant(AMOEBANET) == ["darts-blocks"]
+    assert "--from darts-blocks`" in told("convert", AMOEBANET, "--from", "darts")
+    assert told("check", AMOEBANET).count("error[") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "column", "found", "expected"),
+    [
+        ("Genotype(normal=[('a', 0)", "this `[` is never closed", 17, "the end of the text", "`]`"),
+        ("Genotype(normal=[('a', 0),\n x=1)", "this `[` is", 17, "`)` in line 2", "`]`"),
+        ("Genotype(normal=[])]", "this `]` closes nothing", 20, "`]` in line 1", "no closing"),
+        ("Genotype(normal=['(', # [\n", "this `[` is never", 17, "the end of the text", "`]`"),
+    ],
+)
+def test_a_bracket_without_a_partner_is_shown(
+    text: str, message: str, column: int, found: str, expected: str
+) -> None:
+    with pytest.raises(ArchError) as caught:
+        FORMATS["darts"].ours(text)
+    (diagnostic,) = caught.value.diagnostics
+    assert diagnostic.span is not None
+    assert (diagnostic.span.start, diagnostic.span.end) == (column - 1, column)
+    assert message in diagnostic.message and diagnostic.found == found
+    assert diagnostic.expected.startswith(expected)
+
+
+def test_a_flow_of_yaml_that_is_never_closed() -> None:
+    with pytest.raises(ArchError, match=r"this `\{` is never closed"):
+        FORMATS["autoformer"].ours("RETRAIN: {MLP_RATIO: [3.5], DEPTH: 1")
+
+
+def test_the_benchmarks_own_call() -> None:
+    matrix, ops = ast.literal_eval(KNOWN["nb101"])
+    for call in (
+        f"ModelSpec(matrix={matrix}, ops={ops})",
+        f"a = api.ModelSpec(ops={ops}, matrix={matrix})",
+    ):
+        assert FORMATS["nb101"].ours(call) == FORMATS["nb101"].ours(KNOWN["nb101"])
+    shown = told("convert", str(matrix), "--from", "nb101")
+    assert "found: a matrix alone" in shown and "archdsl sample nas_bench_101 |" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "found", "expected"),
+    [
+        (
+            '[["ds_r1_k3_s1_e1_c16"]]',
+            "1 stage",
+            "7 stages: one block ds, then 6 lists of blocks ir",
+        ),
+        ("ds_r1_k3_s1_e1_c16", "'ds_r1_k3_s1_e1_c16'", '[["ds_r1_k3_s1_e1_c16"], ["ir_'),
+    ],
+)
+def test_what_is_wrong_with_stages(text: str, found: str, expected: str) -> None:
+    shown = told("convert", text, "--from", "timm")
+    assert f"= found: {found}\n" in shown and f"= expected: {expected}" in shown
+    assert "archdsl sample mbconv | archdsl convert - --to timm" in shown
 
 
 def test_convert_refuses_what_breaks_where() -> None:

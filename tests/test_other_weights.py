@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -241,11 +245,42 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
     code, told = archdsl("convert", TINY, *given, "--from", "darts")
     assert code == 2 and "E0709" in told and "timm" in told
     code, told = archdsl("convert", TINY, "--weights", weights, "--from", "torchvision")
-    assert code == 2
+    assert code == 2 and "found: no -o\n" in told
+    assert f"convert '{TINY}' --from torchvision --weights {weights} -o ours.safetensors\n" in told
     weights.write_bytes(b"no weights")
     code, told = archdsl("convert", TINY, *given, "--from", "torchvision")
     assert code == 2 and "E0708" in told
     assert not out.exists()
+
+
+def test_what_is_missing_is_said_with_the_command() -> None:
+    code, told = archdsl("convert", "resnet18", "--from", "torchvision")
+    assert code == 2 and "E0709" in told and "found: no --weights and no -o\n" in told
+    command = "archdsl convert resnet18 --from torchvision --weights theirs.safetensors -o "
+    assert f"hint: {command}ours.safetensors\n" in told
+    code, told = archdsl("convert", "resnet18", "-o", "a.safetensors")
+    assert code == 2 and "--from LIBRARY --weights theirs.safetensors -o a.safetensors" in told
+    code, told = archdsl("convert", "resnet18", "--to", "torchvision")
+    assert code == 2 and "weights of torchvision are read, not written" in told
+    code, told = archdsl("convert", "resnet18", "--to", "dart")
+    assert code == 2 and "did you mean darts?" in told
+
+
+def test_a_pickled_file_is_answered_with_how_to_rewrite_it(tmp_path: Path) -> None:
+    """The command that the hint prints makes the file that is then read; we unpickle nothing."""
+    pickled, out = tmp_path / "it's.pth", tmp_path / "out.safetensors"
+    torch.save(tiny(BasicBlock).state_dict(), pickled)
+    given = ("convert", TINY, "--from", "torchvision", "-o", out, "--weights")
+    code, told = archdsl(*given, pickled)
+    assert code == 2 and "E0708" in told and not out.exists()
+    (hint,) = re.findall(r"hint: .*? (python -c .*)", told)
+    run = shlex.split(hint)
+    subprocess.run([sys.executable, *run[1:]], check=True)
+    code, told = archdsl(*given, pickled.with_suffix(".safetensors"))
+    assert "E0708" not in told
+    pickled.write_bytes(b"neither")
+    assert "python -c" in archdsl(*given, pickled)[1]  # what else has this name is pickled too
+    assert "python -c" not in archdsl(*given, tmp_path / "none.pth")[1]
 
 
 def test_rules_rename_whole_names_only() -> None:

@@ -17,12 +17,13 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load, load_file
 
 from archdsl.evaluate.data import open_data
 from archdsl.evaluate.norms import calibrated
 from archdsl.evaluate.shared import SharedWeights
 from archdsl.library import Library
+from archdsl.run.checkpoint import Checkpoint, serialised
 from archdsl.run.folder import run_folder
 from archdsl.run.ledger import Entry, open_ledger, read_ledger
 from archdsl.run.retrain import retrain
@@ -351,6 +352,20 @@ def test_inherited_weights_are_the_supernets(finished, network, tmp_path):
     with pytest.raises(ArchError, match="tensors are not in") as caught:
         retrain(wide, out=tmp_path / "wide", settings=settings, inherit=weights)
     assert code_of(caught) == "E0811"
+
+
+def test_a_checkpoint_has_one_form():
+    """The same bytes whenever it is written: metadata in order, tensors as they were."""
+    tensors = {"b.weight": torch.randn(3, 5), "a.count": torch.tensor(7), "c": torch.ones(3) > 0}
+    one = Checkpoint(tensors=tensors, text="é\n\x7f", hash="h", genotype="g", values={"b": 1})
+    (content,) = {serialised(one) for _ in range(8)}
+    loaded = load(content)
+    assert loaded.keys() == tensors.keys()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors.items())
+    header = content[8 : 8 + int.from_bytes(content[:8], "little")]
+    assert not len(header) % 8
+    known = list(json.loads(header)["__metadata__"].items())
+    assert known == sorted(known) and ("space", one.text) in known
 
 
 def test_an_architecture_has_its_own_folder(retrained):

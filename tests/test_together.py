@@ -37,7 +37,7 @@ def test_same_results(name: str) -> None:
     paths = [supernet.space.sample(rng) for _ in range(6)]
     images = batch(supernet)
     found = together(supernet, (images,), [*paths, paths[0].text])
-    assert found.computed < found.calls
+    assert 0 < found.known < found.calls
     with torch.no_grad():
         for path, output in zip([*paths, paths[0]], found.outputs, strict=True):
             assert torch.equal(supernet(images, path), output)

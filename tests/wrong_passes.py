@@ -21,6 +21,7 @@ from archdsl.ops.normalisation import BatchNorm, GroupNorm
 from archdsl.ops.pooling import MaxPool
 from archdsl.passes import batch_shared, dedupe, driver, fuse_siblings, in_place, merge_sums, prune
 from archdsl.passes.driver import Optimised, optimise
+from archdsl.passes.fold_pool import _Fold
 from archdsl.passes.weights import UnequalBuffers
 from archdsl.syntax.errors import ArchError
 from tests.fuzz_rewrites import SPACES, compare, program
@@ -29,6 +30,7 @@ from tests.slips import (
     affine_once,
     after,
     any_groups,
+    any_reader,
     any_zero,
     as_written,
     by_class,
@@ -47,10 +49,13 @@ from tests.slips import (
     mean_of_some,
     no_momentum,
     norms_alike,
+    not_pooled,
     nothing_dropped,
     operations,
     other_axis,
     passed_first,
+    pooled_as_values,
+    pooled_twice,
     repeated,
     reversed_parts,
     rows,
@@ -170,7 +175,7 @@ SLIPS: tuple[Slip, ...] = (
     Slip("norms and activations taken for alike", ((fuse_siblings, "_common", classes_alone),)),
     Slip("eps lost", ((fuse_siblings, "_wide", default_norms),)),
     Slip("momentum lost", ((fuse_siblings, "_wide", no_momentum),)),
-    Slip("what is read between is widened", ((fuse_siblings, "_only_consumer", first_reader),)),
+    Slip("what is read between is widened", ((fuse_siblings, "only_consumer", first_reader),)),
     Slip("a shuffle widened", ((fuse_siblings, "_elementwise", elementwise),)),
     Slip("what nothing takes is widened", ((fuse_siblings, "taken", lambda d, m: set(d.live())),)),
     Slip("results that a use leaves out are widened", (
@@ -186,6 +191,11 @@ SLIPS: tuple[Slip, ...] = (
         after("fuse_siblings", rows("running_mean", reversed_parts)),)),
     Slip("weights joined along another axis", (
         after("fuse_siblings", rows("weight", other_axis)),)),
+    # ---- pool_weights
+    Slip("values and weights pooled", ((_Fold, "take_in", pooled_twice),)),
+    Slip("neither values nor weights pooled", ((_Fold, "take_in", not_pooled),)),
+    Slip("tied weights pooled for one use", ((_Fold, "_takes", any_reader),)),
+    Slip("weights pooled as values are", ((_Fold, "take_in", pooled_as_values),)),
     # ---- in_place
     Slip("what others read is written over", ((in_place, "_alone", lambda consumers: True),)),
     Slip("views and the caller's values are written over", (

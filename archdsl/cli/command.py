@@ -13,7 +13,7 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -150,11 +150,11 @@ def session_of(before: Session | None, options: dict[str, Any]) -> Session:
     )
 
 
-def common_parameters() -> list[inspect.Parameter]:
-    """The common options, as parameters of a function."""
+def common_parameters(own: Mapping[str, Any]) -> list[inspect.Parameter]:
+    """The common options, as parameters of a function; `own` are annotations instead of theirs."""
     kind = inspect.Parameter.KEYWORD_ONLY
     return [
-        inspect.Parameter(name, kind, annotation=annotation, default=default)
+        inspect.Parameter(name, kind, annotation=own.get(name, annotation), default=default)
         for name, (annotation, default) in COMMON.items()
     ]
 
@@ -164,16 +164,18 @@ def common_parameters() -> list[inspect.Parameter]:
 Decorated = TypeVar("Decorated", bound=Callable[..., int | None])
 
 
-def command(app: typer.Typer, name: str | None = None) -> Callable[[Decorated], Decorated]:
+def command(
+    app: typer.Typer, name: str | None = None, **options: object
+) -> Callable[[Decorated], Decorated]:
     """Add a command. Its function takes a Session, then its own arguments; it may return the
-    exit code."""
+    exit code. `options` describe common options that mean something else to it."""
 
     def add(function: Decorated) -> Decorated:
         own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
         context = inspect.Parameter(
             "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
         )
-        parameters = [context, *own, *common_parameters()]
+        parameters = [context, *own, *common_parameters(options)]
         # Keyword-only throughout: arguments without a default may follow options with one.
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +12,7 @@ from archdsl.cli.batches import answer_each, told
 from archdsl.cli.command import Level, Session, Several, X, command, space_names
 from archdsl.cli.output import input_lines, json_line, put, put_json
 from archdsl.cli.weights import convert_weights
+from archdsl.space.wording import similar
 from archdsl.syntax.errors import ArchError, fault
 
 if TYPE_CHECKING:
@@ -23,12 +24,14 @@ app = typer.Typer()
 PRINTED = ("params", "macs", "live_params", "live_macs", "flops", "activation_bytes")
 
 
-def each_line(session: Session, work: Callable[[str], None]) -> int:
-    """Do the work for each line of standard input; wrong lines are told with their numbers."""
+def each_text(
+    session: Session, texts: Iterable[tuple[int, str]], work: Callable[[str], None]
+) -> int:
+    """Do the work for each text; what is wrong is told with the number of its line."""
     worst = 0
-    for number, line in input_lines():
+    for number, text in texts:
         try:
-            work(line)
+            work(text)
         except ArchError as error:
             worst = max(worst, told(session, error, number))
     return worst
@@ -131,11 +134,20 @@ def put_string(session: Session, text: str) -> None:
 
 OURS = "arch"
 
+Meant = Annotated[
+    list[Path],
+    typer.Option(
+        "--space",
+        metavar="FILE|SPACE",
+        help="The space that is meant, where a format describes several; or a file of spaces.",
+    ),
+]
 
-@command(app)
+
+@command(app, space=Meant)
 def convert(
     session: Session,
-    text: Annotated[str, typer.Argument(metavar="X", help="A string; '-' reads one a line.")],
+    text: Annotated[str, typer.Argument(metavar="X", help="A string; '-' reads many.")],
     source: Annotated[str, typer.Option("--from", metavar="FORMAT", help="Of X.")] = OURS,
     target: Annotated[str, typer.Option("--to", metavar="FORMAT", help="Of the result.")] = OURS,
     weights: Annotated[
@@ -149,13 +161,15 @@ def convert(
 ) -> int:
     """Translate strings or weights from and to other tools.
 
-    'arch' is our format; `archdsl formats` lists the others. Where a format describes several
-    spaces, --space names the one that is meant.
+    '-' reads one string a line; those of other tools may have several lines, up to the bracket
+    that closes the first.
+
+    'arch' is our format; `archdsl formats` lists the others.
 
     With --weights, --from is torchvision or timm, X the network that the weights are of, and OUT
     loads into the network.py that `compile X` writes at the same -O. Every tensor is used once.
     """
-    if weights is not None or out is not None:
+    if weights is not None or out is not None or _is_library(source):
         return convert_weights(session, text, weights, source, out, level)
     read, write = _reader(session, source), _writer(target)
 
@@ -164,9 +178,25 @@ def convert(
         put_json({"from": line, "to": result}) if session.json else put(result)
 
     if text == "-":
-        return each_line(session, work)
+        return each_text(session, _texts(source), work)
     work(text)
     return 0
+
+
+def _is_library(name: str) -> bool:
+    """Whether a name is of weights alone: some libraries have strings of their own as well."""
+    from archdsl.formats import FORMATS, LIBRARIES
+
+    return name in LIBRARIES and name not in FORMATS
+
+
+def _texts(source: str) -> Iterator[tuple[int, str]]:
+    """Standard input as texts of a format, with the numbers of the lines where they begin."""
+    if source == OURS:
+        return input_lines()
+    from archdsl.cli.texts import whole_texts
+
+    return whole_texts(input_lines())
 
 
 @command(app)
@@ -182,10 +212,12 @@ def formats(session: Session) -> int:
 
 def _reader(session: Session, name: str) -> Callable[[str], str]:
     """From a format to our canonical string, checked against its space."""
-    format_ = _format(name)
+    from archdsl.formats.hints import read_as
+
+    _format(name)
 
     def read(text: str) -> str:
-        ours = text if format_ is None else format_.ours(text, session.meant)
+        ours = text if name == OURS else read_as(name, text, session.meant)
         found = session.library.find(ours)
         found.require()
         found.keep_constraints()
@@ -200,15 +232,17 @@ def _writer(name: str) -> Callable[[str], str]:
 
 
 def _format(name: str) -> Format | None:
-    from archdsl.formats import FORMATS
+    from archdsl.formats import FORMATS, LIBRARIES
 
     if name == OURS:
         return None
     if name not in FORMATS:
+        near = similar(name, (OURS, *FORMATS))
         raise fault(
             "E0709",
             f"no format is called {name}",
             found=name,
             expected=", ".join((OURS, *FORMATS)),
+            hint=f"weights of {name} are read, not written" if name in LIBRARIES else near,
         )
     return FORMATS[name]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import typer
+from shlex import quote
 
 from archdsl.cli.command import Session
 from archdsl.cli.output import put, put_json
@@ -18,7 +17,16 @@ def convert_weights(
     from archdsl.formats import LIBRARIES
 
     if weights is None or out is None:
-        raise typer.BadParameter("weights are converted with --weights FILE and -o OUT together")
+        whose = source if source in LIBRARIES else "LIBRARY"
+        files = f"--weights {weights or 'theirs.safetensors'} -o {out or 'ours.safetensors'}"
+        missing = [name for name, given in (("--weights", weights), ("-o", out)) if given is None]
+        raise fault(
+            "E0709",
+            "weights are converted from one file to another",
+            found=f"no {' and no '.join(missing)}",
+            expected="a safetensors file of their weights, and where ours go",
+            hint=f"archdsl convert {quote(named)} --from {whose} {files}",
+        )
     if source not in LIBRARIES:
         raise fault(
             "E0709",

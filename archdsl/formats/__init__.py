@@ -27,9 +27,12 @@ from archdsl.formats.weights_torchvision import TORCHVISION
 AUTOFORMER = ("autoformer_tiny", "autoformer_small", "autoformer_base")
 DARTS = ("darts_cifar", "darts_imagenet", "darts_search")
 
+GENOTYPE = r"(\w+\s*=\s*)?(\w+\.)?Genotype\(\s*normal\b"
+
 FORMATS: dict[str, Format] = {
     "nb201": Format(
         about="NAS-Bench-201: |nor_conv_3x3~0|+|none~0|skip_connect~1|+...",
+        head=r"\|\w+~",
         spaces=("nas_bench_201",),
         read=nas_bench_201.read,
         write=nas_bench_201.write,
@@ -42,24 +45,28 @@ FORMATS: dict[str, Format] = {
     ),
     "darts": Format(
         about="DARTS and PC-DARTS: Genotype(normal=[('sep_conv_3x3', 0), ...], ...)",
+        head=GENOTYPE,
         spaces=DARTS,
         read=darts.read,
         write=darts.write,
     ),
     "nb301": Format(
         about="NAS-Bench-301 and NASLib: ([(0, 6), (1, 2), ...], [...])",
+        head=r"\(\s*\[\s*\(\s*\d",
         spaces=DARTS,
         read=darts.read_pairs,
         write=darts.write_pairs,
     ),
     "darts-blocks": Format(
         about="NASNet and AmoebaNet as DARTS writes them: Genotype(normal=[...], ...)",
+        head=GENOTYPE,
         spaces=("nasnet",),
         read=darts.read_blocks,
         write=darts.write_blocks,
     ),
     "darts-rnn": Format(
         about="DARTS' recurrent cells: Genotype(recurrent=[('relu', 0), ...], concat=...)",
+        head=r"(\w+\s*=\s*)?(\w+\.)?Genotype\(\s*recurrent\b",
         spaces=("rnn_darts",),
         read=darts.read_recurrent,
         write=darts.write_recurrent,
@@ -85,30 +92,35 @@ FORMATS: dict[str, Format] = {
     ),
     "nb101": Format(
         about="NAS-Bench-101: ([[0, 1, ...], ...], ['input', 'conv3x3-bn-relu', ..., 'output'])",
+        head=r"(\w+\s*=\s*)?((\w+\.)?ModelSpec\(|\(?\s*\[\s*\[[01]\s*,)",
         spaces=("nas_bench_101",),
         read=nas_bench_101.read,
         write=nas_bench_101.write,
     ),
     "autoformer": Format(
         about="AutoFormer: RETRAIN: {MLP_RATIO: [3.5, ...], NUM_HEADS: [...], DEPTH: 13, ...}",
+        head=r"(RETRAIN|MLP_RATIO):",
         spaces=AUTOFORMER,
         read=autoformer.read,
         write=autoformer.write,
     ),
     "nni-autoformer": Format(
         about="NNI's AutoFormer: {'embed_dim': 192, 'depth': 13, 'mlp_ratio_0': 3.5, ...}",
+        head=r"\{\s*['\"]embed_dim['\"]",
         spaces=AUTOFORMER,
         read=autoformer.read_nni,
         write=autoformer.write_nni,
     ),
     "ofa": Format(
         about='Once-for-All: {"ks": [3, 5, ...], "e": [6, 4, ...], "d": [4, 3, ...]}',
+        head=r"\{\s*['\"](ks|wid|e|d)['\"]:",
         spaces=("ofa_mobilenet_v3",),
         read=ofa.read,
         write=ofa.write,
     ),
     "ofa-config": Format(
         about='Once-for-All: {"name": "MobileNetV3", ..., "blocks": [...], ...}',
+        head=r"\{\s*['\"]name['\"]:",
         spaces=("ofa_mobilenet_v3",),
         read=ofa.read_config,
         write=ofa.write_config,
@@ -121,6 +133,7 @@ FORMATS: dict[str, Format] = {
     ),
     "timm": Format(
         about='timm: [["ds_r1_k3_s1_e1_c16"], ["ir_r2_k3_s2_e6_c24_se0.25"], ...]',
+        head=r"\[\s*\[\s*['\"](ds|ir|cn|er)_r\d",
         spaces=("mbconv",),
         read=timm.read,
         write=timm.write,
@@ -133,6 +146,7 @@ FORMATS: dict[str, Format] = {
     ),
     "metaformer": Format(
         about="MetaFormer-NAS: [(0, 'Id'), (1, 'Pool'), ...]",
+        head=r"\[\s*\(\s*\d+\s*,\s*['\"]",
         spaces=("metaformer_nas",),
         read=metaformer_nas.read,
         write=metaformer_nas.write,

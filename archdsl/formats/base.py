@@ -22,10 +22,21 @@ class Format:
 
     about: str
     spaces: tuple[str, ...]
+    head: str = ""
+    """A pattern that texts of this format begin with; empty where the beginning tells nothing."""
     parameters: str = ""
     """Parameters of those spaces under which the format describes them, as strings write them."""
     read: Callable[[str, str], str]
     write: Callable[[Ours], str]
+
+    @property
+    def example(self) -> str:
+        """The beginning of a text of theirs."""
+        return self.about.partition(": ")[2]
+
+    def begins(self, text: str) -> bool:
+        """Whether a text looks like one of theirs, whatever may be wrong further on."""
+        return bool(self.head) and re.match(self.head, text.strip()) is not None
 
     def ours(self, text: str, space: str = "") -> str:
         """Our string for one of theirs. Raises ArchError: E0645 for a space of other formats."""

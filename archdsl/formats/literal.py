@@ -2,7 +2,7 @@
 
 Nothing is evaluated: Python's own parser (which reads JSON as well) and PyYAML's give trees, and
 only numbers, texts, flags, nulls, sequences, mappings, `range(...)` of numbers and calls of one
-named constructor (`Genotype(...)`) are taken over.
+named constructor (`Genotype(...)`, also `genotypes.Genotype(...)`) are taken over.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
+from archdsl.formats.brackets import unpaired
 from archdsl.syntax.errors import fault
 from archdsl.syntax.tree import Source, Span
 
@@ -75,6 +76,7 @@ def read_python(text: str, name: str, what: str) -> Value:
     try:
         node = _parsed(source.text)
     except SyntaxError as problem:
+        _check_brackets(source, what)
         lines = _Lines(source)
         start = lines.offset(problem.lineno or 1, max((problem.offset or 1) - 1, 0), bytes_=False)
         raise _broken(Span(source=source, start=start, end=start + 1), what) from None
@@ -108,6 +110,7 @@ def read_yaml(text: str, name: str, what: str) -> Value:
     try:
         root = yaml.compose(source.text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as problem:
+        _check_brackets(source, what)
         mark = getattr(problem, "problem_mark", None)
         start = min(mark.index if mark else 0, len(source.text))
         raise _broken(Span(source=source, start=start, end=start + 1), what) from None
@@ -141,6 +144,25 @@ def _broken(span: Span, what: str, found: str = "") -> Exception:
         span,
         found=found or (f"'{text.splitlines()[0]}'" if text else "the end"),
         expected=what,
+    )
+
+
+def _check_brackets(source: Source, what: str) -> None:
+    """Raise E0640 at the first bracket without a partner, where there is one."""
+    found = unpaired(source.text)
+    if found is None:
+        return
+    shows = "the end of the text"
+    if found.shows < len(source.text):
+        line = source.text.count("\n", 0, found.shows) + 1
+        shows = f"`{source.text[found.shows]}` in line {line}"
+    fails = "is never closed" if found.wanted else "closes nothing"
+    raise fault(
+        "E0640",
+        f"not {what}: this `{source.text[found.at]}` {fails}",
+        Span(source=source, start=found.at, end=found.at + 1),
+        found=shows,
+        expected=f"`{found.wanted}`" if found.wanted else "no closing bracket: none is open",
     )
 
 
@@ -195,7 +217,11 @@ class _Python:
                 return self._unique(Fields(fields=fields, span=span))
             case ast.Call(func=ast.Name(id="range"), keywords=[], args=arguments):
                 return self._range(node, [self.value(a, depth + 1) for a in arguments])
-            case ast.Call(func=ast.Name(id=name), args=[], keywords=keywords):
+            case ast.Call(
+                func=ast.Name(id=name) | ast.Attribute(value=ast.Name(), attr=name),
+                args=[],
+                keywords=keywords,
+            ):
                 fields = tuple((k.arg or "", self.value(k.value, depth + 1)) for k in keywords)
                 return self._unique(Fields(fields=fields, name=name, span=span))
             case _:

@@ -1,6 +1,7 @@
 """NAS-Bench-101's cells: a matrix of edges and the operations of its vertices.
 
     ([[0, 1, 0], [0, 0, 1], [0, 0, 0]], ['input', 'conv3x3-bn-relu', 'output'])
+    ModelSpec(matrix=[[0, 1, 0], [0, 0, 1], [0, 0, 0]], ops=['input', 'conv3x3-bn-relu', 'output'])
 
 Every vertex but the input takes something here: a vertex without, which the benchmark prunes, is
 refused. Ours names the first source of a vertex, then the others.
@@ -11,7 +12,7 @@ Ying et al., "NAS-Bench-101: Towards Reproducible Neural Architecture Search", s
 from __future__ import annotations
 
 from archdsl.formats.base import Ours, sized
-from archdsl.formats.literal import Checked, read_python
+from archdsl.formats.literal import Checked, Fields, Items, Scalar, Value, read_python
 
 CELL = "module"
 VERTICES = 7
@@ -22,6 +23,7 @@ OPERATIONS = {
     "maxpool3x3": "maxpool3x3",
 }
 INPUT, OUTPUT = "input", "output"
+SPEC = "ModelSpec"
 
 
 def read(text: str, space: str) -> str:
@@ -32,7 +34,7 @@ def read(text: str, space: str) -> str:
             or a vertex that takes nothing.
     """
     check = Checked("a matrix of edges and a list of operations")
-    rows, names = check.items(read_python(text, "<nb101>", check.what), 2)
+    rows, names = _parts(check, read_python(text, "<nb101>", check.what))
     operations = check.items(names)
     count = len(operations)
     if not 2 <= count <= VERTICES:
@@ -55,6 +57,22 @@ def read(text: str, space: str) -> str:
         word = "" if wanted else f" {OPERATIONS[name]}"
         entries.append(f"{first}({'+'.join(map(str, others)) or '-'}){word}")
     return f"{sized(space, 'vertices', count, VERTICES)}/{CELL}[{'; '.join(entries)}]"
+
+
+def _parts(check: Checked, value: Value) -> list[Value]:
+    """The matrix and the operations: a pair, or the arguments of the benchmark's ModelSpec."""
+    if isinstance(value, Fields) and value.name in (SPEC, ""):
+        return check.fields(value, "matrix", "ops", name=value.name)
+    if isinstance(value, Items) and value.items and all(map(_row, value.items)):
+        check.refuse(value, "the operations of its vertices as well", found="a matrix alone")
+    return check.items(value, 2, "a matrix and a list of operations")
+
+
+def _row(value: Value) -> bool:
+    """Whether a value is a list of numbers, as the rows of a matrix are."""
+    return isinstance(value, Items) and all(
+        isinstance(item, Scalar) and isinstance(item.value, int) for item in value.items
+    )
 
 
 def write(ours: Ours) -> str:

@@ -14,6 +14,7 @@ from itertools import groupby
 
 from archdsl.formats.base import Ours
 from archdsl.formats.literal import Checked, Value, read_python
+from archdsl.space.wording import count
 from archdsl.syntax.parse import parse_genotype
 
 NETWORK, LAYERS = "network", "layer"
@@ -61,7 +62,11 @@ def read(text: str, space: str) -> str:
             squeezing that the space does not have, E0642 for another stride.
     """
     check = Checked("a list of stages of timm's block strings")
-    rows = check.items(read_python(text, "<timm>", check.what), len(STRIDES) + 1)
+    value = read_python(text, "<timm>", check.what)
+    rows = check.items(value)
+    if len(rows) != len(STRIDES) + 1:
+        wanted = f"{len(STRIDES) + 1} stages: one block ds, then {len(STRIDES)} lists of blocks ir"
+        check.refuse(value, wanted, found=count(len(rows), "stage"))
     first, *stages = [[_block(check, item) for item in check.items(row)] for row in rows]
     widths = [_first(check, first, rows[0]), *map(_channels, stages)]
     _check_widths(check, space, widths, rows)

@@ -25,6 +25,15 @@ class Rewrite:
     uses: Mapping[Path, Path] = field(default_factory=dict)
 
 
+def only_consumer(position: int, consumers: Mapping[int, list[int]]) -> int | None:
+    """The node that takes a value, where that one does, once, and no output is the value.
+
+    `consumers` are those of a draft.
+    """
+    takers = consumers.get(position, [])
+    return takers[0] if len(takers) == 1 and takers[0] >= 0 else None
+
+
 def weight_name(path: Path, weight: str) -> str:
     """The name of a weight within its module."""
     return ".".join((*path, weight))

@@ -14,6 +14,7 @@ from archdsl.passes.collapse_sums import collapse_sums
 from archdsl.passes.dedupe import dedupe
 from archdsl.passes.draft import Rewrite
 from archdsl.passes.fold_norm import fold_norm, still
+from archdsl.passes.fold_pool import fold_pool, pool_weights
 from archdsl.passes.fold_through_norm import fold_through_norm
 from archdsl.passes.fuse_siblings import fuse_siblings
 from archdsl.passes.in_place import in_place, still_in_place
@@ -61,6 +62,8 @@ PIPELINE: tuple[Pass, ...] = (
     Pass(fold_through_norm, moves=True),
     Pass(batch_shared, fusion=True),
     Pass(fuse_siblings, moves=True, fusion=True),
+    Pass(fold_pool, level=2, moves=True),
+    Pass(pool_weights, moves=True, fusion=True),
     Pass(in_place, last=True),
     Pass(still_in_place, level=2, last=True),
 )

@@ -15,7 +15,7 @@ from archdsl.ir.graph import Graph, Path
 from archdsl.ops.convolution import Conv
 from archdsl.ops.folded import ConvNormConv
 from archdsl.ops.normalisation import BatchNorm
-from archdsl.passes.draft import Draft, Rewrite, weight_name
+from archdsl.passes.draft import Draft, Rewrite, only_consumer, weight_name
 from archdsl.passes.layout import stem_of
 from archdsl.passes.weights import Keep
 
@@ -43,19 +43,14 @@ def _links(
     draft: Draft, first: int, consumers: Mapping[int, list[int]], uses: Counter[Path]
 ) -> tuple[int, int, int] | None:
     """Both convolutions and the norm between, where they can be one and it pays."""
-    norm = _only_reader(first, consumers)
-    second = _only_reader(norm, consumers) if norm is not None else None
+    norm = only_consumer(first, consumers)
+    second = only_consumer(norm, consumers) if norm is not None else None
     if norm is None or second is None:
         return None
     if any(uses[draft.nodes[link].path] > 1 for link in (first, norm, second)):
         return None
     folded = _folded(draft, (first, norm, second))
     return (first, norm, second) if folded and _pays(draft, folded, first) else None
-
-
-def _only_reader(position: int, consumers: Mapping[int, list[int]]) -> int | None:
-    takers = consumers.get(position, [])
-    return takers[0] if len(takers) == 1 and takers[0] >= 0 else None
 
 
 def _folded(draft: Draft, links: tuple[int, int, int]) -> ConvNormConv | None:

@@ -20,7 +20,7 @@ from archdsl.ops.fused import PositionLinears, PositionMLPs, Split
 from archdsl.ops.linear import Linear
 from archdsl.ops.mlp import TokensLinear, TokensMLP
 from archdsl.ops.normalisation import BatchNorm
-from archdsl.passes.draft import Draft, Rewrite
+from archdsl.passes.draft import Draft, Rewrite, only_consumer
 from archdsl.passes.layout import mlp_rows, stem_of, wide_rows
 from archdsl.passes.reached import results_reached, taken
 
@@ -129,20 +129,15 @@ def _tail(
 ) -> list[int]:
     """A batch norm and a function of each element, where nothing else reads what is between."""
     links: list[int] = []
-    following = _only_consumer(position, consumers)
+    following = only_consumer(position, consumers)
     if following is not None and isinstance(draft.operation(following), BatchNorm):
         if uses[draft.nodes[following].path] > 1:
             return []
         links.append(following)
-        following = _only_consumer(following, consumers)
+        following = only_consumer(following, consumers)
     if following is not None and _elementwise(draft, following):
         links.append(following)
     return links
-
-
-def _only_consumer(position: int, consumers: Mapping[int, list[int]]) -> int | None:
-    takers = consumers.get(position, [])
-    return takers[0] if len(takers) == 1 and takers[0] >= 0 else None
 
 
 def _elementwise(draft: Draft, position: int) -> bool:

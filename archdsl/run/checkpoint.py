@@ -20,6 +20,9 @@ from archdsl.files import write_whole
 from archdsl.ir.graph import Program
 from archdsl.syntax.errors import fault
 
+COUNT, METADATA = 8, "__metadata__"
+"""A safetensors file: the length of its header in eight bytes, the header as JSON, the tensors."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
@@ -61,7 +64,17 @@ def serialised(checkpoint: Checkpoint) -> bytes:
         "values": json.dumps(checkpoint.values, sort_keys=True),
     }
     tensors = {name: t.detach().cpu().contiguous() for name, t in checkpoint.tensors.items()}
-    return save(tensors, metadata)
+    return _in_order(save(tensors, metadata))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its metadata sorted: safetensors writes it in an order that is random."""
+    end = COUNT + int.from_bytes(content[:COUNT], "little")
+    header = json.loads(content[COUNT:end])
+    header[METADATA] = dict(sorted(header[METADATA].items()))
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % COUNT)  # tensors begin at a multiple of eight
+    return b"".join((len(text).to_bytes(COUNT, "little"), text, memoryview(content)[end:]))
 
 
 def load_checkpoint(path: Path) -> Checkpoint | None:

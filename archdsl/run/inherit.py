@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import NoReturn
 
 import torch
@@ -26,6 +27,10 @@ from archdsl.run.checkpoint import Checkpoint, save_checkpoint
 from archdsl.syntax.errors import fault
 
 Tensors = Mapping[str, Tensor]
+
+ZIPPED = b"PK\x03\x04"
+SAVED = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
+"""How a file of `torch.save` begins, and what else is called so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +99,28 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"{path} cannot be read: {error}",
             found=str(path),
             expected="weights in a safetensors file",
+            hint=_rewriting(path),
         ) from None
     for prefix in ("shared.weights.", "weights."):
         if inner := below(tensors, prefix):
             return inner
     return tensors
+
+
+def _rewriting(path: Path) -> str:
+    """For a file of torch.save, which would have to be unpickled: the command that turns it."""
+    try:
+        with path.open("rb") as file:
+            saved = file.read(len(ZIPPED)) == ZIPPED or path.suffix in SAVED
+    except OSError:
+        return ""
+    if not saved:
+        return ""
+    names = repr(str(path)), repr(str(path.with_suffix(".safetensors")))
+    load = f"torch.load({names[0]}, map_location='cpu', weights_only=True)"
+    kept = f"{{k: v.clone() for k, v in {load}.items()}}"
+    script = f"import torch; from safetensors.torch import save_file; save_file({kept}, {names[1]})"
+    return f"pickled files are not opened; where they hold a state dict: python -c {quote(script)}"
 
 
 def as_written(

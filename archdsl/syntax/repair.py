@@ -172,7 +172,6 @@ def _is_list(value: Piece | Token) -> bool:
 
 
 STRING_FORM = "a string is `SPACE(NAME=VALUE)/GROUP[...; ...]/GROUP[...]`"
-OTHER_FORM = "strings of other tools are read by `archdsl convert X --from FORMAT --to arch`"
 
 
 class StringRepairs:
@@ -213,8 +212,6 @@ class StringRepairs:
             first_read = self.scan.findings[0]
             if first_read.code == "E0108":
                 first_read = replace(first_read, hint=STRING_FORM)
-                if "|" in self.scan.source.text:
-                    first_read = replace(first_read, hint=OTHER_FORM)
             return [first_read]
         bracket = self.brackets.finding
         if bracket and self.findings and self.findings[0].span and bracket.span:
