@@ -172,9 +172,9 @@ class Emitter:
 
     def comment(self, step: Step) -> str:
         """The shape, where a reader of the whole network wants to know it."""
-        if not self.shapes or len(step.types) != 1:
-            return ""
         if isinstance(step.what, Leaf) and not step.what.operation.batched:
+            return f"  # {step.what.code.note}" if step.what.code.note else ""
+        if not self.shapes or len(step.types) != 1:
             return ""
         sizes = self.plan.unit.graph.nodes[step.out].sizes
         if sizes is not None and sizes.vary:
