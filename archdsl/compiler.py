@@ -109,14 +109,22 @@ def network_code(
     return network_source(optimised(network, level), format=format, checkpoint=checkpoint)
 
 
-def partial(found: Found, tokens: Fraction | None = None) -> Found:
-    """A space whose choices among tokens run on this share of them. Raises ArchError E0908."""
+def partial(
+    found: Found, tokens: Fraction | None = None, channels: Fraction | None = None
+) -> Found:
+    """A space whose choices run on this share of their tokens, or of the channels of their maps.
+
+    Raises ArchError E0908 and E0909 where none can.
+    """
+    from archdsl.passes.partial_channels import partial_channels
     from archdsl.passes.partial_tokens import partial_tokens
     from archdsl.space.view import SearchSpace
 
     program = found.space.program
     if tokens is not None:
         program = partial_tokens(program, tokens)
+    if channels is not None:
+        program = partial_channels(program, channels)
     return replace(found, space=SearchSpace(program))
 
 

@@ -45,6 +45,14 @@ def compile_(
             help="Mixtures of tokens run on the best K of them (1/4); the rest pass by.",
         ),
     ] = None,
+    channels: Annotated[
+        str | None,
+        typer.Option(
+            "--partial-channels",
+            metavar="1/K",
+            help="Mixtures of maps run on the first of K parts of the channels; the rest pass by.",
+        ),
+    ] = None,
     emit: Annotated[
         Emit | None, typer.Option(help="Print a stage of the pipeline; write nothing.")
     ] = None,
@@ -74,10 +82,12 @@ def compile_(
         raise typer.BadParameter("give either -o DIR, or --emit STAGE to print")
     found = session.library.find(named)
     how = compiler.Mode(mode)
-    if tokens is not None:
+    for part, what in ((tokens, "tokens"), (channels, "channels")):
+        if part is None:
+            continue
         if how is not compiler.Mode.MIXTURE or found.architecture is not None:
-            raise typer.BadParameter("a part of the tokens is for a space with --mode mixture")
-        found = compiler.partial(found, tokens=_share(tokens))
+            raise typer.BadParameter(f"a part of the {what} is for a space with --mode mixture")
+        found = compiler.partial(found, **{what: _share(part)})
     if emit is not None:
         stage = compiler.Stage(emit)
         text = compiler.emit(
