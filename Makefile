@@ -65,7 +65,7 @@ verify: .venv/.dev ## supernet path = network = optimised network, at full count
 	$(PY) -m tests.verify_spaces
 	$(PY) -m tests.verify_deploy
 
-regen: .venv/.dev ## write generated/ and docs/reference.md anew
+regen: .venv/.dev ## write generated/, docs/reference.md and the catalogue of spaces anew
 	$(PY) -m tests.regen
 	$(PY) -m tests.reference
 

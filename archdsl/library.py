@@ -17,7 +17,7 @@ from archdsl.space.parameters import parameters_of
 from archdsl.space.view import SearchSpace
 from archdsl.space.wording import number, similar
 from archdsl.syntax import tree
-from archdsl.syntax.errors import ArchError, Diagnostic, fault
+from archdsl.syntax.errors import ArchError, Diagnostic, fault, hints
 from archdsl.syntax.parse import parse, parse_genotype
 from archdsl.syntax.use import joined
 
@@ -91,6 +91,8 @@ class Library:
         self._uses: list[str] = []
         for file in files:
             self._add(parse(read_text(file), str(file)), file.parent)
+        self.given = tuple(self._trees)
+        """The spaces of the given files, whose names come before those that ship."""
 
     def _add(self, document: tree.Document, folder: Path | None = None) -> None:
         for space in document.spaces:
@@ -131,7 +133,7 @@ class Library:
 
     def names(self) -> tuple[str, ...]:
         """The spaces of the given files, then those that ship."""
-        return tuple(dict.fromkeys((*self._trees, *shipped_spaces())))
+        return tuple(dict.fromkeys((*self.given, *shipped_spaces())))
 
     def spaces_in(self, path: Path) -> Iterator[Found]:
         """Every space of a file, with its parameters at their defaults; `-` is standard input.
@@ -225,7 +227,7 @@ class Library:
                     span and replace(span, end=span.start + len(name)),
                     found=name,
                     expected=", ".join(known),
-                    hint="; ".join(filter(None, (similar(name, known), FROM_A_FILE))),
+                    hint=hints(similar(name, known), FROM_A_FILE),
                 )
             document = parse(text, f"{name}.arch")
             for space in document.spaces:

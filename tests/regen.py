@@ -3,8 +3,8 @@
 `generated/NAME/architecture.txt` holds the architecture of a sample: what its paper found, the
 best of its table, or a small form where the whole would be too long to read. Some have the mixture
 supernet as well.
-`python -m tests.regen [NAME ...]` writes the samples anew; a test compares them with what it would
-write.
+`python -m tests.regen [NAME ...]` writes the samples anew, and the catalogue of the spaces; tests
+compare them with what it would write.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from archdsl import catalogue
 from archdsl.codegen import mixture_source, network_source, supernet_source
 from archdsl.library import Library
 
@@ -37,6 +38,7 @@ def samples(names: Sequence[str] = ()) -> Iterator[tuple[Path, str]]:
 
 
 def main(names: Sequence[str]) -> None:
+    catalogue.FILE.write_text(catalogue.made(Library().space), encoding="utf-8")
     for path, text in samples(names):
         path.write_text(text, encoding="utf-8")
         print(path.relative_to(GENERATED.parent))

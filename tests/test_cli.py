@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -20,12 +21,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from archdsl import __version__
+from archdsl import __version__, catalogue, library
 from archdsl.cli.command import count
 from archdsl.cli.main import app
 from archdsl.library import Library
 from archdsl.resources import shipped_space, shipped_spaces
 from archdsl.syntax.codes import CODES
+from tests.shipped import shipped
 
 NET = "nas_bench_201(cells=1, width=4)"
 A = f"{NET}/infer[skip_connect; avg_pool_3x3 none; nor_conv_1x1 none nor_conv_3x3]"
@@ -213,8 +215,18 @@ def test_check_counts_before_where():
     )
 
 
-def test_shipped_spaces_are_fine():
-    run("check", *shipped_spaces())
+def test_shipped_spaces_are_fine(monkeypatch):
+    """Each is what opening it gives, as in all tests: once a process."""
+    spaces, opened = {name: shipped(name) for name in shipped_spaces()}, []
+
+    def kept(space, parameters, limits):
+        opened.append(space.name)
+        return spaces[space.name]
+
+    monkeypatch.setattr(library, "open_space", kept)
+    lines = run("check", *shipped_spaces()).stdout.splitlines()
+    assert opened == [line.split(":")[0] for line in lines] == list(shipped_spaces())
+    assert all(": fine" in line for line in lines)
 
 
 # ---- fmt -----------------------------------------------------------------------------------------
@@ -354,10 +366,57 @@ def test_limits_are_raised_by_flags(small):
 
 
 def test_spaces(small):
+    """A file's spaces come first; one of a shipped name stands for it, also where others use it."""
     text = run("spaces", "--space", small).stdout
     assert [line.split()[0] for line in text.splitlines()] == ["small", *shipped_spaces()]
-    sizes = {row["name"]: row["size"] for row in map(json.loads, json_lines("spaces"))}
-    assert sizes["metaformer_nas"] == 96 and sizes["nas_bench_201"] == 15625
+    rows = {row.pop("name"): row for row in map(json.loads, json_lines("spaces"))}
+    assert tuple(rows) == shipped_spaces()
+    assert rows["metaformer_nas"]["size"] == 96 and rows["nas_bench_201"]["size"] == 15625
+    assert text.splitlines()[1:] == run("spaces").stdout.splitlines()
+
+
+def test_a_file_stands_for_a_space_that_ships(tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue, "shipped_spaces", lambda: ("small", "metaformer"))
+    monkeypatch.setattr(library, "shipped_spaces", lambda: ("small", "metaformer"))
+    path = tmp_path / "small.arch"
+    path.write_text(SMALL)
+    opened = []
+    space = Library.space
+    monkeypatch.setattr(Library, "space", lambda own, name: opened.append(name) or space(own, name))
+    rows = [json.loads(line) for line in json_lines("spaces", "--space", path)]
+    assert [row["name"] for row in rows] == opened == ["small", "metaformer"]
+    assert rows[0]["size"] == 2
+
+
+def test_the_catalogue_is_what_the_spaces_say(monkeypatch, tmp_path):
+    """One text and one number for each, and none where the texts are others."""
+    kept = catalogue.FILE.read_text(encoding="utf-8")
+    assert kept == catalogue.made(shipped), "run `make regen`"
+    assert all(entry.about.endswith(".") for entry in catalogue.catalogue().values())
+    monkeypatch.setattr(catalogue, "FILE", tmp_path / "catalogue.json")
+    assert catalogue.catalogue() == {}
+    for text in ("", "[]", "{}", kept.replace('"hash": "', '"hash": "0')):
+        catalogue.FILE.write_text(text, encoding="utf-8")
+        assert catalogue.catalogue() == {}
+
+
+@pytest.mark.parametrize("columns", [20, 50, 79, 120])
+def test_on_a_terminal_descriptions_are_wrapped(columns):
+    command = [sys.executable, "-m", "archdsl", "spaces"]
+    reader, writer = pty.openpty()
+    environment = os.environ | {"COLUMNS": str(columns)}
+    with subprocess.Popen(command, stdout=writer, env=environment):
+        os.close(writer)
+        shown = b""
+        with suppress(OSError):  # what Linux says at the end of a terminal
+            while chunk := os.read(reader, 65536):
+                shown += chunk
+    os.close(reader)
+    lines = shown.decode().splitlines()
+    begin = 34
+    assert all(len(line) <= max(columns, begin) for line in lines)
+    about = {name: entry.about for name, entry in catalogue.catalogue().items()}
+    assert " ".join(about["amc"].split()) in " ".join(shown.decode().split())
 
 
 def json_lines(*arguments: object) -> list[str]:

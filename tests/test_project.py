@@ -45,6 +45,7 @@ LAYERS = (
     Layer(("archdsl.carried",)),
     Layer(("archdsl.lint",)),
     Layer(("archdsl.library",)),
+    Layer(("archdsl.catalogue",)),
     Layer(("archdsl.compiler",)),
     Layer(("archdsl.load",)),
     Layer(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from archdsl.space.view import SearchSpace
 
 app = typer.Typer()
+
+NARROWEST = 24
+"""Characters below which a column is not worth its place."""
 
 
 # --- check -----------------------------------------------------------------------------------
@@ -255,19 +260,34 @@ def new(
 @command(app)
 def spaces(session: Session) -> None:
     """List the spaces that are known: name, size, what it is."""
-    rows = []
-    for name in session.library.names():
-        program = session.library.space(name).program
-        size = session.library.space(name).size
-        rows.append((name, size, program.title, program.doc[0] if program.doc else ""))
+    from archdsl.catalogue import catalogue, known
+
+    rows = {} if session.spaces else catalogue()
+    rows = rows or known(session.library)
     if session.json:
-        for name, size, title, about in rows:
-            put_json({"name": name, "size": exact(size), "title": title, "about": about})
+        for name, row in rows.items():
+            size = exact(row.size)
+            put_json({"name": name, "size": size, "title": row.title, "about": row.about})
         return
-    width = max((len(row[0]) for row in rows), default=0)
-    digits = max((len(short(row[1])) for row in rows), default=0)
-    for name, size, _, about in rows:
-        put(f"{name:<{width}}  {short(size):>{digits}}  {about}".rstrip())
+    width = max(map(len, rows), default=0)
+    digits = max((len(short(row.size)) for row in rows.values()), default=0)
+    for name, row in rows.items():
+        put(_row(f"{name:<{width}}  {short(row.size):>{digits}}  ", row.about))
+
+
+def _row(begin: str, about: str) -> str:
+    """A row of a table; on a terminal its last column is wrapped, so that no word is cut."""
+    from textwrap import wrap
+
+    if not sys.stdout.isatty():
+        return f"{begin}{about}".rstrip()
+    columns = get_terminal_size().columns
+    if columns < len(begin) + NARROWEST:
+        return "\n".join(
+            (begin.rstrip(), *(f"  {line}" for line in wrap(about, max(columns - 2, NARROWEST))))
+        )
+    lines = wrap(about, columns - len(begin)) or [""]
+    return "\n".join((f"{begin}{lines[0]}".rstrip(), *(" " * len(begin) + x for x in lines[1:])))
 
 
 @command(app)

@@ -16,11 +16,11 @@ from typing import NamedTuple, assert_never
 
 from archdsl.ir.formula import ALWAYS, Formula
 from archdsl.ir.graph import Apply, Choose, Graph, Input, Invoke, Item, Node, Path
-from archdsl.ir.resolve import lives
 from archdsl.ops.base import Operation, Types
 from archdsl.ops.constants import Identity, Zero
 from archdsl.ops.fused import Average, Zeros
 from archdsl.ops.joins import Concat, Mean, Product, Sum
+from archdsl.passes.masks import Masks
 from archdsl.passes.uses import Decided, Use
 
 INPUT, ITEM, USE, CHOICE, OPERATION, ZERO, SAME, SUM, MEAN, PRODUCT, CONCAT = range(11)
@@ -65,6 +65,8 @@ class Shaped:
     numbers: dict[str, int]
     inner: tuple[Use, ...]
     dynamic: bool
+    masks: Masks
+    """Of the steps: which are there."""
     _alive: dict[Decided, tuple[tuple[int, bool], ...]] = field(default_factory=dict)
 
     def label(self, text: str) -> int:
@@ -87,11 +89,10 @@ class Shaped:
         return found
 
     def _living(self, decided: Decided) -> Iterator[tuple[int, bool]]:
-        pairs = zip(self.holes, decided, strict=True)
-        chosen = {name: taken or () for name, taken in pairs}
         living: dict[int, int] = {}
-        for step in self.steps:
-            if step.kind == USE and lives(step.under, chosen):
+        for position in self.masks.holding(decided):
+            step = self.steps[position]
+            if step.kind == USE:
                 living[step.number] = step.path
         sharing = Counter(living.values())
         for number, path in living.items():
@@ -156,15 +157,17 @@ class _Shaping:
         steps = [self._step(position, node) for position, node in enumerate(graph.nodes)]
         ordered = sorted(self.texts)
         rank = {self.texts[text]: number for number, text in enumerate(ordered)}
+        holes = tuple(hole.name for hole in graph.holes)
         return Shaped(
             graph=graph,
-            holes=tuple(hole.name for hole in graph.holes),
+            holes=holes,
             steps=tuple(self._ranked(step, rank) for step in steps),
             texts=ordered,
             digests=[digest(text) for text in ordered],
             numbers={text: number for number, text in enumerate(ordered)},
             inner=tuple(self.uses),
             dynamic=self.dynamic,
+            masks=Masks.of(holes, [step.under for step in steps]),
         )
 
     def _ranked(self, step: Step, rank: Mapping[int, int]) -> Step:

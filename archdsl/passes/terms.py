@@ -115,16 +115,15 @@ class _Terms:
         chosen = {
             name: taken or () for name, taken in zip(self.shape.holes, self.decided, strict=True)
         }
-        values = self.values
-        for position, step in enumerate(self.shape.steps):
-            if not lives(step.under, chosen):
-                values.append(())
-                continue
+        values, steps = self.values, self.shape.steps
+        values += [()] * len(steps)
+        for position in self.shape.masks.holding(self.decided):
+            step = steps[position]
             args = step.args
             if step.when:
                 present = zip(args, step.when, strict=True)
                 args = tuple([arg for arg, when in present if lives(when, chosen)])
-            values.append(self._value(position, step, args))
+            values[position] = self._value(position, step, args)
 
     def _value(self, position: int, step: Step, args: tuple[int, ...]) -> tuple[int, ...]:
         """The terms that a step stands for; NOTHING where it is zero."""
