@@ -17,7 +17,7 @@ from archdsl.space.parameters import parameters_of
 from archdsl.space.view import SearchSpace
 from archdsl.space.wording import number, similar
 from archdsl.syntax import tree
-from archdsl.syntax.errors import ArchError, Diagnostic, fault
+from archdsl.syntax.errors import ArchError, Diagnostic, fault, hints
 from archdsl.syntax.parse import parse, parse_genotype
 from archdsl.syntax.use import joined
 
@@ -227,7 +227,7 @@ class Library:
                     span and replace(span, end=span.start + len(name)),
                     found=name,
                     expected=", ".join(known),
-                    hint="; ".join(filter(None, (similar(name, known), FROM_A_FILE))),
+                    hint=hints(similar(name, known), FROM_A_FILE),
                 )
             document = parse(text, f"{name}.arch")
             for space in document.spaces:

@@ -15,6 +15,8 @@ import pytest
 
 from archdsl.ir.elaborate import elaborate
 from archdsl.ir.scopes import decisions
+from archdsl.ops import OPERATIONS
+from archdsl.ops.synonyms import ELSEWHERE, written_here
 from archdsl.syntax.codes import CODES
 from archdsl.syntax.codes_ir import IR_ROWS
 from archdsl.syntax.errors import ArchError
@@ -74,3 +76,20 @@ def test_every_code_has_a_case() -> None:
 
 def _golden(path: Path) -> str:
     return path.with_suffix(".out").read_text(encoding="utf-8")
+
+
+NAMES = [(name, written) for written, names in ELSEWHERE.items() for name in names.split()]
+
+
+def test_names_of_other_tools_are_written_as_something_that_is_there() -> None:
+    """What a hint says for another tool's name is read; the name itself is none of ours."""
+    known = {operation.keyword for operation in OPERATIONS}
+    assert len({name for name, _ in NAMES}) == len(NAMES)
+    for name, written in NAMES:
+        assert name not in known and written_here(name) == written
+        assert set(re.findall(r"[a-z]\w*(?=\(|$| )", written)) <= known
+        parse(f"archdsl 1 space s {{ op f = {written} }}")
+    for keyword in known:
+        assert written_here(keyword.title().replace("_", "")) == keyword
+    assert written_here("MaxPool2d") == "max_pool" and written_here("BatchNorm2d") == "bn"
+    assert written_here("tofu") == ""

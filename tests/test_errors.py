@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from archdsl.syntax.codes import CODES
-from archdsl.syntax.errors import ArchError, Diagnostic
+from archdsl.syntax.errors import ArchError, Diagnostic, hints
 from archdsl.syntax.parse import parse, parse_genotype
 from archdsl.syntax.render import as_json, position, render
 from archdsl.syntax.tree import Source, Span
@@ -111,3 +111,19 @@ def test_colour_only_adds_escapes() -> None:
 
 def test_mutated_texts_are_answered_not_crashed() -> None:
     fuzz_text.run(3_000, seed=1)
+
+
+def test_an_error_as_text_says_all_that_a_traceback_should() -> None:
+    with pytest.raises(ArchError) as caught:
+        parse("archdsl 1\nspace s {\n  net n(x: 3) = x && x\n}\n", "a.arch")
+    other = Diagnostic(code="E0708", message="no file\n", hint="make one")
+    error = ArchError([*caught.value.diagnostics, other])
+    first, *rest = str(error).split("\n")
+    assert first.startswith("a.arch:3:") and ": error[E0108]: " in first
+    assert [line.split(":")[0] for line in rest[-2:]] == ["error[E0708]", "  hint"]
+    assert any(line.startswith("  found: ") for line in rest)
+
+
+def test_hints_follow_each_other() -> None:
+    assert hints("", "a") == "a" and hints("a", "", "b") == "a; b" and hints() == ""
+    assert hints("did you mean b?", "c") == "did you mean b? c"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,11 @@ from archdsl.ir import arithmetic, functions
 from archdsl.ir.find import find_operation
 from archdsl.ir.graph import Static
 from archdsl.ir.joining import JOINS, OPERATORS
+from archdsl.ir.misread import hint_for
 from archdsl.ir.turns import turns
 from archdsl.ir.values import Closure, Family, Names, Series, Tensor, Terms, Value, Varying, kind_of
 from archdsl.ops import OPERATIONS
+from archdsl.ops.synonyms import written_here
 from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, fault
 from archdsl.syntax.tree import Operator
@@ -128,14 +130,15 @@ class Evaluator:
             *functions.FUNCTIONS,
         }
         known |= {operation.keyword for operation in OPERATIONS}
-        near = get_close_matches(name, sorted(known), n=1)
+        close = get_close_matches(name, sorted(known), n=1)
+        near = written_here(name) or (close[0] if close else "")
         return fault(
             "E0301",
             f"unknown name {name}",
-            span,
+            replace(span, end=min(span.end, span.start + len(name))),
             found=name,
             expected="a name that is bound before, a definition or an operation",
-            hint=f"did you mean {near[0]}?" if near else "",
+            hint=f"did you mean {near}?" if near else "",
         )
 
     # --- functions -------------------------------------------------------------------------
@@ -273,11 +276,12 @@ class Evaluator:
                 return self._sum_or_product(expression, names)
             case _:
                 operands = [self.value(e, names) for e in (expression.left, expression.right)]
+                around = expression if self.is_function(expression.right, names) else None
                 return self.work.lifter.lift(
                     lambda a, b: arithmetic.binary(
                         expression.operator,
-                        self._static(a, expression.left.span),
-                        self._static(b, expression.right.span),
+                        self._static(a, expression.left.span, around),
+                        self._static(b, expression.right.span, around),
                         expression.span,
                     ),
                     operands,
@@ -344,7 +348,7 @@ class Evaluator:
         numbers = tuple(range(first, last + 1))
         return Series(numbers, tuple(str(number) for number in numbers))
 
-    def _static(self, value: Value, span: tree.Span) -> Static:
+    def _static(self, value: Value, span: tree.Span, around: tree.Binary | None = None) -> Static:
         if isinstance(value, (int, float, str)):
             return value
         raise fault(
@@ -352,9 +356,7 @@ class Evaluator:
             "a number is needed here",
             span,
             found=kind_of(value),
-            hint="values are joined with + and *, sum(...), mean(...) or concat(...)"
-            if isinstance(value, (Tensor, Terms, Series))
-            else "",
+            hint=hint_for(value, around),
         )
 
     def _number(self, value: Value, span: tree.Span) -> int | float:

@@ -15,6 +15,7 @@ from archdsl.ir.functions import FUNCTIONS
 from archdsl.ir.graph import FrameKind, Static
 from archdsl.ir.invoking import invoked
 from archdsl.ir.joining import JOINS
+from archdsl.ir.misread import operation_in
 from archdsl.ir.operands import no_input, operand
 from archdsl.ir.paths import Step
 from archdsl.ir.rules import IT
@@ -206,9 +207,9 @@ class Uses:
         raise fault(
             "E0304",
             f"{function.name} takes numbers, yes or no, or texts",
-            function.span,
+            operation_in(value, self.work.evaluator.is_function) or function.span,
             found=kind_of(value),
-            expected=", ".join(p.name for p in signature(operation)) or "no arguments",
+            expected="a number, yes or no, or a text" if signature(operation) else "no arguments",
         )
 
     def _split(

@@ -13,6 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from archdsl.ops.base import Operation, OperationError
+from archdsl.syntax.errors import hints
 
 LIMIT = 10**9
 """The largest number an argument may be, so that no size overflows further down."""
@@ -150,5 +151,5 @@ def _refuse(
     cls: type[Operation], message: str, found: str = "", expected: str = "", hint: str = ""
 ) -> OperationError:
     """An error about the arguments; its hint always ends with what the operation takes."""
-    hints = "; ".join(part for part in (hint, f"it is written {takes(cls)}") if part)
-    return OperationError(f"{cls.keyword}: {message}", found, expected, hints)
+    both = hints(hint, f"it is written {takes(cls)}")
+    return OperationError(f"{cls.keyword}: {message}", found, expected, both)

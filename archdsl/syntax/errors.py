@@ -30,11 +30,28 @@ class Diagnostic:
 
 
 class ArchError(Exception):
-    """Wrong input: one or more diagnostics, in the order of the text."""
+    """Wrong input: one or more diagnostics, in the order of the text.
+
+    As a text it has for each its place, code and message in a line, and below what was found, what
+    was expected and the hint: all that a traceback should tell.
+    """
 
     def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = tuple(diagnostics)
         super().__init__("; ".join(d.message for d in self.diagnostics))
+
+    def __str__(self) -> str:
+        from archdsl.syntax.render import told
+
+        return "\n".join(map(told, self.diagnostics))
+
+
+def hints(*parts: str) -> str:
+    """Several hints as one; those that are empty are left out, a question ends by itself."""
+    text = ""
+    for part in filter(None, parts):
+        text += (" " if text.endswith("?") else "; " if text else "") + part
+    return text
 
 
 def fault(

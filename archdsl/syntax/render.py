@@ -54,12 +54,29 @@ def render(diagnostic: Diagnostic, color: bool = False, kind: str = "error") -> 
         margin = len(str(line))
         lines.append(" " * margin + paint(BLUE, "--> ") + _place(diagnostic.span, line, column))
         lines += _excerpt(diagnostic.span, line, margin, color)
-    for label in ("found", "expected", "where", "hint"):
+    for label in LABELS:
         value = getattr(diagnostic, label)
         if value:
             mark = " " * (margin + 1) + paint(BLUE, "= ")
             lines.append(f"{mark}{paint(BOLD, label)}: {shown(value)}")
     return "\n".join(lines)
+
+
+LABELS = ("found", "expected", "where", "hint")
+
+
+def told(diagnostic: Diagnostic) -> str:
+    """The diagnostic without its source: place, code and message, then one line for each label.
+
+    a.arch:7:12: error[E0209]: `=` binds a name and cannot compare
+      hint: to compare, write `==`
+    """
+    place = ""
+    if diagnostic.span is not None:
+        place = f"{_place(diagnostic.span, *position(diagnostic.span))}: "
+    lines = [f"{place}error[{diagnostic.code}]: {shown(diagnostic.message)}"]
+    labelled = ((label, getattr(diagnostic, label)) for label in LABELS)
+    return "\n".join((*lines, *(f"  {name}: {shown(value)}" for name, value in labelled if value)))
 
 
 def _place(span: Span, line: int, column: int) -> str:
@@ -119,7 +136,7 @@ def as_json(diagnostic: Diagnostic) -> dict[str, Any]:
         end_line, end_column = position(end)
         record |= {"file": span.source.name, "line": line, "column": column}
         record |= {"end_line": end_line, "end_column": end_column}
-    for label in ("found", "expected", "where", "hint"):
+    for label in LABELS:
         if getattr(diagnostic, label):
             record[label] = getattr(diagnostic, label)
     return record

@@ -114,6 +114,13 @@ SLIPS = (
         instead=(),
     ),
     Slip(
+        when=lambda c: (
+            (c.is_("VBAR", "EQUAL") and c.after.text == ">")
+            or (c.found.text == ">" and c.before.text in (">", "=", "-"))
+        ),
+        hint="one operation is applied after the other by `->`",
+    ),
+    Slip(
         when=lambda c: c.is_("VBAR") and c.within == "hole" and c.before.kind == "LBRACE",
         code="E0219",
         message="a `|` before the first alternative",
