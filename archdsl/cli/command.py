@@ -105,7 +105,7 @@ For = Annotated[
     str,
     typer.Option(
         "--device",
-        metavar="cpu|gpu|FILE",
+        metavar="cpu|gpu|none|FILE",
         help="What it should be fast on; a file is of `archdsl tune`.",
     ),
 ]

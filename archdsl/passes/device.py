@@ -77,20 +77,19 @@ GPU = Device(
 )
 """NVIDIA A100: 1.5 TB/s, half of the 19.5 TFLOP/s of its data sheet. Not measured."""
 
-DEVICES = {device.name: device for device in (CPU, GPU)}
+DEVICES = {"cpu": CPU, "gpu": GPU, "none": None}
 
 
-def device_of(given: str) -> Device:
-    """The device of a name, or of a file that `archdsl tune` wrote.
+def device_of(given: str) -> Device | None:
+    """The device of a name, or of a file that `archdsl tune` wrote; None for `none`.
 
     Raises ArchError E0708 for a file that cannot be read, E0711 for one that holds something else.
     """
-    known = DEVICES.get(given)
-    if known is not None:
-        return known
+    if given in DEVICES:
+        return DEVICES[given]
     path = Path(given)
     if not path.suffix and not path.exists():
-        raise fault("E0709", "no such device", found=given, expected="cpu, gpu or a file")
+        raise fault("E0709", "no such device", found=given, expected="cpu, gpu, none or a file")
     return _read(path)
 
 

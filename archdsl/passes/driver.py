@@ -85,13 +85,13 @@ def optimise(
     program: Program,
     level: int = 1,
     *,
-    device: Device = CPU,
+    device: Device | None = CPU,
     passes: tuple[Pass, ...] = PIPELINE,
 ) -> Optimised:
     """The network that the passes up to `level` make of a network, and where its weights are from.
 
-    What pays on `device` is fused. A space with open holes is returned as it is. Raises E0910,
-    naming the pass, where one breaks the program.
+    What pays on `device` is fused, on None what pays on every one. A space with open holes is
+    returned as it is. Raises E0910, naming the pass, where one breaks the program.
     """
     moves = _Moves(program)
     result = _optimised(program, level, passes, _Work(moves, device))
@@ -99,7 +99,7 @@ def optimise(
 
 
 def optimised(
-    program: Program, level: int = 1, *, device: Device = CPU, watch: Watch | None = None
+    program: Program, level: int = 1, *, device: Device | None = CPU, watch: Watch | None = None
 ) -> Program:
     """The network of `optimise`, for those who have no weights to move."""
     return _optimised(program, level, PIPELINE, _Work(_Moves(program), device, watch))
@@ -110,7 +110,7 @@ def _optimised(program: Program, level: int, passes: tuple[Pass, ...], work: _Wo
         return program
     shared = frozenset(_sharing(program))
     result = used(program)
-    chosen = [step for step in passes if step.level <= level]
+    chosen = [step for step in passes if step.level <= level and (work.device or not step.fusion)]
     for step in chosen:
         if not step.last:
             result = _run(step, result, shared, work)
@@ -183,7 +183,7 @@ class _Work:
     """What passes are given, and what is kept of them."""
 
     moves: _Moves
-    device: Device
+    device: Device | None
     watch: Watch | None = None
 
 

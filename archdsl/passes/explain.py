@@ -40,12 +40,13 @@ class Firing:
         return f"{self.step:17} {place:16} {count:9} {1e3 * self.saved:8.3f} ms  {change}"
 
 
-def explained(program: Program, level: int = 1, device: Device = CPU) -> tuple[Firing, ...]:
+def explained(program: Program, level: int = 1, device: Device | None = CPU) -> tuple[Firing, ...]:
     """What each pass does to a network, in the order of the passes."""
     found: dict[object, Firing] = {}
+    rates = device or CPU
 
     def watch(step: str, before: Program, after: Program) -> None:
-        for one in _firings(step, before, after, device):
+        for one in _firings(step, before, after, rates):
             same = (one.step, one.module, one.line, one.gone, one.made)
             other = found.get(same)  # the same module at another size
             found[same] = one if other is None else other.and_of(one)

@@ -28,7 +28,7 @@ def deploy(
     *,
     level: int = 2,
     format: bool = True,
-    device: Device = CPU,
+    device: Device | None = CPU,
 ) -> list[Path]:
     """Write `network.py` of a network at a level, and beside it `weights.safetensors` that fit it.
 

@@ -50,7 +50,7 @@ def export(
     files: Sequence[Path],
     *,
     level: int = 2,
-    device: Device = CPU,
+    device: Device | None = CPU,
 ) -> list[Path]:
     """Write a network with its weights, at a level, into files whose suffixes name the formats.
 
@@ -78,7 +78,7 @@ def export(
 
 
 def optimised_network(
-    program: Program, known: Tensors, level: int, device: Device = CPU
+    program: Program, known: Tensors, level: int, device: Device | None = CPU
 ) -> nn.Module:
     """The network that a level makes of a program, with the weights of the text laid out for it.
 

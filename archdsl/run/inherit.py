@@ -58,7 +58,7 @@ def inherit(
     *,
     level: int = 1,
     seed: int = 0,
-    device: Device = CPU,
+    device: Device | None = CPU,
 ) -> Inheritance:
     """Write the weights of `after` to `out`, those that `before` has in common taken over.
 
@@ -137,7 +137,7 @@ def as_written(
     program: Program,
     path: Path,
     whose: str = "--from",
-    device: Device = CPU,
+    device: Device | None = CPU,
 ) -> Tensors:
     """The tensors under the names of the text, whichever of levels 0 and 1 they were saved at.
 
@@ -184,7 +184,7 @@ def _refuse(tensors: Tensors, wanted: Iterable[str], path: Path, whose: str) -> 
 
 
 def write_weights(
-    out: Path, tensors: Tensors, program: Program, level: int, device: Device = CPU
+    out: Path, tensors: Tensors, program: Program, level: int, device: Device | None = CPU
 ) -> None:
     """One safetensors file with the names that a network of that level loads."""
     optimised = optimise(program, level, device=device)

@@ -70,8 +70,8 @@ FILE_ROWS = (
     row(
         "E0711",
         "a file that describes no device",
-        "--device takes cpu, gpu, or a file of `archdsl tune`: lines `call = 3e-05` and the like, "
-        "for the seconds of a call, the bytes and the multiply-accumulates of a second.",
+        "--device takes cpu, gpu, none, or a file of `archdsl tune`: lines `call = 3e-05` and the "
+        "like, for the seconds of a call, the bytes and the multiply-accumulates of a second.",
     ),
     row(
         "E0812",
