@@ -129,7 +129,7 @@ def _noise(given: Program) -> dict[str, float]:
     The norm of a constant, for one, makes a thousand errors of one.
     """
     noise: dict[str, float] = {}
-    for seed, (dtype, precision) in product(range(3), PRECISIONS.items()):
+    for seed, (dtype, precision) in product(range(8), PRECISIONS.items()):
         nudge = partial(_nudged, torch.Generator().manual_seed(seed), torch.finfo(dtype).eps)
         subject = Subject(OPTIMISED, plain_network(still(given)), carry=nudge)
         for row in verdict(given, "noise", [subject], 0, BATCH, True).rows:

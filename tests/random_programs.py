@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -10,31 +11,36 @@ from archdsl.ops import OperationError
 from archdsl.ops.dropout import Dropout
 from archdsl.ops.embedding import Embedding
 from tests import random_motifs as m
+from tests import random_shared as w
 from tests import random_siblings as s
 from tests.random_networks import Body, Chance, Part, norm
 
 MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
     (m.anything, 15),
     (s.siblings, 11),
-    (s.convolutions, 21),
+    (s.convolutions, 25),
     (m.tied, 8),
     (m.layers, 6),
-    (m.sums, 6),
+    (m.sums, 8),
     (m.perceptrons, 8),
     (m.pooled, 6),
     (m.zeros, 10),
     (m.dead_norm, 1),
     (m.nothing, 3),
     (m.dead, 2),
-    (m.twice, 7),
+    (m.twice, 11),
     (m.joined_twice, 2),
-    (m.through_norm, 9),
+    (m.through_norm, 12),
     (m.mixture, 2),
     (m.along, 3),
     (m.memory, 1),
     (m.towards, 1),
     (s.left_out, 2),
-    (m.uses, 10),
+    (w.calls, 5),
+    (w.cells, 5),
+    (w.not_taken, 2),
+    (w.in_a_row, 3),
+    (m.uses, 13),
 )
 TOTAL = tuple(weight for _, weight in MOTIFS)
 
@@ -43,6 +49,7 @@ HELPERS = {
     "first": "cell first(x, y) = x -> tanh",
     "maps": "cell maps(x) {\n  return x -> conv(4, k=3), x -> conv(4, k=3)\n}",
     "layers": "cell layers(x) {\n  return x -> linear(4), x -> linear(4)\n}",
+    **w.HELPERS,
 }
 """Definitions that motifs use, by name."""
 
@@ -62,14 +69,14 @@ def network(seed: int) -> str:
     body = Body(chance, types=dict(inputs), parts=[part for part, _ in parts])
     if "words" in inputs:
         body.apply("words", Embedding(dim=4))
-    for _ in range(chance.choice((2, 3, 3))):
+    for _ in range(chance.choice((2, 3, 4))):
         statement(body)
     spelled = ", ".join(f"{name}: {type_}" for name, type_ in inputs.items())
     returned = body.sinks()[-4:] or list(body.types)[-1:]
     net = _definition(f"net network({spelled})", body, returned)
     texts = [text for _, text in parts]
     written = "\n".join((*texts, net))
-    helpers = [text for name, text in HELPERS.items() if f" {name}" in written]
+    helpers = [text for name, text in HELPERS.items() if re.search(rf" {name}[(@\n]", written)]
     return "\n".join(("archdsl 1", "space random {", *helpers, *texts, net, "}", ""))
 
 

@@ -51,7 +51,7 @@ def tails(body: Body, chain: list[Operation]) -> list[Operation]:
         chain.append(norm(chance, next(iter(body.types.values()))))
     if chance.random() < 0.6:
         noisy = (Dropout(p=0.2), Shuffle(groups=2))
-        chain.append(chance.choice(noisy) if chance.random() < 0.2 else chance.choice(SMOOTH))
+        chain.append(chance.choice(noisy) if chance.random() < 0.3 else chance.choice(SMOOTH))
     return chain
 
 

@@ -136,6 +136,13 @@ LAWS: Mapping[str, Mapping[str, Law]] = {
         "(W a + v) + (W b + v) = W (a + b) + 2 v": more(RepeatedLinear),
         "mlp_1 a + mlp_2 a = one": more(PositionMLPSum),
     },
+    "batch_shared": {
+        "W@w a, W@w b = W@w (a; b)": lambda g, r: _shared(r.graph) < _shared(g),
+        "relu(W@w a), relu(W@w b) = relu(W@w (a; b))": lambda g, r: bool(
+            _weightless(g) - _weightless(r.graph)
+        ),
+        "cell@c a, cell@c b = cell@c (a; b)": lambda g, r: _uses(r.graph) < _uses(g),
+    },
     "fuse_siblings": {
         "conv": fused(Conv, False, False),
         "relu(conv)": fused(Conv, False, True),

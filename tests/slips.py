@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -303,6 +303,20 @@ def by_class(draft: Draft, position: int, modules: Any, uses: Any) -> Hashable |
     if isinstance(key, tuple) and key[0] == "apply" and draft.weightless(position):
         return ("apply", type(key[1]), draft.nodes[position].types, *key[2:])
     return key
+
+
+def following_first(draft: Draft, members: Sequence[int]) -> Any:
+    """What follows the first use, taken to follow all."""
+    consumers = draft.consumers()
+    readers = [consumers.get(member, [-1]) for member in members]
+    if any(len(taken) != 1 or taken[0] < 0 for taken in readers):
+        return None
+    found = [taken[0] for taken in readers]
+    first = found[0]
+    alike = all(draft.nodes[p].types == draft.nodes[first].types for p in found)
+    plain = draft.operation(first) is not None and draft.weightless(first)
+    single = len(set(found)) == len(found) and all(len(draft.args(p)) == 1 for p in found)
+    return found if alike and plain and single and len(draft.nodes[first].types) == 1 else None
 
 
 def equal_sizes(operation: Operation) -> Operation:

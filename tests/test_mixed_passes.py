@@ -25,6 +25,7 @@ from archdsl.load import Mixture, imported, root
 from archdsl.passes.dedupe import dedupe
 from archdsl.passes.driver import used
 from archdsl.passes.hoist import hoist
+from archdsl.passes.mix_kernels import mix_kernels
 from archdsl.passes.partial_tokens import partial_tokens
 from archdsl.passes.scale_norms import nest_gates, scale_norms
 from archdsl.passes.set_apart import set_apart
@@ -40,6 +41,7 @@ Modules = Mapping[str, Graph]
 Pass = Callable[[Graph, Modules], tuple[Graph, Modules]]
 PASSES: dict[str, Pass] = {
     "hoist": hoist,
+    "mix_kernels": lambda graph, modules: (mix_kernels(graph), {}),
     "scale_norms": lambda graph, modules: scale_norms(nest_gates(graph), modules),
     "set_apart": lambda graph, modules: (set_apart(graph), {}),
 }

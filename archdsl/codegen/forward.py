@@ -172,6 +172,8 @@ class Emitter:
 
     def comment(self, step: Step) -> str:
         """The shape, where a reader of the whole network wants to know it."""
+        if isinstance(step.what, Leaf) and not step.what.operation.batched:
+            return f"  # {step.what.code.note}" if step.what.code.note else ""
         if not self.shapes or len(step.types) != 1:
             return ""
         sizes = self.plan.unit.graph.nodes[step.out].sizes
@@ -326,7 +328,8 @@ class Emitter:
             name = self.fresh(*((self.safe(item.label),) if item.label else ()), *TEMPORARIES)
             self.names[item.out] = name
             targets.append(name)
-        return [f"{join(targets)} = {expression.text}"]
+        note = step.what.code.note if isinstance(step.what, Leaf) else ""
+        return [f"{join(targets)} = {expression.text}{note and '  # ' + note}"]
 
     def called(self, step: Step) -> str:
         """What the code of a step adds around its arguments."""

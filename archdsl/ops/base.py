@@ -78,7 +78,8 @@ class Code:
     empty, `{self}({all})`. An operation without weights gives both: the expression for
     `forward`, the module for `nn.Sequential`. An expression with `{self}` uses the module in
     another way than calling it. `helpers`: keys of `HELPERS` it needs, before
-    those that need them. `tight`: the expression needs no parentheses inside another.
+    those that need them. `tight`: the expression needs no parentheses inside another. `note`: what
+    a reader would ask about an expression of several results.
     """
 
     constructor: str = ""
@@ -86,6 +87,7 @@ class Code:
     expression: str = ""
     helpers: tuple[str, ...] = ()
     tight: bool = True
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +213,8 @@ class Operation(ABC):
     """How many inputs it takes; None for any number (joins)."""
     channels_last: ClassVar[bool] = False
     """Whether maps are best given to it with the channels last in memory: convolutions."""
+    batched: ClassVar[bool] = True
+    """Whether its result has one value for each input of a batch: not so weights and gates."""
     takes_indices: ClassVar[bool] = False
     """Whether its inputs may be whole numbers that stand for something; `results` sees to it."""
 

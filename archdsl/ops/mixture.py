@@ -103,6 +103,7 @@ class GateNumber(Operation):
     keyword = "gate_number"
     attribute = "scale"
     arity = 0
+    batched = False
 
     gate: Formula
 

@@ -109,6 +109,10 @@ class Draft:
             like,
         )
 
+    def again(self, position: int, args: tuple[int, ...], like: int) -> int:
+        """What a node does, done to other values of the same types under the same path."""
+        return self._append(replace(self.nodes[position], args=args, label=""), like)
+
     def items(self, position: int, like: int) -> tuple[int, ...]:
         """The single results of a node with several."""
         types = self.nodes[position].types

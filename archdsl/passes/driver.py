@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from archdsl.ir.graph import Graph, Invoke, Path, Program
 from archdsl.ir.verifier import verify_program
+from archdsl.passes.batch_shared import batch_shared
 from archdsl.passes.collapse_affine import collapse_affine
 from archdsl.passes.collapse_sums import collapse_sums
 from archdsl.passes.dedupe import dedupe
@@ -65,6 +66,7 @@ PIPELINE: tuple[Pass, ...] = (
     Pass(collapse_sums, level=2, moves=True),
     Pass(collapse_affine, level=2, moves=True),
     Pass(fold_through_norm, moves=True),
+    Pass(batch_shared, fusion=True),
     Pass(fuse_siblings, moves=True, fusion=True),
     Pass(fold_pool, level=2, moves=True),
     Pass(pool_weights, moves=True),

@@ -22,9 +22,8 @@ from archdsl.ops.mlp import TokensLinear, TokensMLP
 from archdsl.ops.normalisation import BatchNorm
 from archdsl.passes.device import BATCH, CPU, Device
 from archdsl.passes.draft import Draft, Rewrite, only_consumer
-from archdsl.passes.facts import taken_arguments
 from archdsl.passes.layout import mlp_rows, stem_of, wide_rows
-from archdsl.syntax.tree import ModuleKind
+from archdsl.passes.reached import results_reached, taken
 
 Modules = Mapping[str, Graph]
 
@@ -57,9 +56,9 @@ def fuse_siblings(graph: Graph, modules: Modules, device: Device = CPU) -> Rewri
     draft = Draft(graph)
     consumers = draft.consumers()
     uses = Counter(node.path for node in graph.nodes if node.path)
-    taken = _taken(draft, modules)
-    reach = _results_reached(draft, taken)
-    chains = [_chain(draft, p, consumers, uses) for p in draft.live() if p in taken]
+    alive = taken(draft, modules)
+    reach = results_reached(draft, alive)
+    chains = [_chain(draft, p, consumers, uses) for p in draft.live() if p in alive]
     single = [chain for chain in chains if chain is not None]
     for length in (3, 2, 1):  # as long as siblings agree
         groups: dict[Hashable, list[Chain]] = {}
@@ -92,35 +91,6 @@ def _pays(draft: Draft, group: list[Chain], device: Device) -> bool:
     (source,) = draft.inputs(first.first)
     saved = (len(group) - 1) * (size * source.elements + call * len(first.links))
     return size * sum(draft.nodes[chain.last].type.elements for chain in group) <= saved
-
-
-def _taken(draft: Draft, modules: Modules) -> set[int]:
-    """The values that some output depends on, through the modules that are used."""
-    known: dict[str, tuple[bool, ...]] = {}
-    taken: set[int] = set()
-    todo = [draft.value(output) for output in draft.graph.outputs]
-    while todo:
-        position = todo.pop()
-        if position not in taken:
-            taken.add(position)
-            kind = draft.nodes[position].kind
-            todo += taken_arguments(kind, draft.args(position), modules, known)
-    return taken
-
-
-def _results_reached(draft: Draft, taken: set[int]) -> Mapping[int, Hashable]:
-    """Which results each value leads to. Those of the net are all taken, so they count as one."""
-    results = [draft.value(output) for output in draft.graph.outputs]
-    if len(results) == 1 or draft.graph.kind is ModuleKind.NET:
-        return dict.fromkeys(taken)
-    reached: dict[int, set[int]] = {position: set() for position in taken}
-    for index, result in enumerate(results):
-        reached[result].add(index)
-    for position in reversed([p for p in draft.live() if p in taken]):
-        for argument in draft.args(position):
-            if argument in reached:
-                reached[argument] |= reached[position]
-    return {position: frozenset(found) for position, found in reached.items()}
 
 
 def _chain(

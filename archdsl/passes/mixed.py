@@ -16,6 +16,7 @@ from archdsl.ops.fused import Zeros
 from archdsl.passes.dedupe import dedupe
 from archdsl.passes.driver import used
 from archdsl.passes.hoist import hoist
+from archdsl.passes.mix_kernels import mix_kernels
 from archdsl.passes.prune import prune
 from archdsl.passes.scale_norms import nest_gates, scale_norms
 from archdsl.passes.set_apart import set_apart
@@ -37,7 +38,8 @@ def mixture(program: Program) -> Program:
         hoisted, bare = hoist(pruned, modules)
         modules |= bare
         once = dedupe(hoisted, modules)
-        scaled, made = scale_norms(nest_gates(once.graph), modules)
+        kernels = mix_kernels(once.graph)
+        scaled, made = scale_norms(nest_gates(kernels), modules)
         modules |= made
         modules[key] = _named(graph, set_apart(scaled), once.rows, modules)
     return verify_program(used(replace(relaxed, modules=modules)), "mixture")

@@ -146,7 +146,7 @@ def _rebuilt(graph: Graph, kept: Mapping[int, Node], scales: Mapping[int, Formul
 
 def _mixture(node: Node) -> Mixture | None:
     match node.kind:
-        case Apply(Mixture(over=()) as mixture):
+        case Apply(Mixture(over=()) as mixture) if mixture.batched:
             return mixture
         case _:
             return None

@@ -48,6 +48,8 @@ def match_brackets(result: Scan, codes: tuple[str, str] = ("E0203", "E0204")) ->
                 brackets.bodies.add(i)
             open_ones.append(i)
         elif token.kind in CLOSERS and brackets.cut is None:
+            if suspect < 0 and open_ones and _outdented(result, brackets, open_ones[-1], i):
+                suspect = open_ones[-1]
             _close(result, brackets, open_ones, i, codes)
         elif suspect < 0 and _misplaced(token, open_ones, brackets):
             suspect = open_ones[-1]
@@ -61,6 +63,29 @@ def _misplaced(token: Token, open_ones: list[int], brackets: Brackets) -> bool:
     if token.kind == "RETURN":
         return bool(open_ones) and open_ones[-1] not in brackets.bodies
     return token.kind in ITEMS and len(open_ones) > (token.kind != "SPACE")
+
+
+def _outdented(result: Scan, brackets: Brackets, opener: int, at: int) -> bool:
+    """Whether a `}` stands further out than the line of the body that it closes: another's."""
+    column = _first_on_line(result, result.tokens[at])
+    return (
+        opener in brackets.bodies
+        and column is not None
+        and column < _indentation(result, result.tokens[opener])
+    )
+
+
+def _first_on_line(result: Scan, token: Token) -> int | None:
+    """The column of a token that is the first on its line, from 0; None for others."""
+    begin = result.source.text.rfind("\n", 0, token.start) + 1
+    return None if result.source.text[begin : token.start].strip() else token.start - begin
+
+
+def _indentation(result: Scan, token: Token) -> int:
+    """How far in the line of a token begins."""
+    begin = result.source.text.rfind("\n", 0, token.start) + 1
+    line = result.source.text[begin : token.start]
+    return len(line) - len(line.lstrip())
 
 
 def _close(
@@ -104,9 +129,14 @@ def _where_to_close(result: Scan, brackets: Brackets, opener: int, closer: str) 
         return f"add `{closer}` where it should end"
     in_space = body and brackets.inside[opener] < 0
     outside = {"SPACE"} if in_space else ITEMS if body else ITEMS | {"RETURN"}
+    edge = _indentation(result, result.tokens[opener])
     for i in range(opener + 1, len(brackets.inside)):
         token = result.tokens[i]
-        if token.kind in outside and brackets.inside[i] == opener:
+        ends = token.kind in outside and brackets.inside[i] == opener
+        if body and not ends and token.text:  # or by how the text is laid out
+            column = _first_on_line(result, token)
+            ends = column is not None and (column < edge if in_space else column <= edge)
+        if ends:
             return f"add `{closer}` before `{token.text}` in line {_line(result, token)}"
     return f"add `{closer}` at the end of what it opens"
 
