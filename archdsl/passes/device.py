@@ -39,6 +39,11 @@ class Device:
     convolutions: float
     depthwise: float
 
+    @property
+    def call_bytes(self) -> float:
+        """Bytes that would be moved in the time that a call takes."""
+        return self.call * self.bandwidth
+
     def seconds(self, operation: Operation, inputs: Types, results: Types) -> float:
         """What one call takes, forward, for a batch of 16: its bytes or its arithmetic."""
         if isinstance(operation, Identity):

@@ -87,7 +87,7 @@ def _pays(draft: Draft, group: list[Chain], device: Device) -> bool:
         draft.operation(first.first), Conv
     ):
         return True
-    size, call = BATCH * FLOAT_BYTES, device.call * device.bandwidth
+    size, call = BATCH * FLOAT_BYTES, device.call_bytes
     (source,) = draft.inputs(first.first)
     saved = (len(group) - 1) * (size * source.elements + call * len(first.links))
     return size * sum(draft.nodes[chain.last].type.elements for chain in group) <= saved
