@@ -13,6 +13,7 @@ from archdsl.cli.command import For, Level, Named, Session, command
 from archdsl.cli.output import put, put_json
 
 if TYPE_CHECKING:
+    from archdsl import compiler
     from archdsl.library import Found
 
 app = typer.Typer()
@@ -88,12 +89,7 @@ def compile_(
         raise typer.BadParameter("give either -o DIR, or --emit STAGE to print")
     found = session.library.find(named)
     how = compiler.Mode(mode)
-    for part, what in ((tokens, "tokens"), (channels, "channels")):
-        if part is None:
-            continue
-        if how is not compiler.Mode.MIXTURE or found.architecture is not None:
-            raise typer.BadParameter(f"a part of the {what} is for a space with --mode mixture")
-        found = compiler.partial(found, **{what: _share(part)})
+    found = _partial(found, how, tokens=tokens, channels=channels)
     if emit is not None:
         stage = compiler.Stage(emit)
         text = compiler.emit(
@@ -130,6 +126,17 @@ def compile_(
         put_json({"path": str(path)}) if session.json else put(str(path))
     for firing in compiler.explained(found, level=level, device=device) if explain else ():
         put_json(asdict(firing)) if session.json else put(str(firing))
+
+
+def _partial(found: Found, mode: compiler.Mode, **parts: str | None) -> Found:
+    """A space whose mixtures run on a part of their tokens or channels, where that is asked for."""
+    from archdsl import compiler
+
+    shares = {what: _share(part) for what, part in parts.items() if part is not None}
+    for what in shares:
+        if mode is not compiler.Mode.MIXTURE or found.architecture is not None:
+            raise typer.BadParameter(f"a part of the {what} is for a space with --mode mixture")
+    return compiler.partial(found, **shares) if shares else found
 
 
 def _share(text: str) -> Fraction:
