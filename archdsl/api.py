@@ -274,6 +274,7 @@ def load(
     level: Level = 0,
     checkpoint: bool = False,
     partial_tokens: Fraction | float | None = None,
+    partial_channels: Fraction | float | None = None,
     space: Space | None = None,
 ) -> nn.Module:
     """A fresh network from its generated file, or the supernet of a space; in training mode.
@@ -285,20 +286,22 @@ def load(
     says the keys. With `checkpoint` cells and blocks run again in the backward pass instead of
     keeping what they compute. Raises ArchError E0906 where a hole has no mixture, E0907 where
     `checkpoint` finds no cell and no block. With `partial_tokens` the mixtures of tokens run on
-    that share of them (DASViT takes 1/4), the best; E0908 where none can. E0709 for a mode or a
-    share that what is asked for has no use for.
+    that share of them (DASViT takes 1/4), the best; E0908 where none can. With `partial_channels`
+    mixtures of maps run on that share of the channels (PC-DARTS takes 1/4), the first; E0909.
+    E0709 for a mode or a share that what is asked for has no use for.
     """
     from archdsl.compiler import partial
     from archdsl.load import load_mixture, load_network, load_supernet
     from archdsl.passes.driver import optimised
 
-    share = None if partial_tokens is None else Fraction(partial_tokens)
-    _check_mode(mode, share, supernet=supernet)
+    given = {"tokens": partial_tokens, "channels": partial_channels}
+    shares = {w: Fraction(k).limit_denominator() for w, k in given.items() if k is not None}
+    _check_mode(mode, shares, supernet=supernet)
     found = _find(x, space)
     if not supernet:
         return load_network(optimised(found.network(), level), checkpoint=checkpoint)
     if mode == "mixture":
-        mixture = load_mixture(partial(found, share).space, checkpoint=checkpoint)
+        mixture = load_mixture(partial(found, **shares).space, checkpoint=checkpoint)
         mixture.module.register_forward_pre_hook(_Weighed(mixture))
         return mixture.module
     loaded = load_supernet(found.space, checkpoint=checkpoint)
@@ -306,7 +309,7 @@ def load(
     return loaded.module
 
 
-def _check_mode(mode: str, share: Fraction | None, *, supernet: bool) -> None:
+def _check_mode(mode: str, shares: Mapping[str, Fraction], *, supernet: bool) -> None:
     """Raise E0709 for what would mean nothing: a mixture of one network, tokens of a path."""
     if mode not in ("path", "mixture"):
         raise fault(
@@ -319,20 +322,21 @@ def _check_mode(mode: str, share: Fraction | None, *, supernet: bool) -> None:
             found="mode='mixture' without supernet=True",
             hint="write load(space, supernet=True, mode='mixture')",
         )
-    if share is not None and mode != "mixture":
-        raise fault(
-            "E0709",
-            "a part of the tokens is for a mixture",
-            found=f"partial_tokens={share} without mode='mixture'",
-            hint="write load(space, supernet=True, mode='mixture', partial_tokens=...)",
-        )
-    if share is not None and not 0 < share <= 1:
-        raise fault(
-            "E0709",
-            "a share of the tokens is out of range",
-            found=str(share),
-            expected="a number above 0 and up to 1, as 1/4",
-        )
+    for what, share in shares.items():
+        if mode != "mixture":
+            raise fault(
+                "E0709",
+                f"a part of the {what} is for a mixture",
+                found=f"partial_{what}={share} without mode='mixture'",
+                hint=f"write load(space, supernet=True, mode='mixture', partial_{what}=...)",
+            )
+        if not 0 < share <= 1:
+            raise fault(
+                "E0709",
+                f"a share of the {what} is out of range",
+                found=str(share),
+                expected="a number above 0 and up to 1, as 1/4",
+            )
 
 
 @dataclass(frozen=True, slots=True)

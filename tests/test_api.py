@@ -241,6 +241,8 @@ def test_a_mixture_takes_weights_or_an_architecture():
         ({"partial_tokens": 0.25}, "a part of the tokens is for a mixture"),
         ({"supernet": True, "partial_tokens": 0.25}, "a part of the tokens is for a mixture"),
         ({"supernet": True, "mode": "mixture", "partial_tokens": 2}, "out of range"),
+        ({"supernet": True, "partial_channels": 0.25}, "a part of the channels is for a mixture"),
+        ({"supernet": True, "mode": "mixture", "partial_channels": 0}, "channels is out of range"),
     ],
 )
 def test_what_loading_has_no_use_for_is_refused(options, message):

@@ -509,10 +509,22 @@ def test_compile_takes_a_part_of_the_tokens(here):
     assert "TokenSelection" not in Path("whole/supernet.py").read_text()
 
 
+def test_compile_takes_a_part_of_the_channels(here):
+    named = "nas_bench_201(cells=1, width=8)"
+    run("compile", named, "-o", "out", *MIXED, "--partial-channels", "1/4")
+    assert (
+        "F.channel_shuffle(torch.cat((y, rest_x), dim=1), 4)" in Path("out/supernet.py").read_text()
+    )
+
+
 @pytest.mark.parametrize(
     ("named", "options", "why"),
     [
         (TOKENS, ("--partial-tokens", "1/4"), "mode mixture"),
+        ("nas_bench_201", ("--partial-channels", "1/4"), "a part of the channels is for"),
+        ("nas_bench_201", (*MIXED, "--partial-channels", "2/3"), "E0909"),
+        ("nas_bench_201", (*MIXED, "--partial-channels", "1/3"), "E0909"),
+        (TOKENS, (*MIXED, "--partial-channels", "1/4"), "E0909"),
         (TOKENS, (*MIXED, "--partial-tokens", "0"), "a share is a number"),
         (TOKENS, (*MIXED, "--partial-tokens", "5/4"), "a share is a number"),
         (TOKENS, (*MIXED, "--partial-tokens", "1/0"), "a share is a number"),

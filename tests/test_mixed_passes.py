@@ -26,6 +26,7 @@ from archdsl.passes.dedupe import dedupe
 from archdsl.passes.driver import used
 from archdsl.passes.hoist import hoist
 from archdsl.passes.mix_kernels import mix_kernels
+from archdsl.passes.partial_channels import partial_channels
 from archdsl.passes.partial_tokens import partial_tokens
 from archdsl.passes.scale_norms import nest_gates, scale_norms
 from archdsl.passes.set_apart import set_apart
@@ -52,9 +53,10 @@ FIRST: dict[str, Pass] = {
 
 
 SPACES: dict[str, Callable[[Program], Program]] = {
+    "partial_channels": lambda program: partial_channels(program, Fraction(1, 4)),
     "partial_tokens": lambda program: partial_tokens(program, Fraction(1, 2)),
 }
-"""Passes over a space with its holes, which change what it computes (`test_partial.py`)."""
+"""Passes over a space with its holes, which change what it computes (`test_partial*.py`)."""
 
 
 def cases(names: Iterable[str] = (*PASSES, *SPACES)) -> list[str]:

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
-from archdsl.ir.graph import Apply, Choose, Graph, Input, Invoke, Item, Node, Path, Program
+from archdsl.ir.graph import Apply, Choose, Graph, Invoke, Item, Node, Path, Program
 from archdsl.ir.types import TensorType
 from archdsl.ir.verifier import verify_program
 from archdsl.ops.base import Operation, OperationError, Types
 from archdsl.ops.partial import PutBack, TokenSelection
 from archdsl.ops.tokens import ClassToken
+from archdsl.passes.regions import between, dominators
 from archdsl.syntax.errors import ArchError, fault
 
 Modules = Mapping[str, Graph]
@@ -102,7 +103,7 @@ def _parts(
     graph: Graph, modules: Modules, share: Fraction, always: frozenset[int]
 ) -> Iterator[_Part]:
     """The outermost choices that can run on fewer tokens."""
-    above = _dominators(graph)
+    above = dominators(graph)
     taken: set[int] = set()
     for position in reversed(range(len(graph.nodes))):
         node = graph.nodes[position]
@@ -127,30 +128,12 @@ def _alike(graph: Graph, source: int, choice: int) -> bool:
     return types == (one,) and len(one.shape) == TOKENS and one.below is None
 
 
-def _dominators(graph: Graph) -> list[frozenset[int]]:
-    """For each node the nodes that all ways from the inputs to it lead through, with itself."""
-    found: list[frozenset[int]] = []
-    for position, node in enumerate(graph.nodes):
-        before = [found[arg] for arg in node.args if found[arg]]
-        common = frozenset.intersection(*before) if before else frozenset[int]()
-        free = not before and not isinstance(node.kind, Input)
-        found.append(frozenset() if free else common | {position})
-    return found
-
-
 def _part(
     graph: Graph, modules: Modules, source: int, choice: int, best: TensorType, always: int
 ) -> _Part | None:
     """The nodes between a value and a choice on fewer tokens; None where they cannot be."""
-    needed = {choice}
-    for position in range(choice, source, -1):
-        if position in needed:
-            needed.update(arg for arg in graph.nodes[position].args if arg > source)
-    users = ((i, arg) for i, node in enumerate(graph.nodes) for arg in node.args)
-    inner = needed - {choice}
-    if not inner or any(arg in inner and i not in needed for i, arg in users):
-        return None
-    if inner & set(graph.outputs):
+    needed = between(graph, source, choice)
+    if needed is None:
         return None
     made: dict[str, Graph] = {}
     retyped = _retyped(graph, {source: (best,)}, sorted(needed), modules, made)

@@ -330,6 +330,16 @@ ROWS = (
         "archdsl compile encoder.arch --supernet --mode mixture --partial-tokens 1/4 -o out",
     ),
     row(
+        "E0909",
+        "no part of the channels can be taken",
+        "With `--partial-channels 1/K` a mixture of maps runs on the first 1/K of its channels: "
+        "its alternatives, computed from one map and with as many channels as it, are made anew at "
+        "1/K of all widths. Widths are whole-number parameters of the space that K divides; "
+        "numbers in the text stay. What passes by a stride is max-pooled, in windows side by side.",
+        "archdsl compile literal.arch --supernet --mode mixture --partial-channels 1/4 -o out",
+        "space s(width=16) { ... {conv3 = conv(width, k=3) | skip = id} ... }",
+    ),
+    row(
         "E0910",
         "a stage of the compiler left a broken program",
         "Programs are checked after elaboration and after every pass; the message names the stage "

@@ -1,7 +1,9 @@
 """The search network of DARTS by hand, in the structure of its authors' code.
 
 Liu, Simonyan and Yang, "DARTS: Differentiable Architecture Search", section 2.2 and appendix A.1.1:
-every edge mixes eight operations, each computed on its own; batch norms have no weights.
+every edge mixes eight operations, each computed on its own; batch norms have no weights. With
+`parts` an edge runs on the first 1/parts of its channels, as in Xu et al., "PC-DARTS: Partial
+Channel Connections for Memory-Efficient Architecture Search", section 3.2 and the authors' code.
 `own_name` gives the name that a weight has in the mixture supernet of `darts_search`.
 """
 
@@ -11,6 +13,7 @@ import re
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 STEPS = 4
 OPERATIONS = (
@@ -94,21 +97,42 @@ def operation(name: str, channels: int, stride: int) -> nn.Module:
 
 
 class MixedOperation(nn.Module):
-    """All operations of an edge, each times its weight."""
+    """All operations of an edge, each times its weight, on the first 1/parts of the channels."""
 
-    def __init__(self, channels: int, stride: int) -> None:
+    def __init__(self, channels: int, stride: int, parts: int = 1) -> None:
         super().__init__()
-        self.operations = nn.ModuleList(operation(name, channels, stride) for name in OPERATIONS)
+        self.stride, self.parts, self.first = stride, parts, channels // parts
+        self.operations = nn.ModuleList(operation(name, self.first, stride) for name in OPERATIONS)
 
     def forward(self, x: Tensor, weights: Tensor) -> Tensor:
+        if self.parts == 1:
+            return self.mixed(x, weights)
+        past = x[:, self.first :]
+        if self.stride > 1:
+            past = F.max_pool2d(past, 2, 2)
+        return shuffled(torch.cat([self.mixed(x[:, : self.first], weights), past], 1), self.parts)
+
+    def mixed(self, x: Tensor, weights: Tensor) -> Tensor:
         return sum(w * f(x) for w, f in zip(weights, self.operations, strict=True))
+
+
+def shuffled(x: Tensor, groups: int) -> Tensor:
+    """The channels of all groups, dealt out in turn."""
+    batch, channels, height, width = x.shape
+    x = x.view(batch, groups, channels // groups, height, width)
+    return x.transpose(1, 2).contiguous().view(batch, channels, height, width)
 
 
 class Cell(nn.Module):
     """Four nodes, each the sum of a mixed operation on everything before."""
 
     def __init__(
-        self, before: tuple[int, int], channels: int, reduction: bool, after_reduction: bool
+        self,
+        before: tuple[int, int],
+        channels: int,
+        reduction: bool,
+        after_reduction: bool,
+        parts: int = 1,
     ) -> None:
         super().__init__()
         self.first = (
@@ -122,29 +146,34 @@ class Cell(nn.Module):
             nn.ReLU(), nn.Conv2d(before[1], channels, 1, bias=False), norm(channels)
         )
         self.edges = nn.ModuleList(
-            MixedOperation(channels, 2 if reduction and source < 2 else 1)
+            MixedOperation(channels, 2 if reduction and source < 2 else 1, parts)
             for node in range(STEPS)
             for source in range(2 + node)
         )
 
-    def forward(self, a: Tensor, b: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, a: Tensor, b: Tensor, weights: Tensor, edges: Tensor | None = None) -> Tensor:
         states = [self.first(a), self.second(b)]
         for node in range(STEPS):
             start = sum(2 + before for before in range(node))
             mixed = [
                 self.edges[start + i](state, weights[start + i]) for i, state in enumerate(states)
             ]
+            if edges is not None:
+                mixed = [edges[start + i] * value for i, value in enumerate(mixed)]
             states.append(sum(mixed))
         return torch.cat(states[-STEPS:], dim=1)
 
 
 class SearchNetwork(nn.Module):
-    """The relaxed network: `forward(images, normal, reduce)` with weights (14, 8) each."""
+    """The relaxed network: `forward(images, normal, reduce)` with weights (14, 8) each.
+
+    `edges`: a weight (14,) besides for every edge of either kind of cell, as in PC-DARTS.
+    """
 
     REDUCTIONS = (2, 5)
     """The cells that reduce, of the eight that are the default."""
 
-    def __init__(self, width: int = 16, layers: int = 8, classes: int = 10) -> None:
+    def __init__(self, width: int = 16, layers: int = 8, classes: int = 10, parts: int = 1) -> None:
         super().__init__()
         self.stem = nn.Sequential(
             nn.Conv2d(3, 3 * width, 3, padding=1, bias=False), nn.BatchNorm2d(3 * width)
@@ -154,16 +183,24 @@ class SearchNetwork(nn.Module):
         for layer in range(layers):
             reduction = layer in (layers // 3, 2 * layers // 3)
             channels *= 2 if reduction else 1
-            cells.append(Cell(before, channels, reduction, after))
+            cells.append(Cell(before, channels, reduction, after, parts))
             before, after = (before[1], STEPS * channels), reduction
         self.cells = nn.ModuleList(cells)
         self.reductions = (layers // 3, 2 * layers // 3)
         self.classifier = nn.Linear(before[1], classes)
 
-    def forward(self, image: Tensor, normal: Tensor, reduce: Tensor) -> Tensor:
+    def forward(
+        self,
+        image: Tensor,
+        normal: Tensor,
+        reduce: Tensor,
+        edges: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
         a = b = self.stem(image)
         for layer, cell in enumerate(self.cells):
-            a, b = b, cell(a, b, reduce if layer in self.reductions else normal)
+            reduces = layer in self.reductions
+            weights = None if edges is None else edges[reduces]
+            a, b = b, cell(a, b, reduce if reduces else normal, weights)
         return self.classifier(b.mean((2, 3)))
 
 

@@ -1,0 +1,122 @@
+"""The search network of DARTS on a quarter of its channels, beside all of them.
+
+python -m benchmarks.partial_channels [THREADS] [--runs N]
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Mapping
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from archdsl.library import Library
+from archdsl.load import load_mixture
+from archdsl.passes.partial_channels import partial_channels
+from benchmarks.darts_step import (
+    BATCH,
+    Side,
+    batches,
+    logits,
+    measured,
+    saved_bytes,
+    softmaxes,
+    values,
+)
+from benchmarks.references.darts_search import SearchNetwork, own_name
+from benchmarks.table import Row, write
+
+RUNS = 3
+PARTS: Mapping[str, int] = {"all channels": 1, "K = 1/4": 4}
+
+
+def generated(parts: int, dtype: torch.dtype = torch.float32) -> Side:
+    """The mixture of `darts_search` on 1/parts of the channels of every edge."""
+    torch.manual_seed(0)
+    program = Library().find("darts_search").space.program
+    mixture = load_mixture(partial_channels(program, Fraction(1, parts)))
+    mixture.module.to(dtype)
+
+    def run(images: Tensor, given: list[Tensor]) -> Tensor:
+        result = mixture(images, mixture.gates(dict(values(mixture, softmaxes(given)))))
+        assert isinstance(result, Tensor)
+        return result
+
+    return Side(mixture.module, run, logits(dtype))
+
+
+def by_hand(parts: int, dtype: torch.dtype = torch.float32) -> Side:
+    """The same by hand, each operation computed on its own."""
+    torch.manual_seed(0)
+    network = SearchNetwork(parts=parts).to(dtype)
+    return Side(network, lambda x, given: network(x, *softmaxes(given)), logits(dtype))
+
+
+def apart(parts: int) -> tuple[float, float]:
+    """How far gradients of weights and of gates are from those by hand, in float64, relative."""
+    hand, own = by_hand(parts, torch.float64), generated(parts, torch.float64)
+    names = {n: own_name(n, SearchNetwork.REDUCTIONS) for n in hand.module.state_dict()}
+    own.module.load_state_dict({names[n]: t for n, t in hand.module.state_dict().items()})
+    ((images, labels),) = batches(1, 2, torch.float64)
+    for side in (hand, own):
+        side.backward(images, labels)
+    found = dict(own.module.named_parameters())
+    weights = [(found[names[n]].grad, p.grad) for n, p in hand.module.named_parameters()]
+    gates = [(a.grad, b.grad) for a, b in zip(own.logits, hand.logits, strict=True)]
+    return relative(weights), relative(gates)
+
+
+def relative(pairs: list[tuple[Tensor | None, Tensor | None]]) -> float:
+    known = [(a, b) for a, b in pairs if a is not None and b is not None]
+    assert len(known) == len(pairs)
+    largest = max(float(b.abs().max()) for _, b in known)
+    return max(float((a - b).abs().max()) for a, b in known) / largest
+
+
+def main(threads: int = 2, runs: int = RUNS) -> None:
+    torch.set_num_threads(threads)
+    weights, gates = apart(4)
+    sides = {name: generated(parts) for name, parts in PARTS.items()}
+    times = measured(sides, batches(2, BATCH, torch.float32), runs)
+    kept = {name: saved_bytes(side) for name, side in sides.items()}
+    first = next(iter(PARTS))
+    rows: list[Row] = [
+        {
+            "channels": name,
+            "MB for backward": kept[name] / 1e6,
+            "share": kept[name] / kept[first],
+            "s per step": statistics.median(times[name]),
+            "times as fast": statistics.median(
+                a / b for a, b in zip(times[first], times[name], strict=True)
+            ),
+        }
+        for name in sides
+    ]
+    write(
+        "partial_channels",
+        "DARTS: the search network on a part of the channels",
+        f"python -m benchmarks.partial_channels {threads}",
+        rows,
+        [
+            f"`darts_search`: 16 wide, 8 cells, 32 x 32, batch {BATCH}; with K = 1/4 each of the "
+            "14 edges of a cell runs on the first quarter of its channels (`compile "
+            "--partial-channels 1/4`), as in PC-DARTS. A step is forward, backward and Adam for "
+            "the gates, then forward, backward and SGD for the weights. Medians of "
+            f"{runs} steps in random order and of their ratios, {threads} threads.",
+            "In float64, batch 2, against the network by hand "
+            "(`benchmarks/references/darts_search.py`, in the structure of the authors' code): "
+            f"gradients of weights at most {weights:.1e} of the largest apart, of gates "
+            f"{gates:.1e}.",
+        ],
+    )
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("threads", type=int, nargs="?", default=2)
+    parser.add_argument("--runs", type=int, default=RUNS)
+    given = parser.parse_args()
+    main(given.threads, given.runs)
