@@ -48,6 +48,25 @@ def in_turn(works: Sequence[Work], runs: int) -> list[list[float]]:
     return times
 
 
+def long_enough(works: Sequence[Work], seconds: float) -> list[Work]:
+    """Each work done so often that the first takes about so long: a clock's ticks and the
+    operating system's interruptions then weigh little."""
+    first = works[0]
+    first()
+    start = time.perf_counter()
+    first()
+    times = max(1, round(seconds / (time.perf_counter() - start)))
+
+    def repeated(work: Work) -> Work:
+        def all_of_them() -> None:
+            for _ in range(times):
+                work()
+
+        return all_of_them
+
+    return [repeated(work) for work in works]
+
+
 def ratio(first: Sequence[float], second: Sequence[float]) -> Ratio:
     """The ratio of two lists of times, taken in turn."""
     logs = np.log(np.divide(second, first))
