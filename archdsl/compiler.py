@@ -14,11 +14,15 @@ from dataclasses import replace
 from enum import Enum
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archdsl.files import write_whole
 from archdsl.ir.graph import Program
 from archdsl.library import Found, Library, open_space
 from archdsl.passes.figures import figures
+
+if TYPE_CHECKING:
+    from archdsl.passes.explain import Firing
 
 
 class Stage(Enum):
@@ -46,9 +50,11 @@ def emit(
     mode: Mode = Mode.PATH,
     format: bool = True,
     checkpoint: bool = False,
+    device: str = "cpu",
 ) -> str:
     """The text of one stage of the pipeline. Raises ArchError E0906 where nothing can be mixed."""
     from archdsl.ir.printer import print_program
+    from archdsl.passes.device import device_of
     from archdsl.passes.driver import optimised
     from archdsl.passes.mixed import mixture
 
@@ -61,7 +67,7 @@ def emit(
         case Stage.IR_OPT:
             if supernet and mode is Mode.MIXTURE:
                 return print_program(mixture(program))
-            return print_program(optimised(program, level))
+            return print_program(optimised(program, level, device=device_of(device)))
         case Stage.CODE:
             whole = supernet or found.architecture is None
             return source(
@@ -71,6 +77,7 @@ def emit(
                 mode=mode,
                 format=format,
                 checkpoint=checkpoint,
+                device=device,
             )
 
 
@@ -82,6 +89,7 @@ def source(
     mode: Mode = Mode.PATH,
     format: bool = True,
     checkpoint: bool = False,
+    device: str = "cpu",
 ) -> str:
     """The Python of a network at an optimisation level, or of the whole space.
 
@@ -93,20 +101,37 @@ def source(
     if supernet:
         write = mixture_source if mode is Mode.MIXTURE else supernet_source
         return write(found.space.program, format=format, checkpoint=checkpoint)
-    return network_code(found.network(), level=level, format=format, checkpoint=checkpoint)
+    return network_code(
+        found.network(), level=level, format=format, checkpoint=checkpoint, device=device
+    )
 
 
 def network_code(
-    network: Program, *, level: int = 1, format: bool = True, checkpoint: bool = False
+    network: Program,
+    *,
+    level: int = 1,
+    format: bool = True,
+    checkpoint: bool = False,
+    device: str = "cpu",
 ) -> str:
-    """The Python of a network at an optimisation level.
+    """The Python of a network at an optimisation level, as it pays on a device.
 
     `checkpoint`: its cells and blocks run again in the backward pass. Raises ArchError E0907.
     """
     from archdsl.codegen import network_source
+    from archdsl.passes.device import device_of
     from archdsl.passes.driver import optimised
 
-    return network_source(optimised(network, level), format=format, checkpoint=checkpoint)
+    program = optimised(network, level, device=device_of(device))
+    return network_source(program, format=format, checkpoint=checkpoint)
+
+
+def explained(found: Found, *, level: int = 1, device: str = "cpu") -> tuple[Firing, ...]:
+    """What the passes did to a network, in the order of the passes."""
+    from archdsl.passes.device import device_of
+    from archdsl.passes.explain import explained
+
+    return explained(found.network(), level, device_of(device))
 
 
 def partial(
@@ -137,6 +162,7 @@ def compile_to(
     mode: Mode = Mode.PATH,
     format: bool = True,
     checkpoint: bool = False,
+    device: str = "cpu",
 ) -> list[Path]:
     """Write `network.py`, and `supernet.py` where asked for or nothing else is there.
 
@@ -146,26 +172,19 @@ def compile_to(
     written = []
     if found.architecture is not None:
         network = found.network()
-        written.append(
-            write_network(network, folder, level=level, format=format, checkpoint=checkpoint)
+        code = network_code(
+            network, level=level, format=format, checkpoint=checkpoint, device=device
         )
+        written.append(write_whole(folder / "network.py", code))
     if supernet or found.architecture is None:
         text = source(found, supernet=True, mode=mode, format=format, checkpoint=checkpoint)
         written.append(write_whole(folder / "supernet.py", text))
     return written
 
 
-def write_network(
-    network: Program,
-    folder: Path,
-    *,
-    level: int = 1,
-    format: bool = True,
-    checkpoint: bool = False,
-) -> Path:
-    """Write `network.py` of a network. Raises ArchError E0707, and E0907 as `network_code` does."""
-    code = network_code(network, level=level, format=format, checkpoint=checkpoint)
-    return write_whole(folder / "network.py", code)
+def write_network(network: Program, folder: Path, *, level: int = 1) -> Path:
+    """Write `network.py` of a network. Raises ArchError E0707."""
+    return write_whole(folder / "network.py", network_code(network, level=level))
 
 
 __all__ = [
@@ -175,6 +194,7 @@ __all__ = [
     "Stage",
     "compile_to",
     "emit",
+    "explained",
     "figures",
     "network_code",
     "open_space",

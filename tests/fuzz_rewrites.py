@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial, wraps
 from itertools import product
@@ -96,8 +96,8 @@ def counted(fired: set[str]) -> tuple[Pass, ...]:
 
     def watched(step: Pass) -> Pass:
         @wraps(step.run)
-        def run(graph: Graph, modules: Mapping[str, Graph]) -> Rewrite:
-            rewrite = step.run(graph, modules)
+        def run(graph: Graph, *given: object) -> Rewrite:
+            rewrite = step.run(graph, *given)
             if rewrite.graph is not graph:
                 fired.add(step.name)
                 for law, applies in LAWS.get(step.name, {}).items():

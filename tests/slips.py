@@ -58,8 +58,8 @@ def after(name: str, change: Callable[[Rewrite], Rewrite]) -> Change:
     """A pass of the pipeline whose result is spoilt before it is returned."""
     step = next(step for step in driver.PIPELINE if step.name == name)
 
-    def run(graph: Graph, modules: Mapping[str, Graph]) -> Rewrite:
-        rewrite = step.run(graph, modules)
+    def run(graph: Graph, *given: Any) -> Rewrite:
+        rewrite = step.run(graph, *given)
         return rewrite if rewrite.graph is graph else change(rewrite)
 
     run.__name__ = name

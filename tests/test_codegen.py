@@ -162,26 +162,39 @@ def test_choices_are_checked_against_the_space():
 # --- the files as files ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "supernet"), [("paper", True), ("nb201", False), ("names", False), ("names", True)]
-)
-def test_files_check_themselves(name, supernet, tmp_path):
-    """In a fresh interpreter, without this package."""
-    space = SPACES[name]()
-    if supernet:
-        text = supernet_source(space.program)
-    else:
-        text = network_source(space.resolve(space.unrank(space.size // 3)))
-    (tmp_path / "file.py").write_text(text, encoding="utf-8")
+FILES = (("paper", True), ("nb201", False), ("names", False), ("names", True))
+"""Spaces, and whether their supernet is meant."""
+
+EACH = """\
+import runpy, sys
+for name in sys.argv[1:]:
+    print(f"{name}: ", end="")
+    runpy.run_path(name, run_name="__main__")
+assert not [name for name in sys.modules if name.partition(".")[0] == "archdsl"]
+"""
+
+
+def test_files_check_themselves(tmp_path):
+    """Each as a program, in a fresh interpreter, without this package."""
+    for number, (name, supernet) in enumerate(FILES):
+        space = SPACES[name]()
+        if supernet:
+            text = supernet_source(space.program)
+        else:
+            text = network_source(space.resolve(space.unrank(space.size // 3)))
+        (tmp_path / f"file{number}.py").write_text(text, encoding="utf-8")
+    files = [f"file{number}.py" for number in range(len(FILES))]
     run = subprocess.run(
-        [sys.executable, "-I", "file.py"],
+        [sys.executable, "-I", "-c", EACH, *files],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         env={"PATH": os.environ["PATH"], "OMP_NUM_THREADS": "1"},
     )
     assert run.returncode == 0, run.stderr
-    assert "as expected" in run.stdout
+    told = run.stdout.splitlines()
+    assert [line.split(":")[0] for line in told] == files
+    assert all("as expected" in line for line in told)
 
 
 def test_layout_changes_nothing_else(space):

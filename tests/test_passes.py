@@ -94,7 +94,7 @@ def test_whole_pipeline(case: str) -> None:
     optimised = optimise(program)
     verdict = verify_optimised(program, optimised, steps=False)
     assert verdict.ok, str(verdict)
-    again = optimise(optimised.program, fuse=False)
+    again = optimise(optimised.program, device=None)
     assert again.program.modules == optimised.program.modules, "nothing is left to simplify"
     assert {n: w.shape for n, w in network_weights(optimised.program).items()} == {
         n: tuple(t.shape) for n, t in plain_network(optimised.program).state_dict().items()
@@ -194,7 +194,7 @@ def test_a_space_is_returned_as_it_is() -> None:
 
 def test_fusion_is_a_flag() -> None:
     program = network(SIBLINGS)
-    fused, plain = optimise(program), optimise(program, fuse=False)
+    fused, plain = optimise(program), optimise(program, device=None)
     assert len(network_weights(fused.program)) < len(network_weights(plain.program))
     assert verify_optimised(program, plain, steps=False).ok
 

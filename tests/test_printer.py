@@ -15,6 +15,7 @@ from archdsl.syntax.parse import parse, parse_genotype
 from archdsl.syntax.printer import (
     canonical,
     format_text,
+    formatted,
     print_document,
     print_expression,
     print_genotype,
@@ -36,7 +37,7 @@ def test_programs_keep_their_meaning(seed: int) -> None:
     assert read == tree
     assert len(read.comments) == comments
     # It asserts inside that the tree, the comments and, printed again, the text are the same.
-    printed = format_text(text)
+    printed = formatted(read)
     assert not any(line != line.rstrip() for line in printed.split("\n"))
 
 

@@ -11,6 +11,7 @@ import random
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -26,8 +27,9 @@ STEPS = 5
 """For how many architectures weights after optimiser steps are compared too."""
 
 
+@cache
 def tiny(name: str) -> SearchSpace:
-    """A shipped space at test size."""
+    """A shipped space at test size; opened once a process."""
     return Library().find((TINY / f"{name}.txt").read_text(encoding="utf-8").strip()).space
 
 

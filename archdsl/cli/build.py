@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from archdsl.cli.command import Level, Named, Session, command
+from archdsl.cli.command import For, Level, Named, Session, command
 from archdsl.cli.output import put, put_json
 
 if TYPE_CHECKING:
+    from archdsl import compiler
     from archdsl.library import Found
 
 app = typer.Typer()
@@ -70,6 +72,11 @@ def compile_(
     format: Annotated[
         bool, typer.Option("--format/--no-format", help="Lay the code out with Black.")
     ] = True,
+    device: For = "cpu",
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Print what the passes did, and what that should save."),
+    ] = False,
 ) -> None:
     """Write network.py of an architecture, supernet.py of a space.
 
@@ -82,12 +89,7 @@ def compile_(
         raise typer.BadParameter("give either -o DIR, or --emit STAGE to print")
     found = session.library.find(named)
     how = compiler.Mode(mode)
-    for part, what in ((tokens, "tokens"), (channels, "channels")):
-        if part is None:
-            continue
-        if how is not compiler.Mode.MIXTURE or found.architecture is not None:
-            raise typer.BadParameter(f"a part of the {what} is for a space with --mode mixture")
-        found = compiler.partial(found, **{what: _share(part)})
+    found = _partial(found, how, tokens=tokens, channels=channels)
     if emit is not None:
         stage = compiler.Stage(emit)
         text = compiler.emit(
@@ -98,26 +100,43 @@ def compile_(
             mode=how,
             format=format,
             checkpoint=checkpoint,
+            device=device,
         )
         put(text)
         return
+    if explain and found.architecture is None:
+        raise typer.BadParameter("passes work on networks: --explain takes an architecture")
     assert out is not None
     if weights is not None or level > 1:
         if checkpoint:
             raise typer.BadParameter("-O 2 and --weights write for inference: nothing is kept")
-        for path in _deployed(found, weights, out, level, supernet, format):
-            put_json({"path": str(path)}) if session.json else put(str(path))
-        return
-    for path in compiler.compile_to(
-        found,
-        out,
-        level=level,
-        supernet=supernet,
-        mode=how,
-        format=format,
-        checkpoint=checkpoint,
-    ):
+        paths = _deployed(found, weights, out, level, supernet, format, device)
+    else:
+        paths = compiler.compile_to(
+            found,
+            out,
+            level=level,
+            supernet=supernet,
+            mode=how,
+            format=format,
+            checkpoint=checkpoint,
+            device=device,
+        )
+    for path in paths:
         put_json({"path": str(path)}) if session.json else put(str(path))
+    for firing in compiler.explained(found, level=level, device=device) if explain else ():
+        put_json(asdict(firing)) if session.json else put(str(firing))
+
+
+def _partial(found: Found, mode: compiler.Mode, **parts: str | None) -> Found:
+    """A space whose mixtures run on a part of their tokens or channels, where that is asked for."""
+    from archdsl import compiler
+
+    shares = {what: _share(part) for what, part in parts.items() if part is not None}
+    for what in shares:
+        if mode is not compiler.Mode.MIXTURE or found.architecture is not None:
+            raise typer.BadParameter(f"a part of the {what} is for a space with --mode mixture")
+    return compiler.partial(found, **shares) if shares else found
 
 
 def _share(text: str) -> Fraction:
@@ -132,13 +151,23 @@ def _share(text: str) -> Fraction:
 
 
 def _deployed(
-    found: Found, weights: Path | None, out: Path, level: int, supernet: bool, format: bool
+    found: Found,
+    weights: Path | None,
+    out: Path,
+    level: int,
+    supernet: bool,
+    format: bool,
+    device: str,
 ) -> list[Path]:
     """A network with its weights; level 2 exists for nothing else."""
     if supernet or found.architecture is None:
         raise typer.BadParameter("a supernet has no -O 2 and no --weights: name an architecture")
     if weights is None:
         raise typer.BadParameter("-O 2 computes weights anew: give them with --weights FILE")
+    from archdsl.passes.device import device_of
+
+    rates = device_of(device)
+
     from archdsl.run.deploy import deploy
 
-    return deploy(found.network(), weights, out, level=level, format=format)
+    return deploy(found.network(), weights, out, level=level, format=format, device=rates)

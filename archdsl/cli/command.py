@@ -101,6 +101,14 @@ Several = Annotated[
         metavar="X...", help=f"{X} '-' reads strings, one a line.", autocompletion=space_names
     ),
 ]
+For = Annotated[
+    str,
+    typer.Option(
+        "--device",
+        metavar="cpu|gpu|none|FILE",
+        help="What it should be fast on; a file is of `archdsl tune`.",
+    ),
+]
 Level = Annotated[
     int,
     typer.Option(

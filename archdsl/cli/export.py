@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from archdsl.cli.command import Level, Named, Session, command
+from archdsl.cli.command import For, Level, Named, Session, command
 from archdsl.cli.output import put, put_json
 
 app = typer.Typer()
@@ -25,6 +25,7 @@ def export(
         typer.Option("-o", "--out", metavar="FILE", help="FILE.pt2 or FILE.onnx; may be repeated."),
     ],
     level: Level = 2,
+    device: For = "cpu",
 ) -> None:
     """Write X and its weights for torch.export (.pt2) or ONNX (.onnx).
 
@@ -36,7 +37,11 @@ def export(
     if found.architecture is None:
         raise typer.BadParameter("a supernet is not exported: name an architecture")
 
+    from archdsl.passes.device import device_of
+
+    rates = device_of(device)
+
     from archdsl.run.export import export as write
 
-    for path in write(found.network(), weights, out, level=level):
+    for path in write(found.network(), weights, out, level=level, device=rates):
         put_json({"path": str(path)}) if session.json else put(str(path))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archdsl.cli.command import FINDINGS, Level, Named, Session, X, command
+from archdsl.cli.command import FINDINGS, For, Level, Named, Session, X, command
 from archdsl.cli.output import put, put_json
 
 if TYPE_CHECKING:
@@ -90,17 +90,23 @@ def inherit(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The new file.")],
     level: Level = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of the weights that are fresh.")] = 0,
+    device: For = "cpu",
 ) -> None:
     """Carry weights from A to B by name; the rest is fresh.
 
     A may be a space, whose weights are a supernet's. OUT loads into the network.py that
-    `compile B` writes at the same -O. Reports what carried over, and what could not.
+    `compile B` writes at the same -O, for the same --device. Reports what carried over, and what
+    could not.
     """
     old, new = session.library.find(before), session.library.find(after)
 
+    from archdsl.passes.device import device_of
+
+    rates = device_of(device)
+
     from archdsl.run.inherit import inherit as carry
 
-    report = carry(weights, old.program, new.network(), out, level=level, seed=seed)
+    report = carry(weights, old.program, new.network(), out, level=level, seed=seed, device=rates)
     if session.json:
         put_json({"path": str(out), **asdict(report)})
     else:

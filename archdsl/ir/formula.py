@@ -8,7 +8,7 @@ on the choice in a generated supernet.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias, assert_never
 
 
@@ -25,6 +25,13 @@ class All:
     """Every term holds; without terms, always."""
 
     terms: tuple[Formula, ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((All, self.terms)))
+
+    def __hash__(self) -> int:
+        return self._hash  # kept: formulas are deep, and looked up at every node
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,13 @@ class Any:
     """Some term holds; without terms, never."""
 
     terms: tuple[Formula, ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((Any, self.terms)))
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,4 +144,4 @@ class ConvNormConv(Operation):
         return Traits(batch_statistics=True, fresh=True)
 
     def describe(self) -> str:
-        return f"{self.first.describe()}, batch norm, {self.second.describe()}"
+        return f"{self.first.describe()} + batch norm + {self.second.describe()}"

@@ -131,7 +131,7 @@ class Pooled(Operation):
         return self.operation.traits(inputs)
 
     def describe(self) -> str:
-        return f"pool, {self.operation.describe()}"
+        return f"pooled {self.operation.describe()}"
 
 
 def first_weight(operation: Positional, inputs: Types) -> Weight:

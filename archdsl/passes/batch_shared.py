@@ -13,9 +13,9 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from archdsl.ir.cost import FLOAT_BYTES
 from archdsl.ir.graph import Apply, Graph, Invoke, Item
 from archdsl.ops.batches import SplitBatch, StackBatch
+from archdsl.passes.device import BATCH, CPU, Device
 from archdsl.passes.draft import Draft, Rewrite
 from archdsl.passes.facts import has_effects, has_weights
-from archdsl.passes.fuse_siblings import BATCH, CALL
 from archdsl.passes.reached import results_reached, taken
 
 Modules = Mapping[str, Graph]
@@ -24,7 +24,7 @@ UNREAD = -1
 """Stands for a result that nothing reads."""
 
 
-def batch_shared(graph: Graph, modules: Modules) -> Rewrite:
+def batch_shared(graph: Graph, modules: Modules, device: Device = CPU) -> Rewrite:
     """Apply shared weights once to all that they are applied to at one time.
 
     Exact in training: what does not mix the batch gives each input what it gave alone, and the
@@ -47,12 +47,12 @@ def batch_shared(graph: Graph, modules: Modules) -> Rewrite:
             groups.setdefault(key, []).append(position)
     for group in groups.values():
         for together in _independent(draft, group):
-            if len(together) > 1 and _pays(draft, together, modules):
+            if len(together) > 1 and _pays(draft, together, modules, device):
                 _stack(draft, together)
     return draft.finish()
 
 
-def _pays(draft: Draft, group: Sequence[int], modules: Modules) -> bool:
+def _pays(draft: Draft, group: Sequence[int], modules: Modules, device: Device) -> bool:
     """Whether one call on all is faster than a call for each.
 
     Stacking copies the inputs, and the gradients of the results. It saves calls, and as often
@@ -63,7 +63,7 @@ def _pays(draft: Draft, group: Sequence[int], modules: Modules) -> bool:
     values = (*draft.inputs(first), *draft.nodes[first].types)
     copied = len(group) * BATCH * FLOAT_BYTES * sum(type_.elements for type_ in values)
     calls, weights = _size(draft, first, modules)
-    return copied <= (len(group) - 1) * (CALL * calls + 2 * FLOAT_BYTES * weights)
+    return copied <= (len(group) - 1) * (device.call_bytes * calls + 2 * FLOAT_BYTES * weights)
 
 
 def _size(draft: Draft, position: int, modules: Modules) -> tuple[int, int]:

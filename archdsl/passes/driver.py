@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -12,6 +12,7 @@ from archdsl.passes.batch_shared import batch_shared
 from archdsl.passes.collapse_affine import collapse_affine
 from archdsl.passes.collapse_sums import collapse_sums
 from archdsl.passes.dedupe import dedupe
+from archdsl.passes.device import CPU, Device
 from archdsl.passes.draft import Rewrite
 from archdsl.passes.fold_norm import fold_norm, still
 from archdsl.passes.fold_pool import fold_pool, pool_weights
@@ -25,7 +26,11 @@ from archdsl.passes.prune import prune
 from archdsl.passes.tidy import tidy
 from archdsl.passes.weights import Keep, Source, WeightMap, substitute
 
-Run: TypeAlias = Callable[[Graph, Mapping[str, Graph]], Rewrite]
+Run: TypeAlias = Callable[..., Rewrite]
+"""A function of a graph and the graphs that it uses, and of the device where it is a fusion."""
+
+Watch: TypeAlias = Callable[[str, Program, Program], None]
+"""Told each pass that changed something, with the program before and after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +39,8 @@ class Pass:
 
     `level`: 1 keeps training exact, 2 is for deployment. `moves`: it lays weights out anew,
     so a graph whose weights another graph shares is left alone. `fusion`: whether it pays is
-    up to the device. `last`: it runs when frames are settled, and is the same reading to them.
+    up to the device, which it is given. `last`: it runs when frames are settled, and is the same
+    reading to them.
     """
 
     run: Run
@@ -63,7 +69,7 @@ PIPELINE: tuple[Pass, ...] = (
     Pass(batch_shared, fusion=True),
     Pass(fuse_siblings, moves=True, fusion=True),
     Pass(fold_pool, level=2, moves=True),
-    Pass(pool_weights, moves=True, fusion=True),
+    Pass(pool_weights, moves=True),
     Pass(in_place, last=True),
     Pass(still_in_place, level=2, last=True),
 )
@@ -81,59 +87,63 @@ def optimise(
     program: Program,
     level: int = 1,
     *,
-    fuse: bool = True,
+    device: Device | None = CPU,
     passes: tuple[Pass, ...] = PIPELINE,
 ) -> Optimised:
     """The network that the passes up to `level` make of a network, and where its weights are from.
 
-    `fuse` off leaves out the passes that pay on some devices only. A space with open holes is
+    What pays on `device` is fused, on None what pays on every one. A space with open holes is
     returned as it is. Raises E0910, naming the pass, where one breaks the program.
     """
     moves = _Moves(program)
-    result = _optimised(program, level, fuse, passes, moves)
+    result = _optimised(program, level, passes, _Work(moves, device))
     return Optimised(program=result, weights=moves.weights(result))
 
 
-def optimised(program: Program, level: int = 1) -> Program:
-    """The network of `optimise`, for those who have no weights to move."""
-    return _optimised(program, level, True, PIPELINE, _Moves(program))
-
-
-def _optimised(
-    program: Program, level: int, fuse: bool, passes: tuple[Pass, ...], moves: _Moves
+def optimised(
+    program: Program, level: int = 1, *, device: Device | None = CPU, watch: Watch | None = None
 ) -> Program:
+    """The network of `optimise`, for those who have no weights to move."""
+    return _optimised(program, level, PIPELINE, _Work(_Moves(program), device, watch))
+
+
+def _optimised(program: Program, level: int, passes: tuple[Pass, ...], work: _Work) -> Program:
     if level < 1 or any(graph.holes for graph in program.modules.values()):
         return program
     shared = frozenset(_sharing(program))
     result = used(program)
-    chosen = [step for step in passes if step.level <= level and (fuse or not step.fusion)]
+    chosen = [step for step in passes if step.level <= level and (work.device or not step.fusion)]
     for step in chosen:
         if not step.last:
-            result = _run(step, result, shared, moves)
-    result = _tidy(program, result, shared, moves)
+            result = _run(step, result, shared, work)
+    result = _tidy(program, result, shared, work.moves)
     for step in chosen:
         if step.last:
-            result = _run(step, result, shared, moves)
+            result = _run(step, result, shared, work)
     if level < DEPLOYMENT:
         return result
     return replace(result, deployed=True, channels_last=best_channels_last(result))
 
 
-def _run(step: Pass, program: Program, shared: frozenset[str], moves: _Moves) -> Program:
+def _run(step: Pass, program: Program, shared: frozenset[str], work: _Work) -> Program:
     modules: dict[str, Graph] = {}
     changed = False
     for key, graph in program.modules.items():
         if step.moves and key in shared:
             modules[key] = graph
             continue
-        rewrite = step.run(graph, modules)
+        given = (graph, modules, work.device) if step.fusion else (graph, modules)
+        rewrite = step.run(*given)
         modules[key] = rewrite.graph
         if rewrite.graph is not graph:
             changed = True
-            moves.add(key, rewrite)
+            work.moves.add(key, rewrite)
     if not changed:
         return program
-    return verify_program(used(replace(program, modules=modules)), step.name)
+    result = verify_program(used(replace(program, modules=modules)), step.name)
+    if work.watch is not None:
+        work.watch(step.name, program, result)
+    return result
 
 
 def _tidy(before: Program, program: Program, shared: frozenset[str], moves: _Moves) -> Program:
@@ -168,6 +178,15 @@ def _sharing(program: Program) -> Iterator[str]:
             if len(used) > 1 or key in shared:
                 shared.update(used)
     yield from shared
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What passes are given, and what is kept of them."""
+
+    moves: _Moves
+    device: Device | None
+    watch: Watch | None = None
 
 
 @dataclass(slots=True)

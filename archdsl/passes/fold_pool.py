@@ -14,14 +14,12 @@ from archdsl.ir.types import Weight
 from archdsl.ops.base import Axis, AxisMap, Operation
 from archdsl.ops.pooled import POSITIONAL, Pooled, first_weight
 from archdsl.ops.pooling import Pool
+from archdsl.passes.device import BATCH
 from archdsl.passes.draft import Draft, Rewrite, weight_name
 from archdsl.passes.laws import composed, fixed
 from archdsl.passes.weights import Keep
 
 Modules = Mapping[str, Graph]
-
-BATCH = 16
-"""The batch for which it is decided what pays."""
 
 
 def fold_pool(graph: Graph, modules: Modules) -> Rewrite:

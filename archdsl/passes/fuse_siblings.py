@@ -20,15 +20,12 @@ from archdsl.ops.fused import PositionLinears, PositionMLPs, Split
 from archdsl.ops.linear import Linear
 from archdsl.ops.mlp import TokensLinear, TokensMLP
 from archdsl.ops.normalisation import BatchNorm
+from archdsl.passes.device import BATCH, CPU, Device
 from archdsl.passes.draft import Draft, Rewrite, only_consumer
 from archdsl.passes.layout import mlp_rows, stem_of, wide_rows
 from archdsl.passes.reached import results_reached, taken
 
 Modules = Mapping[str, Graph]
-
-CALL = 300_000
-"""Bytes that a processor moves in the time that a call takes, forward and backward."""
-BATCH = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +43,8 @@ class Chain:
         return self.links[-1]
 
 
-def fuse_siblings(graph: Graph, modules: Modules) -> Rewrite:
-    """Widen operations that leave one value, so that a device sees one large operation.
+def fuse_siblings(graph: Graph, modules: Modules, device: Device = CPU) -> Rewrite:
+    """Widen operations that leave one value where a device is faster with one large operation.
 
     Exact in training: outputs of a layer do not mix, a batch norm keeps its statistics for
     each channel, and SGD and Adam treat each element alone. Never done where a weight has
@@ -73,12 +70,12 @@ def fuse_siblings(graph: Graph, modules: Modules) -> Rewrite:
         fused = {chain.first for g in groups.values() if len(g) > 1 for chain in g}
         single = [chain for chain in single if chain.first not in fused]
         for group in groups.values():
-            if len(group) > 1 and _pays(draft, group):
+            if len(group) > 1 and _pays(draft, group, device):
                 _fuse(draft, group)
     return draft.finish()
 
 
-def _pays(draft: Draft, group: list[Chain]) -> bool:
+def _pays(draft: Draft, group: list[Chain], device: Device) -> bool:
     """Whether one wide operation is faster than several.
 
     It saves calls and reading the input again. A part of a map's channels is not in one piece
@@ -90,9 +87,9 @@ def _pays(draft: Draft, group: list[Chain]) -> bool:
         draft.operation(first.first), Conv
     ):
         return True
-    size = BATCH * FLOAT_BYTES
+    size, call = BATCH * FLOAT_BYTES, device.call_bytes
     (source,) = draft.inputs(first.first)
-    saved = (len(group) - 1) * (size * source.elements + CALL * len(first.links))
+    saved = (len(group) - 1) * (size * source.elements + call * len(first.links))
     return size * sum(draft.nodes[chain.last].type.elements for chain in group) <= saved
 
 

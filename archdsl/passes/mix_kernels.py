@@ -20,7 +20,7 @@ from archdsl.ops.joins import Sum
 from archdsl.ops.kernels import GivenWeights, Layer, LayerWeight, MixedWeight
 from archdsl.ops.linear import Linear
 from archdsl.ops.mixture import Mixture
-from archdsl.passes.fuse_siblings import BATCH, CALL
+from archdsl.passes.device import BATCH, CPU
 
 PASSES = 6
 """How often a kernel is read or written to mix it: padded, weighed, added, and back."""
@@ -216,5 +216,5 @@ def _pays(terms: Sequence[_Term]) -> bool:
     if whole.macs(inputs) > sum(term.layer.macs(inputs) for term in terms):
         return False
     result, kernel = whole.infer(inputs), whole.weights(inputs)[0]
-    saved = (len(terms) - 1) * (CALL + 3 * BATCH * FLOAT_BYTES * result.elements)
+    saved = (len(terms) - 1) * (CPU.call_bytes + 3 * BATCH * FLOAT_BYTES * result.elements)
     return PASSES * FLOAT_BYTES * len(terms) * kernel.elements <= saved

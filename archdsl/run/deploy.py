@@ -10,6 +10,7 @@ from archdsl.codegen import network_source
 from archdsl.files import write_together
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
+from archdsl.passes.device import CPU, Device
 from archdsl.passes.driver import Optimised, optimise
 from archdsl.run.checkpoint import Checkpoint, serialised
 from archdsl.run.inherit import Tensors, as_written, laid_out, read_weights
@@ -21,12 +22,19 @@ NETWORK, WEIGHTS = "network.py", "weights.safetensors"
 
 
 def deploy(
-    program: Program, weights: Path, folder: Path, *, level: int = 2, format: bool = True
+    program: Program,
+    weights: Path,
+    folder: Path,
+    *,
+    level: int = 2,
+    format: bool = True,
+    device: Device | None = CPU,
 ) -> list[Path]:
     """Write `network.py` of a network at a level, and beside it `weights.safetensors` that fit it.
 
-    `weights` are those of the network as written or of level 1. Before anything is written both
-    networks run on random inputs, in evaluation, and must agree by the rule of `verify`.
+    `weights` are those of the network as written, or of level 1 for `device`. Before anything is
+    written both networks run on random inputs, in evaluation, and must agree by the rule of
+    `verify`.
 
     Raises:
         ArchError: E0708 for a file that cannot be read, E0812 where it does not hold exactly the
@@ -34,8 +42,8 @@ def deploy(
             where the two networks differ, E0707 where the folder cannot be written. Nothing is
             written then.
     """
-    known = as_written(read_weights(weights), program, weights, program.genotype)
-    optimised = optimise(program, level)
+    known = as_written(read_weights(weights), program, weights, program.genotype, device)
+    optimised = optimise(program, level, device=device)
     tensors = laid_out(optimised, known)
     _check(program, optimised, known)
     code = network_source(optimised.program, format=format)

@@ -12,6 +12,7 @@ from torch.export import ExportedProgram
 from archdsl.files import write_together
 from archdsl.ir.graph import Apply, Program
 from archdsl.load import load_network
+from archdsl.passes.device import CPU, Device
 from archdsl.passes.driver import optimise
 from archdsl.run.exporters import (
     Exported,
@@ -43,12 +44,19 @@ NOISE, DRAWS = 1e-5, 4
 """Changes of the input that say how far a network that jumps moves by itself."""
 
 
-def export(program: Program, weights: Path, files: Sequence[Path], *, level: int = 2) -> list[Path]:
+def export(
+    program: Program,
+    weights: Path,
+    files: Sequence[Path],
+    *,
+    level: int = 2,
+    device: Device | None = CPU,
+) -> list[Path]:
     """Write a network with its weights, at a level, into files whose suffixes name the formats.
 
-    `weights` are those of the network as written or of level 1. What a file will hold runs
-    against the network as written first, in evaluation, on random batches of two sizes; the
-    outputs must agree to 1e-4 of the largest. All files are written or none.
+    `weights` are those of the network as written, or of level 1 for `device`. What a file will
+    hold runs against the network as written first, in evaluation, on random batches of two sizes;
+    the outputs must agree to 1e-4 of the largest. All files are written or none.
 
     Raises:
         ArchError: E0709 for another suffix, E0817 where packages of a format are missing, E0708
@@ -60,21 +68,23 @@ def export(program: Program, weights: Path, files: Sequence[Path], *, level: int
     suffixes = {_suffix(path) for path in files}
     if ".onnx" in suffixes:
         need_onnx()
-    known = as_written(read_weights(weights), program, weights, program.genotype)
+    known = as_written(read_weights(weights), program, weights, program.genotype, device)
     plain = load_network(program)
     plain.load_state_dict(known)
-    made = exported(program, optimised_network(program, known, level), suffixes)
+    made = exported(program, optimised_network(program, known, level, device), suffixes)
     for suffix, file in made.items():
         _agree(program, plain, file, suffix)
     return write_together({path: made[_suffix(path)].content for path in files})
 
 
-def optimised_network(program: Program, known: Tensors, level: int) -> nn.Module:
+def optimised_network(
+    program: Program, known: Tensors, level: int, device: Device | None = CPU
+) -> nn.Module:
     """The network that a level makes of a program, with the weights of the text laid out for it.
 
     Raises ArchError E0813 where it cannot take them.
     """
-    optimised = optimise(program, level)
+    optimised = optimise(program, level, device=device)
     network = load_network(optimised.program)
     network.load_state_dict(laid_out(optimised, known))
     return network

@@ -19,6 +19,7 @@ from torch import Tensor
 from archdsl.controllers.tensors import below
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
+from archdsl.passes.device import CPU, Device
 from archdsl.passes.driver import Optimised, optimise
 from archdsl.passes.names import network_weights
 from archdsl.passes.shares import shares
@@ -50,19 +51,27 @@ class Inheritance:
 
 
 def inherit(
-    weights: Path, before: Program, after: Program, out: Path, *, level: int = 1, seed: int = 0
+    weights: Path,
+    before: Program,
+    after: Program,
+    out: Path,
+    *,
+    level: int = 1,
+    seed: int = 0,
+    device: Device | None = CPU,
 ) -> Inheritance:
     """Write the weights of `after` to `out`, those that `before` has in common taken over.
 
     `before` may be a space: then the file holds a supernet, of whose weights an elastic network
     takes slices. The others are initialised as in a
-    new network, from `seed`. `level` is that of the network that will load them.
+    new network, from `seed`. `level` and `device` are those of the network that will load them,
+    and, at level 1, of the file.
 
     Raises:
         ArchError: E0708 for a file that cannot be read, E0812 where it does not hold exactly
             the weights of `before`, E0813 where the optimised network cannot take them.
     """
-    known = as_written(read_weights(weights), before, weights)
+    known = as_written(read_weights(weights), before, weights, device=device)
     found = shares(before, after)
     old = {**known, **found.forward(known)}
     used = {share.name for name, share in found.entries.items() if share.name in known}
@@ -84,7 +93,7 @@ def inherit(
         params=sum(parameters.values()),
     )
     new |= {name: old[name] for name in carried}
-    write_weights(out, new, after, level)
+    write_weights(out, new, after, level, device)
     return report
 
 
@@ -124,7 +133,11 @@ def _rewriting(path: Path) -> str:
 
 
 def as_written(
-    tensors: dict[str, Tensor], program: Program, path: Path, whose: str = "--from"
+    tensors: dict[str, Tensor],
+    program: Program,
+    path: Path,
+    whose: str = "--from",
+    device: Device | None = CPU,
 ) -> Tensors:
     """The tensors under the names of the text, whichever of levels 0 and 1 they were saved at.
 
@@ -135,7 +148,7 @@ def as_written(
     if tensors.keys() == wanted.keys():
         _same_shapes(tensors, wanted, path, whose)
         return tensors
-    optimised = optimise(program)
+    optimised = optimise(program, device=device)
     names = {name: w.shape for name, w in network_weights(optimised.program).items()}
     if tensors.keys() != names.keys():
         _refuse(tensors, wanted, path, whose)
@@ -170,9 +183,11 @@ def _refuse(tensors: Tensors, wanted: Iterable[str], path: Path, whose: str) -> 
     )
 
 
-def write_weights(out: Path, tensors: Tensors, program: Program, level: int) -> None:
+def write_weights(
+    out: Path, tensors: Tensors, program: Program, level: int, device: Device | None = CPU
+) -> None:
     """One safetensors file with the names that a network of that level loads."""
-    optimised = optimise(program, level)
+    optimised = optimise(program, level, device=device)
     save_checkpoint(out, Checkpoint.of(program, laid_out(optimised, tensors), {}))
 
 

@@ -68,6 +68,12 @@ FILE_ROWS = (
         "Memory, the disk or the operating system refused; nothing is wrong with the text.",
     ),
     row(
+        "E0711",
+        "a file that describes no device",
+        "--device takes cpu, gpu, none, or a file of `archdsl tune`: lines `call = 3e-05` and the "
+        "like, for the seconds of a call, the bytes and the multiply-accumulates of a second.",
+    ),
+    row(
         "E0812",
         "weights of another network",
         "Weights are taken exactly as the network.py or supernet.py saves them that they are said "

@@ -64,7 +64,11 @@ def format_text(text: str, name: str = "<text>") -> str:
     Raises ArchError for a text with errors, and E0901, without a result, if the printed text did
     not read back as the same tree with the same comments or would change when printed again.
     """
-    before = parse(text, name)
+    return formatted(parse(text, name), name)
+
+
+def formatted(before: t.Document, name: str = "<text>") -> str:
+    """What `fmt` writes for a text that is read already. Raises E0901 as `format_text` does."""
     printed = print_document(before)
     after = parse(printed, name)
     kept = Counter(c.text for c in before.comments) == Counter(c.text for c in after.comments)

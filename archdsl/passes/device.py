@@ -1,0 +1,138 @@
+"""What a device takes for the work of operations: what decides whether a fusion pays.
+
+A device is a few rates, `cpu`, `gpu`, or a file that `archdsl tune` measured. Which rewrites fire,
+and so how weights of level 1 are called, follows from the device that is named, never from the
+machine that runs the compiler: the same text and the same device give the same files.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from archdsl.files import read_text
+from archdsl.ir.cost import FLOAT_BYTES
+from archdsl.ops.base import Operation, Types
+from archdsl.ops.constants import Identity
+from archdsl.ops.convolution import Conv
+from archdsl.ops.in_place import AddInPlace, InPlace
+from archdsl.syntax.errors import ArchError, fault
+
+BATCH = 16
+"""The batch that predictions are for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """Rates of a device in float32.
+
+    `call`: seconds before an operation does anything. `bandwidth`: bytes read or written in a
+    second. `matrices`, `convolutions`, `depthwise`: multiply-accumulates in a second of matrix
+    products, of convolutions over all channels, and of those with groups.
+    """
+
+    name: str
+    call: float
+    bandwidth: float
+    matrices: float
+    convolutions: float
+    depthwise: float
+
+    @property
+    def call_bytes(self) -> float:
+        """Bytes that would be moved in the time that a call takes."""
+        return self.call * self.bandwidth
+
+    def seconds(self, operation: Operation, inputs: Types, results: Types) -> float:
+        """What one call takes, forward, for a batch of 16: its bytes or its arithmetic."""
+        if isinstance(operation, Identity):
+            return 0.0
+        moved = sum(type_.elements for type_ in inputs)
+        if not isinstance(operation, InPlace | AddInPlace):  # whose result is in cache
+            moved += sum(type_.elements for type_ in results)
+        weights = sum(weight.elements for weight in operation.weights(inputs))
+        transfer = FLOAT_BYTES * (BATCH * moved + weights) / self.bandwidth
+        arithmetic = BATCH * operation.macs(inputs) / self._rate(operation)
+        return self.call + max(transfer, arithmetic)
+
+    def _rate(self, operation: Operation) -> float:
+        if not isinstance(operation, Conv) or operation.k == 1:
+            return self.matrices
+        return self.convolutions if operation.groups == 1 else self.depthwise
+
+
+CPU = Device(
+    name="cpu",
+    call=30e-6,
+    bandwidth=10e9,
+    matrices=50e9,
+    convolutions=40e9,
+    depthwise=4e9,
+)
+"""Two cores of a server, as `archdsl tune` measures them; a call moves as long as 300 kB."""
+
+GPU = Device(
+    name="gpu",
+    call=6e-6,
+    bandwidth=1.5e12,
+    matrices=9.7e12,
+    convolutions=7e12,
+    depthwise=0.7e12,
+)
+"""NVIDIA A100: 1.5 TB/s, half of the 19.5 TFLOP/s of its data sheet. Not measured."""
+
+DEVICES = {"cpu": CPU, "gpu": GPU, "none": None}
+
+
+def device_of(given: str) -> Device | None:
+    """The device of a name, or of a file that `archdsl tune` wrote; None for `none`.
+
+    Raises ArchError E0708 for a file that cannot be read, E0711 for one that holds something else.
+    """
+    if given in DEVICES:
+        return DEVICES[given]
+    path = Path(given)
+    if not path.suffix and not path.exists():
+        raise fault("E0709", "no such device", found=given, expected="cpu, gpu, none or a file")
+    return _read(path)
+
+
+def written(device: Device) -> str:
+    """The text of a device's file."""
+    head = (
+        f"# What {device.name} takes, measured by `archdsl tune`: seconds, bytes, MACs a second\n"
+    )
+    return head + "".join(f"{rate} = {getattr(device, rate):.3g}\n" for rate in _RATES)
+
+
+_RATES = tuple(field.name for field in fields(Device) if field.name != "name")
+
+
+def _read(path: Path) -> Device:
+    from tomllib import TOMLDecodeError, loads
+
+    try:
+        found = loads(read_text(path))
+    except TOMLDecodeError as error:
+        raise _refused(path, str(error)) from None
+    for name in found.keys() | set(_RATES):
+        if name not in found:
+            raise _refused(path, f"there is no {name}")
+        if name not in _RATES:
+            raise _refused(path, f"{name} is not known")
+        value = found[name]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or value <= 0:
+            raise _refused(path, f"{name} = {value} is no number above 0")
+    return Device(name=path.stem, **found)
+
+
+def _refused(path: Path, what: str) -> ArchError:
+    return fault(
+        "E0711",
+        f"{path} does not describe a device",
+        found=what,
+        expected=f"a number above 0 for each of {', '.join(_RATES)}",
+        hint="archdsl tune -o FILE measures this machine",
+    )

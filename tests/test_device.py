@@ -1,0 +1,139 @@
+"""What fusions have to pay on: rates of devices, their files, and what passes say they did."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from typer.testing import CliRunner
+
+from archdsl.cli.main import app
+from archdsl.ir.elaborate import elaborate
+from archdsl.ir.graph import Program
+from archdsl.load import load_network
+from archdsl.passes.device import CPU, GPU, device_of, written
+from archdsl.passes.driver import optimise
+from archdsl.passes.explain import explained
+from archdsl.run import tune as measuring
+from archdsl.run.inherit import inherit
+from archdsl.syntax.errors import ArchError
+from archdsl.syntax.parse import parse
+from archdsl.verify.compare import verify_optimised
+
+TEXT = """archdsl 1
+space wide {
+  net network(image: 3 x 32 x 32) {
+    x = image -> conv(16, k=3)
+    a = x -> conv(16) -> bn -> relu
+    b = x -> conv(64) -> bn -> relu
+    return concat(a, b) -> global_pool -> linear(4)
+  }
+}"""
+"""Two convolutions whose results are five times what they read: apart on a cpu."""
+
+
+def program() -> Program:
+    return elaborate(parse(TEXT, "wide").spaces[0])
+
+
+def names(device: object) -> set[str]:
+    assert isinstance(device, type(CPU))
+    return {one.step for one in explained(program(), 1, device)}
+
+
+def test_what_pays_depends_on_the_device() -> None:
+    assert "fuse_siblings" not in names(CPU)
+    assert "fuse_siblings" in names(GPU)
+    assert "fuse_siblings" in names(replace(CPU, call=1.0))
+
+
+def test_fused_for_another_device_is_the_same_network() -> None:
+    verdict = verify_optimised(program(), optimise(program(), device=GPU))
+    assert verdict.ok, str(verdict)
+
+
+def test_weights_of_another_device_are_inherited(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    plain = load_network(program()).state_dict()
+    fused = optimise(program(), device=GPU)
+    save_file(fused.weights.forward(plain), tmp_path / "gpu.safetensors")
+    report = inherit(
+        tmp_path / "gpu.safetensors", program(), program(), tmp_path / "out", device=GPU
+    )
+    assert len(report.carried) == len(plain)
+    with pytest.raises(ArchError, match="does not hold the weights"):
+        inherit(tmp_path / "gpu.safetensors", program(), program(), tmp_path / "out")
+
+
+def test_explained() -> None:
+    (fusion,) = (one for one in explained(program(), 1, GPU) if one.step == "fuse_siblings")
+    assert (fusion.module, fusion.line, fusion.times) == ("network", 5, 1)
+    assert fusion.gone == ("conv 1x1", "batch norm", "relu") * 2
+    assert fusion.made == ("conv 1x1", "batch norm", "relu", "split")
+    assert fusion.saved == pytest.approx(saved_by_hand(), rel=1e-9)
+
+
+def saved_by_hand() -> float:
+    """One input is read less, of 16 x 32 x 32, and one norm's counter; three calls are fewer, and
+    the split is one more, which copies 80 channels."""
+    channel = 4 * 16 * 32 * 32  # bytes for a batch
+    return 2 * GPU.call + (16 * channel + 4 - 2 * 80 * channel) / GPU.bandwidth
+
+
+def test_command(tmp_path: Path) -> None:
+    (tmp_path / "wide.arch").write_text(TEXT)
+    given = ["compile", str(tmp_path / "wide.arch"), "-o", str(tmp_path), "--explain"]
+    told = CliRunner().invoke(app, [*given, "--device", "gpu", "--json"])
+    assert told.exit_code == 0, told.output
+    path, *firings = map(json.loads, told.stdout.splitlines())
+    assert path == {"path": str(tmp_path / "network.py")}
+    assert [one["step"] for one in firings] == ["fuse_siblings", "in_place"]
+    assert "fuse_siblings" not in CliRunner().invoke(app, given).stdout
+
+
+def test_a_file_of_rates(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(written(GPU))
+    assert device_of(str(path)) == replace(GPU, name="mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("call = ", "Invalid value"),
+        (written(CPU).replace("call", "calls"), "call"),
+        (written(CPU) + "more = 1\n", "more is not known"),
+        (written(CPU).replace("1e+10", "0"), "bandwidth = 0 is no number above 0"),
+        (written(CPU).replace("1e+10", "inf"), "bandwidth = inf"),
+        (written(CPU).replace("1e+10", "true"), "bandwidth = True"),
+        (written(CPU).replace("1e+10", "'fast'"), "bandwidth = fast"),
+    ],
+)
+def test_broken_files(text: str, found: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(ArchError) as raised:
+        device_of(str(path))
+    (diagnostic,) = raised.value.diagnostics
+    assert diagnostic.code == "E0711"
+    assert found in (diagnostic.found or "")
+
+
+def test_no_such_device() -> None:
+    with pytest.raises(ArchError, match="no such device"):
+        device_of("tpu")
+    with pytest.raises(ArchError, match="cannot be read"):
+        device_of("nothing.toml")
+
+
+def test_tune(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measuring, "LONG", 1e-4)
+    monkeypatch.setattr(measuring, "RUNS", 1)
+    found = measuring.tune("cpu")
+    assert found.name == "cpu"
+    assert found.call < 1 < found.bandwidth
+    assert min(found.matrices, found.convolutions, found.depthwise) > 1e6
