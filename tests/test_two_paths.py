@@ -22,7 +22,6 @@ from tests.verify_spaces import tiny
 
 SPACES = (
     "dasvit",
-    "enas_macro",
     "glit_tiny",
     "hierarchical",
     "mbconv",
@@ -164,6 +163,7 @@ def test_the_others_keep_their_probabilities() -> None:
 REFUSED = {
     "amc": "it decides a size of shared weights",
     "auto_deeplab": "which alternatives it has depends on",
+    "enas_macro": "it takes any number of them",
     "metaformer_nas": "a join depends on what it takes",
     "nas_bench_101": "it takes any number of them",
     "nasnet": "a join depends on what it takes",
