@@ -16,6 +16,7 @@ from archdsl.ops.fused import Split
 from archdsl.passes.batch_shared import batch_shared
 from archdsl.passes.dedupe import dedupe
 from archdsl.passes.draft import Draft, Rewrite
+from archdsl.passes.facts import has_effects, inputs_taken
 from archdsl.passes.fold_through_norm import fold_through_norm
 from archdsl.passes.fuse_siblings import fuse_siblings
 from archdsl.passes.merge_sums import merge_sums
@@ -59,7 +60,11 @@ class _Inliner:
         return dissolved(self.graph, self.modules, chosen)
 
     def _candidates(self) -> list[int]:
-        """The uses of small modules, all of whose results are read, under a path of their own."""
+        """The uses of small modules, all of whose results are read, under a path of their own.
+
+        None with effects, and none that leaves an input out: what is run for nobody still updates
+        the statistics of its norms, and would be gone.
+        """
         paths = Counter(node.path for node in self.graph.nodes)
         draft = Draft(self.graph)
         readers = draft.consumers()
@@ -70,6 +75,8 @@ class _Inliner:
             and not kind.steps
             and paths[self.graph.nodes[position].path] == 1
             and _size(self.modules[kind.module], self.modules) <= SMALL
+            and not has_effects(self.modules[kind.module], self.modules)
+            and all(inputs_taken(kind.module, self.modules, {}))
             and _all_read(self.graph, position, readers)
         ]
 
