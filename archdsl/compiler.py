@@ -126,6 +126,13 @@ def network_code(
     return network_source(program, format=format, checkpoint=checkpoint)
 
 
+def check_device(device: str) -> None:
+    """Raise ArchError E0708, E0709 or E0711 where there is no such device, whatever it is for."""
+    from archdsl.passes.device import device_of
+
+    device_of(device)
+
+
 def explained(found: Found, *, level: int = 1, device: str = "cpu") -> tuple[Firing, ...]:
     """What the passes did to a network, in the order of the passes."""
     from archdsl.passes.device import device_of
@@ -188,6 +195,7 @@ def write_network(network: Program, folder: Path, *, level: int = 1) -> Path:
 
 
 __all__ = [
+    "check_device",
     "Found",
     "Library",
     "Mode",

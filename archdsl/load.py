@@ -11,9 +11,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from archdsl.codegen import mixture_source, network_source, supernet_source
-from archdsl.codegen.choice import Layout
+from archdsl.codegen import mixture_source, network_source, paths_source, supernet_source
+from archdsl.codegen.choice import Layout, hole_value
+from archdsl.codegen.conditions import hole_values
+from archdsl.codegen.paths import weighed
 from archdsl.ir.graph import Hole, Program
+from archdsl.passes.paths import paths
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.tree import Genotype
@@ -115,6 +118,61 @@ class Mixture:
 
     def __call__(self, *inputs: object) -> Tensor | tuple[Tensor, ...]:
         """Run all alternatives on the inputs, weighed by the gates that are given last."""
+        result: Tensor | tuple[Tensor, ...] = self.module(*inputs)
+        return result
+
+
+def load_paths(space: SearchSpace | Program) -> Paths:
+    """The supernet of several paths of a space, with fresh weights, in training mode.
+
+    Raises ArchError E0906 where a choice has no sum.
+    """
+    view = space if isinstance(space, SearchSpace) else SearchSpace(space)
+    with imported(paths_source(view.program, format=False)) as module:
+        return Paths(view, root(module), module)
+
+
+class Paths:
+    """A generated supernet that runs those alternatives that have a gate, each times it.
+
+    `sizes` are the decisions that take one alternative, by their keys, with the number of
+    alternatives; `module` has the weights of the path supernet, under the same names.
+    """
+
+    def __init__(self, space: SearchSpace, module: nn.Module, names: ModuleType) -> None:
+        self.space = space
+        self.module = module
+        self.sizes: dict[str, int] = {}
+        self._names = names
+        self._layout = Layout(paths(space.program), "paths")
+        self._weighed = weighed(self._layout.program)
+        self._layout.filled(self._note, names)
+
+    def _note(self, hole: Hole, key: str) -> None:
+        if hole in self._weighed:
+            self.sizes[key] = len(hole.labels)
+
+    def gates(
+        self,
+        values: Mapping[str, Mapping[int, Tensor]],
+        rest: Architecture | Genotype | str | None = None,
+    ) -> object:
+        """The paths of the generated file: for each decision the gates of those that run.
+
+        `rest`: an architecture, which says what decisions for several take.
+        """
+        taken = {} if rest is None else architecture_of(self.space, rest).assignment
+
+        def value(hole: Hole, key: str) -> object:
+            if hole not in self._weighed:
+                return hole_value(hole, taken.get(key))
+            labels = hole_values(hole)
+            return {labels[number]: gate for number, gate in values[key].items()}
+
+        return self._layout.filled(value, self._names)
+
+    def __call__(self, *inputs: object) -> Tensor | tuple[Tensor, ...]:
+        """Run the alternatives whose gates are given last."""
         result: Tensor | tuple[Tensor, ...] = self.module(*inputs)
         return result
 

@@ -137,13 +137,14 @@ def pooled(body: Body) -> None:
     kinds = (
         (TokensLinear, TokensMLP) if coin(chance) else (chance.choice((TokensMLP, TokensLinear)),)
     )
-    ends, tie = [], body.fresh_tie() if chance.random() < 0.2 else ""
+    ends, tie = [], body.fresh_tie() if chance.random() < 0.3 else ""
     for _ in range(chance.choice((1, 2, 2, 3))):
         operation = body.kept(body.types[pool], kinds)
         if operation is not None:
             ends.append(body.apply(pool, operation, tie=tie))
             if tie:
-                ends.append(body.apply(value, operation, tie=tie))
+                behind = value if coin(chance) else body.apply(ends[-1], act.Tanh())
+                ends.append(body.apply(behind, operation, tie=tie))
                 tie = ""
     if chance.random() < 0.2:
         ends.append(body.apply(pool, act.Tanh()))

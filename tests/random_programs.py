@@ -23,7 +23,7 @@ MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
     (m.layers, 6),
     (m.sums, 8),
     (m.perceptrons, 8),
-    (m.pooled, 6),
+    (m.pooled, 9),
     (m.zeros, 10),
     (m.dead_norm, 1),
     (m.nothing, 3),
@@ -38,8 +38,9 @@ MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
     (s.left_out, 2),
     (w.calls, 5),
     (w.cells, 5),
-    (w.not_taken, 2),
+    (w.not_taken, 5),
     (w.in_a_row, 3),
+    (w.across, 5),
     (m.uses, 13),
 )
 TOTAL = tuple(weight for _, weight in MOTIFS)

@@ -19,6 +19,8 @@ HELPERS = {
     "normed_map": "cell normed_map(x) = x -> conv(4) -> bn",
     "noisy": "cell noisy(x) = x -> linear(4) -> dropout(0.2)",
     "noisy_map": "cell noisy_map(x) = x -> conv(4) -> dropout(0.2)",
+    "lone": "cell lone(x) = x -> linear(4)",
+    "lone_map": "cell lone_map(x) = x -> conv(4)",
     "twins": "cell twins(x, y) {\n"
     "  return x -> linear(4) -> linear(4)@w, y -> linear(4) -> linear(4)@w\n}",
     "twin_maps": "cell twin_maps(x, y) {\n"
@@ -86,6 +88,8 @@ def cells(body: Body) -> None:
     if chance.random() < 0.15:
         tie = ""
     values = body.alike(type_, chance.choice((2, 2, 3)))
+    if chance.random() < 0.2:
+        values[-1] = values[0]
     ends = [end for value in values for end in body.use(part, [value], tie)]
     body.join(chance.choice((Product(), Concat())), ends)
 
@@ -122,3 +126,24 @@ def in_a_row(body: Body) -> None:
     first = body.apply(value, layer, tie=tie)
     last = body.apply(body.apply(first, chance.choice(SMOOTH)), layer, tie=tie)
     body.join(Product(), [last, body.apply(value, layer)])
+
+
+def across(body: Body) -> None:
+    """Siblings of which some stand in definitions of their own, of one result or of two."""
+    chance, type_ = body.chance, _value(body)
+    if type_ is None:
+        return
+    maps = len(type_.shape) == 3
+    result = TensorType((4, *type_.shape[1:]) if maps else (*type_.shape[:-1], 4))
+    values = body.alike(type_, 2)
+    layer = Conv(channels=4) if maps else Linear(features=4)
+    if coin(chance):
+        name = "twin_maps" if maps else "twins"
+        found = body.use(Part(name, (type_, type_), (result, result)), values)
+        ends = [body.apply(value, layer) for value in values[: chance.choice((1, 2))]]
+    else:
+        part = Part("lone_map" if maps else "lone", (type_,), (result,))
+        source = values[0] if chance.random() < 0.8 else values[1]
+        found = body.use(part, [source])
+        ends = body.use(part, values[:1]) if coin(chance) else [body.apply(values[0], layer)]
+    body.join(Concat(), [body.apply(found[0], act.Tanh()), *found[1:], *ends])

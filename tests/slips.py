@@ -15,7 +15,7 @@ from archdsl.ops.fused import Average, RepeatedLinear, Split
 from archdsl.ops.joins import Concat, Mean, Product
 from archdsl.ops.normalisation import BatchNorm
 from archdsl.ops.pooled import POSITIONAL, Pooled
-from archdsl.passes import dedupe, driver, fuse_siblings, merge_sums, prune
+from archdsl.passes import dedupe, driver, fuse_siblings, inline, merge_sums, prune
 from archdsl.passes.draft import Draft, Rewrite
 from archdsl.passes.driver import optimise
 from archdsl.passes.fold_pool import _Fold
@@ -33,6 +33,7 @@ RIGHT_COMMON = fuse_siblings._common
 RIGHT_CHAIN = fuse_siblings._chain
 RIGHT_WIDE = fuse_siblings._wide
 RIGHT_EXPAND = driver.expand
+RIGHT_COPIED = inline._copied
 RIGHT_TAKE_IN = _Fold.take_in
 
 
@@ -317,6 +318,17 @@ def following_first(draft: Draft, members: Sequence[int]) -> Any:
     plain = draft.operation(first) is not None and draft.weightless(first)
     single = len(set(found)) == len(found) and all(len(draft.args(p)) == 1 for p in found)
     return found if alike and plain and single and len(draft.nodes[first].types) == 1 else None
+
+
+def results_swapped(draft: Draft, position: int, used: Graph) -> list[int]:
+    """A module's results in another order."""
+    return RIGHT_COPIED(draft, position, used)[::-1]
+
+
+def inputs_swapped(draft: Draft, position: int, used: Graph) -> list[int]:
+    """A module that is given its inputs in another order."""
+    draft.change(position, draft.nodes[position].kind, draft.args(position)[::-1])
+    return RIGHT_COPIED(draft, position, used)
 
 
 def equal_sizes(operation: Operation) -> Operation:

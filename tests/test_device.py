@@ -95,6 +95,17 @@ def test_command(tmp_path: Path) -> None:
     assert "fuse_siblings" not in CliRunner().invoke(app, given).stdout
 
 
+def test_command_refuses_what_it_has_no_use_for(tmp_path: Path) -> None:
+    for given in (
+        ["--emit", "ir-opt", "--explain"],
+        ["--emit", "code", "--device", "nosuch"],
+        ["-o", str(tmp_path), "--explain"],
+    ):
+        told = CliRunner().invoke(app, ["compile", "nas_bench_201", *given])
+        assert told.exit_code == 2, told.output
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_file_of_rates(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(written(GPU))
@@ -110,6 +121,7 @@ def test_a_file_of_rates(tmp_path: Path) -> None:
         (written(CPU).replace("1e+10", "0"), "bandwidth = 0 is no number above 0"),
         (written(CPU).replace("1e+10", "inf"), "bandwidth = inf"),
         (written(CPU).replace("1e+10", "true"), "bandwidth = True"),
+        (written(CPU).replace("1e+10", "1" + 400 * "0"), "bandwidth = 1000"),
         (written(CPU).replace("1e+10", "'fast'"), "bandwidth = fast"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Every slip of a pass is noticed within 500 random networks; see `tests.wrong_passes`."""
+"""Every slip of a pass is noticed within 1,000 random networks; see `tests.wrong_passes`."""
 
 from __future__ import annotations
 

@@ -19,7 +19,16 @@ from archdsl.ops.constants import Identity
 from archdsl.ops.convolution import Conv
 from archdsl.ops.normalisation import BatchNorm, GroupNorm
 from archdsl.ops.pooling import MaxPool
-from archdsl.passes import batch_shared, dedupe, driver, fuse_siblings, in_place, merge_sums, prune
+from archdsl.passes import (
+    batch_shared,
+    dedupe,
+    driver,
+    fuse_siblings,
+    in_place,
+    inline,
+    merge_sums,
+    prune,
+)
 from archdsl.passes.driver import Optimised, optimise
 from archdsl.passes.fold_pool import _Fold
 from archdsl.passes.weights import UnequalBuffers
@@ -44,6 +53,7 @@ from tests.slips import (
     first_for_all,
     first_reader,
     following_first,
+    inputs_swapped,
     key_without,
     keyed,
     mean_of_some,
@@ -57,6 +67,7 @@ from tests.slips import (
     pooled_as_values,
     pooled_twice,
     repeated,
+    results_swapped,
     reversed_parts,
     rows,
     rule,
@@ -69,7 +80,7 @@ from tests.slips import (
     uses_ignored,
 )
 
-MOST = 500
+MOST = 1_000
 """Random networks within which every slip has to be noticed."""
 
 
@@ -155,6 +166,9 @@ SLIPS: tuple[Slip, ...] = (
     Slip("tied perceptrons merged as if untied", (rule(2, key=lambda d, t, u: (
         merge_sums._mlp_key(d, t, Counter()))),)),
     Slip("one bias for all perceptrons", (after("merge_sums", rows(".bias", first_for_all)),)),
+    # ---- inline
+    Slip("results of a dissolved cell swapped", ((inline, "_copied", results_swapped),)),
+    Slip("inputs of a dissolved cell swapped", ((inline, "_copied", inputs_swapped),)),
     # ---- batch_shared
     Slip("batches mixed by what mixes them", ((batch_shared, "_each_alone", lambda d, p: True),)),
     Slip("cells that mix batches, run on both", (

@@ -87,6 +87,9 @@ def compile_(
 
     if (out is None) == (emit is None):
         raise typer.BadParameter("give either -o DIR, or --emit STAGE to print")
+    if explain and emit is not None:
+        raise typer.BadParameter("--explain goes with -o DIR, not with --emit")
+    compiler.check_device(device)
     found = session.library.find(named)
     how = compiler.Mode(mode)
     found = _partial(found, how, tokens=tokens, channels=channels)

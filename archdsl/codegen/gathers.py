@@ -8,6 +8,7 @@ from archdsl.codegen.code import Expr, block, fill, join
 from archdsl.codegen.steps import Gather, Step
 from archdsl.ir.formula import ALWAYS, NEVER, Any, Formula, Not, Taken, any_of
 from archdsl.ops.joins import Mean, Product, Sum
+from archdsl.ops.mixture import Running
 from archdsl.syntax.errors import fault
 from archdsl.syntax.tree import Quantity
 
@@ -107,6 +108,8 @@ def _collect(
 def _never_empty(emitter: Emitter, step: Step, terms: Terms) -> bool:
     """Whether some term is always there."""
     diagrams = emitter.plan.diagrams
+    if isinstance(step.what, Gather) and isinstance(step.what.operation, Running):
+        return True
     whens = [when for _, _, when in terms]
     if diagrams.implies(emitter.plan.needs[step.out], diagrams.of(any_of(whens))):
         return True

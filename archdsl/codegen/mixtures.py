@@ -118,6 +118,8 @@ class Numbers:
 
     def text(self, formula: Formula) -> str:
         match formula:
+            case Taken(hole, entry) if self.emitter.layout.argument == "paths":
+                return f"{self.emitter.hole(hole)}[{self.emitter.conditions.value(formula)}]"
             case Taken(hole, entry):
                 return f"{self.emitter.hole(hole)}[{entry}]"
             case All((*_, Taken(_, entry))) if split(formula) in self.emitter.products:

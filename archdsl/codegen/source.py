@@ -18,6 +18,7 @@ from archdsl.codegen.gates import GateTypes
 from archdsl.codegen.literals import comment, in_docstring, paragraphs, quoted, quoted_part, wrap
 from archdsl.codegen.naming import camel
 from archdsl.codegen.needs import TooLarge
+from archdsl.codegen.paths import PathTypes
 from archdsl.codegen.render import Renderer, all_helpers
 from archdsl.codegen.types import Types
 from archdsl.codegen.view import CheckView, FileView
@@ -26,6 +27,7 @@ from archdsl.ir.graph import Program
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import Helper
 from archdsl.passes.mixed import mixture
+from archdsl.passes.paths import paths
 from archdsl.resources import templates
 from archdsl.space.view import SearchSpace
 from archdsl.space.wording import number
@@ -33,6 +35,9 @@ from archdsl.syntax.errors import fault
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+
+TYPES = {"choice": Types, "gates": GateTypes, "paths": PathTypes}
+"""What a supernet takes, by what its `forward` calls it."""
 
 
 def network_source(program: Program, *, format: bool = True, checkpoint: bool = False) -> str:
@@ -61,6 +66,14 @@ def mixture_source(program: Program, *, format: bool = True, checkpoint: bool = 
 def relaxed_source(program: Program, *, format: bool = False, checkpoint: bool = False) -> str:
     """The same for a program that is a mixture by now, after whichever passes."""
     return _source(program, supernet=True, format=format, argument="gates", checkpoint=checkpoint)
+
+
+def paths_source(program: Program, *, format: bool = True) -> str:
+    """`supernet.py` whose calls run the alternatives that have a gate, each times it.
+
+    Raises ArchError E0906 where a choice has no sum.
+    """
+    return _source(paths(program), supernet=True, format=format, checkpoint=False, argument="paths")
 
 
 def _source(
@@ -117,7 +130,7 @@ def file_view(
     """Everything that a generated file says, decided."""
     flow = Flow(program)
     layout = Layout(program, argument)
-    types = GateTypes(layout) if argument == "gates" else Types(layout)
+    types = TYPES[argument](layout)
     helpers = all_helpers(reachable(flow))
     again = checkpointed(flow) if checkpoint else frozenset()
     classes = Classes.of(flow, layout, frozenset(helpers))
@@ -175,7 +188,9 @@ def _header(program: Program, supernet: bool, argument: str) -> list[str]:
         else f"    output  {out:<{wide}}  MACs        {total.macs:,}"
     )
     first = docs[0] if docs else ""
-    kind = "mixture supernet" if argument == "gates" else "supernet"
+    kind = {"gates": "mixture supernet", "paths": "supernet of several paths"}.get(
+        argument, "supernet"
+    )
     lines = [f"{title} {kind}." if supernet else f"{title}.", "", *genotype, "", *rows, ""]
     lines += [*wrap(first), ""] if first else []
     if program.deployed:

@@ -98,7 +98,7 @@ class Types:
                 inner = self.example(part.inner)
                 value = inner if part.count is None else f"({inner},) * {part.count}"
             else:
-                value = _first(part.hole, taken)
+                value = first_of(part.hole, taken)
             parts.append(f"{part.name}={value}")
         return f"{self.layout.type_name(choices)}({join(parts)})"
 
@@ -108,7 +108,7 @@ def always(hole: Hole, choices: Choices) -> bool:
     return all(atom.hole not in choices.of_hole for atom in atoms(hole.under))
 
 
-def _first(hole: Hole, taken: dict[str, tuple[int, ...]]) -> str:
+def first_of(hole: Hole, taken: dict[str, tuple[int, ...]]) -> str:
     """The first alternatives of a hole, if it exists under what was taken before."""
     # A hole without a field leaves nothing to decide: all its alternatives are taken.
     exists = holds(

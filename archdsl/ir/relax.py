@@ -51,7 +51,7 @@ def _check(graph: Graph) -> None:
     """Holes whose alternatives are no values of one shape cannot be mixed."""
     for hole in graph.holes:
         if hole.governor:
-            raise _refused(
+            raise refused(
                 hole.name,
                 f"which alternatives it has depends on {hole.governor}",
                 hole.span,
@@ -60,7 +60,7 @@ def _check(graph: Graph) -> None:
     for node in graph.nodes:
         names = [n for n in holes_of(node.sizes.variants) if n != USE] if node.sizes else []
         if names:
-            raise _refused(
+            raise refused(
                 names[0],
                 "it decides a size of shared weights (elastic)",
                 node.span,
@@ -68,7 +68,8 @@ def _check(graph: Graph) -> None:
             )
 
 
-def _refused(hole: str, why: str, span: Span | None, instead: str) -> ArchError:
+def refused(hole: str, why: str, span: Span | None, instead: str) -> ArchError:
+    """The error for a hole whose alternatives cannot be summed, and what to do instead."""
     return fault(
         "E0906",
         f"the alternatives of {hole} cannot be mixed: {why}",
@@ -89,7 +90,7 @@ class _Reader:
         match node.kind:
             case Choose(hole):
                 if node.types[0].below is not None:
-                    raise _refused(hole, "they are indices", node.span, "vectors, by embedding")
+                    raise refused(hole, "they are indices", node.span, "vectors, by embedding")
                 weights = tuple(self._closed(Taken(hole, i)) for i in range(len(node.args)))
                 path = (f"mixed_{hole}_{number}",)
                 return replace(node, kind=Apply(Mixture(gates=weights)), path=path, under=ALWAYS)
@@ -148,6 +149,6 @@ def _weighed(operation: object, weights: tuple[Formula, ...], span: Span | None)
         case _:
             name = getattr(operation, "keyword", "join")
             hole = next((w.hole for w in weights if isinstance(w, Taken)), "a hole")
-            raise _refused(
+            raise refused(
                 hole, f"they are terms of a {name}, which is no sum", span, "sum or mean of them"
             )

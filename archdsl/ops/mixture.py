@@ -97,6 +97,13 @@ class Mixture(Join):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Running(Sum):
+    """The sum of the alternatives that run, of which there is at least one."""
+
+    keyword = "running"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GateNumber(Operation):
     """A weight by itself, for what takes it as an input."""
 

@@ -7,7 +7,6 @@ machine that runs the compiler: the same text and the same device give the same 
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -106,6 +105,8 @@ def written(device: Device) -> str:
     return head + "".join(f"{rate} = {getattr(device, rate):.3g}\n" for rate in _RATES)
 
 
+LARGEST = 10**30
+"""No rate of anything."""
 _RATES = tuple(field.name for field in fields(Device) if field.name != "name")
 
 
@@ -123,8 +124,8 @@ def _read(path: Path) -> Device:
             raise _refused(path, f"{name} is not known")
         value = found[name]
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or value <= 0:
-            raise _refused(path, f"{name} = {value} is no number above 0")
+        if not number or not 0 < value < LARGEST:
+            raise _refused(path, f"{name} = {str(value)[:40]} is no number above 0")
     return Device(name=path.stem, **found)
 
 

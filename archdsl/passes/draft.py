@@ -18,11 +18,14 @@ class Rewrite:
 
     `rows` says where the weights come from that have other names or shapes than before;
     `uses` maps paths of invokes that were renamed to those before. What neither holds is kept.
+    `inlined`: the paths of uses that were dissolved, and their modules; what was in a module has
+    its path behind that of the use.
     """
 
     graph: Graph
     rows: Mapping[str, Source] = field(default_factory=dict)
     uses: Mapping[Path, Path] = field(default_factory=dict)
+    inlined: Mapping[Path, str] = field(default_factory=dict)
 
 
 def only_consumer(position: int, consumers: Mapping[int, list[int]]) -> int | None:
@@ -112,6 +115,10 @@ class Draft:
     def again(self, position: int, args: tuple[int, ...], like: int) -> int:
         """What a node does, done to other values of the same types under the same path."""
         return self._append(replace(self.nodes[position], args=args, label=""), like)
+
+    def insert(self, node: Node, like: int) -> int:
+        """A node whose arguments are positions here, placed near another."""
+        return self._append(node, like)
 
     def items(self, position: int, like: int) -> tuple[int, ...]:
         """The single results of a node with several."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TypeAlias
 
 from archdsl.ir.graph import Graph, Invoke, Path, Program
@@ -13,12 +14,13 @@ from archdsl.passes.collapse_affine import collapse_affine
 from archdsl.passes.collapse_sums import collapse_sums
 from archdsl.passes.dedupe import dedupe
 from archdsl.passes.device import CPU, Device
-from archdsl.passes.draft import Rewrite
+from archdsl.passes.draft import Rewrite, weight_name
 from archdsl.passes.fold_norm import fold_norm, still
 from archdsl.passes.fold_pool import fold_pool, pool_weights
 from archdsl.passes.fold_through_norm import fold_through_norm
 from archdsl.passes.fuse_siblings import fuse_siblings
 from archdsl.passes.in_place import in_place, still_in_place
+from archdsl.passes.inline import inline
 from archdsl.passes.memory_format import best_channels_last
 from archdsl.passes.merge_sums import merge_sums
 from archdsl.passes.names import expand, local_weights
@@ -60,6 +62,7 @@ DEPLOYMENT = 2
 PIPELINE: tuple[Pass, ...] = (
     Pass(still, level=2),
     Pass(prune),
+    Pass(inline, moves=True, fusion=True),
     Pass(dedupe),
     Pass(merge_sums, moves=True),
     Pass(fold_norm, level=2, moves=True),
@@ -189,6 +192,11 @@ class _Work:
     watch: Watch | None = None
 
 
+def _behind(path: Path, name: str) -> Source:
+    """A weight of a module, by its name where the module is used."""
+    return Keep(weight_name(path, name))
+
+
 @dataclass(slots=True)
 class _Moves:
     """What all passes so far did to names, for each graph."""
@@ -203,20 +211,38 @@ class _Moves:
 
     def add(self, key: str, rewrite: Rewrite) -> None:
         """One more rewrite of a graph, behind those before."""
-        known = self.rows[key]
+        known = {**self.rows[key], **self._inlined_rows(key, rewrite)}
         self.rows[key] = {
             name: substitute(
                 rewrite.rows.get(name, Keep(name)), lambda old: known.get(old, Keep(old))
             )
             for name, _ in local_weights(rewrite.graph)
         }
-        paths = self.uses[key]
+        paths = {**self.uses[key], **self._inlined_uses(key, rewrite)}
         self.uses[key] = {
             node.path: paths.get(renamed, renamed)
             for node in rewrite.graph.nodes
             if isinstance(node.kind, Invoke)
             and (renamed := rewrite.uses.get(node.path, node.path)) is not None
         }
+
+    def _inlined_rows(self, key: str, rewrite: Rewrite) -> dict[str, Source]:
+        """What the passes so far did to the weights of modules that are now part of a graph."""
+        return {
+            weight_name(path, name): substitute(source, partial(_behind, self._old(key, path)))
+            for path, module in rewrite.inlined.items()
+            for name, source in self.rows[module].items()
+        }
+
+    def _inlined_uses(self, key: str, rewrite: Rewrite) -> dict[Path, Path]:
+        return {
+            (*path, *new): (*self._old(key, path), *old)
+            for path, module in rewrite.inlined.items()
+            for new, old in self.uses[module].items()
+        }
+
+    def _old(self, key: str, path: Path) -> Path:
+        return self.uses[key].get(path, path)
 
     def weights(self, after: Program) -> WeightMap:
         return expand(self.before, after, self.rows, self.uses)

@@ -74,7 +74,7 @@ def narrowed(program: Program, choices: Choices, parts: int) -> Narrow:
     try:
         narrow = trials.at(widths)
     except ArchError as error:
-        raise _refused(program, parts, str(error)) from error
+        raise _refused(program, parts, error.diagnostics[0].message) from error
     if narrow is None:
         raise _refused(program, parts, f"other operations, with less {', '.join(widths)}")
     return narrow
@@ -111,7 +111,7 @@ class _Trials:
         try:
             narrow = self.at([name])
         except ArchError as error:
-            self.why = self.why or f"with {name}={self._part(name)}: {error}"
+            self.why = self.why or f"with {name}={self._part(name)}: {error.diagnostics[0].message}"
             return False
         return narrow is not None and self._narrows(narrow)
 

@@ -1,0 +1,179 @@
+"""Small modules dissolved into their user, where another pass then finds something across the call.
+
+one(x), other(x), each of them a convolution     -> split(conv(x))
+pool(x), cell(x) that pools x itself             -> p = pool(x), used in both places
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from archdsl.ir.graph import Apply, Frame, FrameKind, Graph, Input, Invoke, Item, Node, Path
+from archdsl.ops.batches import SplitBatch, StackBatch
+from archdsl.ops.fused import Split
+from archdsl.passes.batch_shared import batch_shared
+from archdsl.passes.dedupe import dedupe
+from archdsl.passes.device import CPU, Device
+from archdsl.passes.draft import Draft, Rewrite
+from archdsl.passes.facts import has_effects, inputs_taken
+from archdsl.passes.fold_through_norm import fold_through_norm
+from archdsl.passes.fuse_siblings import fuse_siblings
+from archdsl.passes.merge_sums import merge_sums
+
+Modules = Mapping[str, Graph]
+
+SMALL = 8
+"""Operations up to which a class is given up."""
+UNPRICED, PRICED = (dedupe, merge_sums, fold_through_norm), (batch_shared, fuse_siblings)
+"""The passes that may find something across a call; what the second kind finds has to pay."""
+MOST = 32
+"""Uses of small modules up to which they are tried: each takes a run of those passes."""
+
+
+def inline(graph: Graph, modules: Modules, device: Device = CPU) -> Rewrite:
+    """Dissolve the uses of small modules where the passes behind this one save operations by it.
+
+    Exact, as the same operations run. It is tried: the passes run on the graph with and without
+    the calls, and only uses stay dissolved without which less would be saved. So what nothing
+    gains by keeps its classes, and an activation more is not worth one. What was `use.weight` is
+    called `use_weight` then, by `tidy`.
+    """
+    return _Inliner(graph, modules, device).run()
+
+
+@dataclass(slots=True)
+class _Inliner:
+    graph: Graph
+    modules: Modules
+    device: Device
+    counts: dict[str, int] = field(default_factory=dict)
+    """The operations of each module after the passes."""
+
+    def run(self) -> Rewrite:
+        chosen = self._candidates()
+        if not 0 < len(chosen) <= MOST:
+            return Rewrite(graph=self.graph)
+        whole = self._after(self.graph)
+        best = self._saved(chosen, whole)
+        if best <= 0:
+            return Rewrite(graph=self.graph)
+        for position in tuple(chosen):
+            fewer = [other for other in chosen if other != position]
+            if fewer and (saved := self._saved(fewer, whole)) >= best:
+                chosen, best = fewer, saved
+        return dissolved(self.graph, self.modules, chosen)
+
+    def _candidates(self) -> list[int]:
+        """The uses of small modules, all of whose results are read, under a path of their own.
+
+        None with effects, and none that leaves an input out: what is run for nobody still updates
+        the statistics of its norms, and would be gone.
+        """
+        paths = Counter(node.path for node in self.graph.nodes)
+        draft = Draft(self.graph)
+        readers = draft.consumers()
+        return [
+            position
+            for position in draft.live()
+            if isinstance(kind := self.graph.nodes[position].kind, Invoke)
+            and not kind.steps
+            and paths[self.graph.nodes[position].path] == 1
+            and _size(self.modules[kind.module], self.modules) <= SMALL
+            and not has_effects(self.modules[kind.module], self.modules)
+            and all(inputs_taken(kind.module, self.modules, {}))
+            and _all_read(self.graph, position, readers)
+        ]
+
+    def _saved(self, chosen: Sequence[int], whole: int) -> int:
+        """How many operations fewer there are, when some uses are dissolved."""
+        apart = whole + sum(self._inside(position) for position in chosen)
+        return apart - self._after(dissolved(self.graph, self.modules, chosen).graph)
+
+    def _inside(self, position: int) -> int:
+        kind = self.graph.nodes[position].kind
+        assert isinstance(kind, Invoke)
+        if kind.module not in self.counts:
+            self.counts[kind.module] = self._after(self.modules[kind.module])
+        return self.counts[kind.module]
+
+    def _after(self, graph: Graph) -> int:
+        """The operations of a graph after the passes that are worth a class: no activations."""
+        for step in UNPRICED:
+            graph = step(graph, self.modules).graph
+        for priced in PRICED:
+            graph = priced(graph, self.modules, self.device).graph
+        return sum(_counts(graph, node) for node in graph.nodes)
+
+
+def _counts(graph: Graph, node: Node) -> bool:
+    """Whether a node is an operation with weights, or one that mixes positions: a pool."""
+    if not isinstance(node.kind, Apply) or isinstance(
+        node.kind.operation, Split | StackBatch | SplitBatch
+    ):
+        return False
+    mixes = not node.kind.operation.traits(graph.types_in(node)).per_position
+    return mixes or bool(graph.weights_of(node))
+
+
+def _size(graph: Graph, modules: Modules) -> int:
+    """The operations of a module and of those that it uses."""
+    return sum(
+        _size(modules[node.kind.module], modules)
+        if isinstance(node.kind, Invoke)
+        else isinstance(node.kind, Apply)
+        for node in graph.nodes
+    )
+
+
+def _all_read(graph: Graph, position: int, readers: Mapping[int, list[int]]) -> bool:
+    """Whether something reads each result: what a module computes for none would be left out."""
+    count = len(graph.nodes[position].types)
+    if count == 1:
+        return True
+    kinds = [graph.nodes[p].kind for p in readers.get(position, ()) if p >= 0]
+    return {kind.index for kind in kinds if isinstance(kind, Item)} == set(range(count))
+
+
+def dissolved(graph: Graph, modules: Modules, chosen: Sequence[int]) -> Rewrite:
+    """The graph with the operations of some modules in the place of their uses."""
+    draft = Draft(graph)
+    readers = draft.consumers()
+    frames: dict[Path, Frame] = {}
+    inlined: dict[Path, str] = {}
+    for position in chosen:
+        node = graph.nodes[position]
+        assert isinstance(node.kind, Invoke)
+        used = modules[node.kind.module]
+        results = _copied(draft, position, used)
+        if len(results) == 1:
+            draft.replace(position, results[0])
+        else:
+            for reader in readers.get(position, ()):
+                kind = graph.nodes[reader].kind
+                assert isinstance(kind, Item)
+                draft.replace(reader, results[kind.index])
+        inlined[node.path] = node.kind.module
+        frames[node.path] = Frame(kind=FrameKind.OPERATION, name=used.definition)
+        frames |= {(*node.path, *prefix): frame for prefix, frame in used.frames.items()}
+    rewrite = draft.finish()
+    paths = {node.path[:depth] for node in rewrite.graph.nodes for depth in range(len(node.path))}
+    kept = {prefix: frame for prefix, frame in frames.items() if prefix in paths}
+    whole = replace(rewrite.graph, frames={**rewrite.graph.frames, **kept})
+    return replace(rewrite, graph=whole, inlined=inlined)
+
+
+def _copied(draft: Draft, position: int, used: Graph) -> list[int]:
+    """The nodes of a module in front of one of its uses; where its results are."""
+    inputs = iter(draft.args(position))
+    prefix = draft.nodes[position].path
+    now: list[int] = []
+    for node in used.nodes:
+        if isinstance(node.kind, Input):
+            now.append(next(inputs))
+            continue
+        args = tuple(now[argument] for argument in node.args)
+        path = (*prefix, *node.path) if node.path else ()
+        now.append(draft.insert(replace(node, args=args, path=path), position))
+    return [now[output] for output in used.outputs]

@@ -1,0 +1,180 @@
+"""Supernets of two paths: the sums that spaces say, computed from what runs alone."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+from torch import Tensor
+
+from archdsl.codegen import paths_source
+from archdsl.evaluate.two_paths import keep_rest, two_paths
+from archdsl.load import Paths, load_paths, load_supernet
+from archdsl.space.view import SearchSpace
+from archdsl.syntax.errors import ArchError
+from archdsl.verify.compare import still
+from archdsl.verify.equal import EXACT, randomise
+from archdsl.verify.mixtures import share
+from archdsl.verify.plain import plain_gates, plain_network
+from tests.operation_module import values
+from tests.verify_spaces import tiny
+
+SPACES = (
+    "dasvit",
+    "glit_tiny",
+    "hierarchical",
+    "mbconv",
+    "nas_bench_201",
+    "randwire",
+    "rnn_darts",
+    "spos_shufflenet",
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def logits_of(paths: Paths, generator: torch.Generator) -> dict[str, Tensor]:
+    return {
+        key: torch.randn(size, generator=generator, dtype=torch.float64).requires_grad_()
+        for key, size in paths.sizes.items()
+    }
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_two_paths_are_the_sum_that_the_space_says(name: str) -> None:
+    """Outputs, and gradients of weights and logits, against the plain reading of all paths."""
+    space = SearchSpace(still(tiny(name).program))
+    generator = torch.Generator().manual_seed(0)
+    paths, reference = load_paths(space), plain_network(space.program).double()
+    randomise(reference, generator)
+    share(reference, paths.module.double())
+    logits = logits_of(paths, generator)
+    program = space.program
+    x = values(tuple(program.net.nodes[i].type for i in program.net.inputs), 0, 4)
+    x = [one.double() if one.is_floating_point() else one for one in x]
+    rest = space.sample(random.Random(0))
+    for train in (False, True):
+        drawn = two_paths(logits, generator)
+        reference.train(train), paths.module.train(train)
+        whole = {
+            d.key: torch.zeros(len(d.hole.labels), dtype=torch.float64) for d in space.decisions
+        }
+        for key, whole_gate in whole.items():
+            if key in drawn:
+                for number, gate in drawn[key].items():
+                    whole_gate = whole_gate.index_put((torch.tensor(number),), gate)
+                whole[key] = whole_gate
+            else:
+                whole[key][list(rest.assignment.get(key, range(min(1, len(whole_gate)))))] = 1
+        wanted = reference(*x, gates=plain_gates(program, whole))
+        found = paths(*x, paths.gates(drawn, rest))
+        named = dict(paths.module.named_parameters())
+        by_hand = dict(reference.named_parameters())
+        outputs = [
+            torch.cat([y.flatten() for y in (one if isinstance(one, tuple) else (one,))])
+            for one in (wanted, found)
+        ]
+        assert (outputs[1] - outputs[0]).abs().max() <= EXACT * outputs[0].abs().max()
+        gradients = [
+            torch.autograd.grad(
+                (y * torch.arange(1.0, y.numel() + 1).sin()).sum(),
+                [*logits.values(), *tensors.values()],
+                retain_graph=True,
+                materialize_grads=True,
+            )
+            for y, tensors in zip(outputs, (by_hand, named), strict=True)
+        ]
+        largest = max(float(one.abs().max()) for one in gradients[0])
+        assert len(gradients[0]) == len(gradients[1])
+        for a, b in zip(*gradients, strict=True):
+            assert (a - b).abs().max() <= EXACT * largest
+
+
+@pytest.mark.parametrize("name", ["nas_bench_201", "spos_shufflenet", "dasvit"])
+def test_nothing_else_is_computed(name: str) -> None:
+    """What runs is what the two path supernets of single paths run, and no more."""
+    space = tiny(name)
+    paths, single = load_paths(space), load_supernet(space)
+    assert paths.module.state_dict().keys() == single.module.state_dict().keys()
+    ran: set[str] = set()
+    for module in (paths.module.double(), single.module.double()):
+        for part, inner in module.named_modules():
+            inner.register_forward_hook(lambda *_, part=part: ran.add(part))
+    x = values(tuple(space.program.net.nodes[i].type for i in space.program.net.inputs), 0, 4)
+    one = space.sample(random.Random(1))
+    only = {key: {one.assignment[key][0]: torch.tensor(1.0)} for key in paths.sizes}
+    paths(*x, paths.gates(only))
+    once, together = set(ran), set()
+    ran.clear()
+    single(*x, one)
+    assert once == ran
+    generator = torch.Generator().manual_seed(3)
+    drawn = two_paths({k: torch.zeros(n) for k, n in paths.sizes.items()}, generator)
+    ran.clear()
+    paths(*x, paths.gates(drawn))
+    together |= ran
+    every = {key: dict.fromkeys(range(size), torch.ones(())) for key, size in paths.sizes.items()}
+    ran.clear()
+    paths(*x, paths.gates(every))
+    assert together < ran
+
+
+def test_a_draw_is_two_with_a_gate_of_one_and_a_gradient_to_both() -> None:
+    logits = {"a": torch.tensor([0.3, -1.0, 2.0, 0.0], dtype=torch.float64, requires_grad=True)}
+    seen, taken = torch.zeros(4), 0
+    for seed in range(400):
+        gates = two_paths(logits, torch.Generator().manual_seed(seed))["a"]
+        assert len(gates) == 2
+        assert sorted(float(gate.detach()) for gate in gates.values()) == pytest.approx([0.0, 1.0])
+        seen[list(gates)] += 1
+        taken += 2 in gates and float(gates[2].detach()) > 0.5
+    assert seen.argsort().tolist() == [1, 3, 0, 2]
+    assert taken > 200
+    again = [two_paths(logits, torch.Generator().manual_seed(7))["a"] for _ in range(2)]
+    assert again[0].keys() == again[1].keys()
+    pair = list(gates)
+    upstream = torch.tensor([0.7, -0.2], dtype=torch.float64)
+    loss = sum(u * gate for u, gate in zip(upstream, gates.values(), strict=True))
+    (found,) = torch.autograd.grad(loss, logits["a"])
+    p = logits["a"].detach()[pair].softmax(0)
+    # Equation 4 of the paper, over the two: sum over j of dL/dg_j p_j (1[i = j] - p_i).
+    wanted = [sum(upstream[j] * p[j] * (float(i == j) - p[i]) for j in range(2)) for i in range(2)]
+    assert torch.allclose(found[pair], torch.stack(wanted))
+    assert found.count_nonzero() == 2
+
+
+def test_the_others_keep_their_probabilities() -> None:
+    logits = {"a": torch.randn(5, generator=torch.Generator().manual_seed(0), requires_grad=True)}
+    drawn = two_paths(logits, torch.Generator().manual_seed(0))
+    before = {"a": logits["a"].detach().clone()}
+    with torch.no_grad():
+        logits["a"][list(drawn["a"])] += torch.tensor([0.5, -2.0])
+    keep_rest(logits, before, drawn)
+    others = [i for i in range(5) if i not in drawn["a"]]
+    old, new = before["a"].softmax(0), logits["a"].detach().softmax(0)
+    assert torch.allclose(old[others], new[others])
+    assert not torch.allclose(old, new)
+
+
+REFUSED = {
+    "amc": "it decides a size of shared weights",
+    "auto_deeplab": "which alternatives it has depends on",
+    "enas_macro": "it takes any number of them",
+    "metaformer_nas": "a join depends on what it takes",
+    "nas_bench_101": "it takes any number of them",
+    "nasnet": "a join depends on what it takes",
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_sum_is_refused_by_name(name: str) -> None:
+    with pytest.raises(ArchError) as caught:
+        paths_source(tiny(name).program)
+    (finding,) = caught.value.diagnostics
+    assert finding.code == "E0906"
+    assert REFUSED[name] in finding.message
+    assert finding.span is not None
