@@ -134,6 +134,9 @@ def build(name: str) -> nn.Module:
             module.p = 0.0
         if isinstance(module, nn.BatchNorm2d):
             module.momentum = 1.0  # one batch settles them
+    for weight in made.parameters():
+        if not weight.any() and weight.dim() > 1:  # a head that begins as nothing tells nothing
+            nn.init.normal_(weight, std=0.02)
     with torch.no_grad():
         made.train()(torch.randn(BATCH, 3, 224, 224))
     for module in made.modules():

@@ -18,6 +18,9 @@ from archdsl.ir.types import TensorType
 
 Work = Callable[[], object]
 
+MOST = 500
+"""Rounds of in_turn beyond which an interval does not get narrower by much."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
@@ -48,23 +51,12 @@ def in_turn(works: Sequence[Work], runs: int) -> list[list[float]]:
     return times
 
 
-def long_enough(works: Sequence[Work], seconds: float) -> list[Work]:
-    """Each work done so often that the first takes about so long: a clock's ticks and the
-    operating system's interruptions then weigh little."""
-    first = works[0]
-    first()
+def pairs_within(works: Sequence[Work], seconds: float, least: int) -> int:
+    """How many rounds of all works take about so long: the more, the narrower their interval."""
     start = time.perf_counter()
-    first()
-    times = max(1, round(seconds / (time.perf_counter() - start)))
-
-    def repeated(work: Work) -> Work:
-        def all_of_them() -> None:
-            for _ in range(times):
-                work()
-
-        return all_of_them
-
-    return [repeated(work) for work in works]
+    in_turn(works, 1)  # each three times
+    once = (time.perf_counter() - start) / 3
+    return max(least, min(MOST, round(seconds / once)))
 
 
 def ratio(first: Sequence[float], second: Sequence[float]) -> Ratio:
