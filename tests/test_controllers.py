@@ -185,11 +185,11 @@ def test_every_kind_of_hole_is_decided_and_learned():
 
 def test_constraints_are_obeyed(monkeypatch):
     space = shipped("metaformer_nas")
-    space.accept = lambda architecture: "pool" not in architecture.text
+    monkeypatch.setattr(space, "accept", lambda architecture: "pool" not in architecture.text)
     for name in CONTROLLERS:
         controller = make_controller(name, space, seed=1)
         assert all("pool" not in text for text in controller.ask(10))
-    space.accept = lambda architecture: False
+    monkeypatch.setattr(space, "accept", lambda architecture: False)
     monkeypatch.setattr("archdsl.controllers.reinforce.MAX_TRIES", 50)
     with pytest.raises(ArchError) as caught:
         Reinforce(space, seed=1).ask(1)

@@ -229,7 +229,7 @@ def test_a_full_disk_loses_nothing(finished, tmp_path):
 )
 def test_other_settings_are_refused(change, finished):
     (name,) = change
-    with pytest.raises(ArchError, match=f"other settings: {name}$") as caught:
+    with pytest.raises(ArchError, match=f"other settings: {name}\n") as caught:
         search(space(), out=finished[0], settings=replace(SEARCH, **change))
     assert code_of(caught) == "E0809"
 
