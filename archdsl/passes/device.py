@@ -69,7 +69,7 @@ CPU = Device(
     convolutions=40e9,
     depthwise=4e9,
 )
-"""Two cores of a server, as `archdsl tune` measures them; a call moves as long as 300 kB."""
+"""Two cores of a server, rounded; a call counts as 300 kB, by which fusions pay as was measured."""
 
 GPU = Device(
     name="gpu",
