@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from archdsl.files import write_whole
 from archdsl.ir.graph import Program
 from archdsl.library import Found, Library, open_space
+from archdsl.passes.device import CPU, Device
 from archdsl.passes.figures import figures
 
 if TYPE_CHECKING:
@@ -50,11 +51,10 @@ def emit(
     mode: Mode = Mode.PATH,
     format: bool = True,
     checkpoint: bool = False,
-    device: str = "cpu",
+    device: Device | None = CPU,
 ) -> str:
     """The text of one stage of the pipeline. Raises ArchError E0906 where nothing can be mixed."""
     from archdsl.ir.printer import print_program
-    from archdsl.passes.device import device_of
     from archdsl.passes.driver import optimised
     from archdsl.passes.mixed import mixture
 
@@ -67,7 +67,7 @@ def emit(
         case Stage.IR_OPT:
             if supernet and mode is Mode.MIXTURE:
                 return print_program(mixture(program))
-            return print_program(optimised(program, level, device=device_of(device)))
+            return print_program(optimised(program, level, device=device))
         case Stage.CODE:
             whole = supernet or found.architecture is None
             return source(
@@ -89,7 +89,7 @@ def source(
     mode: Mode = Mode.PATH,
     format: bool = True,
     checkpoint: bool = False,
-    device: str = "cpu",
+    device: Device | None = CPU,
 ) -> str:
     """The Python of a network at an optimisation level, or of the whole space.
 
@@ -112,33 +112,24 @@ def network_code(
     level: int = 1,
     format: bool = True,
     checkpoint: bool = False,
-    device: str = "cpu",
+    device: Device | None = CPU,
 ) -> str:
     """The Python of a network at an optimisation level, as it pays on a device.
 
     `checkpoint`: its cells and blocks run again in the backward pass. Raises ArchError E0907.
     """
     from archdsl.codegen import network_source
-    from archdsl.passes.device import device_of
     from archdsl.passes.driver import optimised
 
-    program = optimised(network, level, device=device_of(device))
+    program = optimised(network, level, device=device)
     return network_source(program, format=format, checkpoint=checkpoint)
 
 
-def check_device(device: str) -> None:
-    """Raise ArchError E0708, E0709 or E0711 where there is no such device, whatever it is for."""
-    from archdsl.passes.device import device_of
-
-    device_of(device)
-
-
-def explained(found: Found, *, level: int = 1, device: str = "cpu") -> tuple[Firing, ...]:
+def explained(found: Found, *, level: int = 1, device: Device | None = CPU) -> tuple[Firing, ...]:
     """What the passes did to a network, in the order of the passes."""
-    from archdsl.passes.device import device_of
     from archdsl.passes.explain import explained
 
-    return explained(found.network(), level, device_of(device))
+    return explained(found.network(), level, device)
 
 
 def partial(
@@ -169,7 +160,7 @@ def compile_to(
     mode: Mode = Mode.PATH,
     format: bool = True,
     checkpoint: bool = False,
-    device: str = "cpu",
+    device: Device | None = CPU,
 ) -> list[Path]:
     """Write `network.py`, and `supernet.py` where asked for or nothing else is there.
 
@@ -195,7 +186,6 @@ def write_network(network: Program, folder: Path, *, level: int = 1) -> Path:
 
 
 __all__ = [
-    "check_device",
     "Found",
     "Library",
     "Mode",

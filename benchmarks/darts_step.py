@@ -173,7 +173,7 @@ def apart(other: Side, name: Callable[[str], str] = str) -> tuple[float, float]:
     assert wanted.keys() == found.keys()
     weights = [(found[n].grad, gradient) for n, gradient in wanted.items()]
     gates = [(a.grad, b.grad) for a, b in zip(other.logits, one.logits, strict=True)]
-    return _relative(weights), _relative(gates)
+    return relative(weights), relative(gates)
 
 
 def own(name: str) -> str:
@@ -191,7 +191,8 @@ def farthest(folder: Path | None) -> tuple[float, float]:
     return max(weights for weights, _ in found), max(gates for _, gates in found)
 
 
-def _relative(pairs: list[tuple[Tensor | None, Tensor | None]]) -> float:
+def relative(pairs: list[tuple[Tensor | None, Tensor | None]]) -> float:
+    """The largest difference of two lists of gradients, by the largest of the second."""
     known = [(a, b) for a, b in pairs if a is not None and b is not None]
     assert len(known) == len(pairs)
     largest = max(b.abs().max().item() for _, b in known)

@@ -22,6 +22,7 @@ from benchmarks.darts_step import (
     batches,
     logits,
     measured,
+    relative,
     saved_bytes,
     softmaxes,
     values,
@@ -67,13 +68,6 @@ def apart(parts: int) -> tuple[float, float]:
     weights = [(found[names[n]].grad, p.grad) for n, p in hand.module.named_parameters()]
     gates = [(a.grad, b.grad) for a, b in zip(own.logits, hand.logits, strict=True)]
     return relative(weights), relative(gates)
-
-
-def relative(pairs: list[tuple[Tensor | None, Tensor | None]]) -> float:
-    known = [(a, b) for a, b in pairs if a is not None and b is not None]
-    assert len(known) == len(pairs)
-    largest = max(float(b.abs().max()) for _, b in known)
-    return max(float((a - b).abs().max()) for a, b in known) / largest
 
 
 def main(threads: int = 2, runs: int = RUNS) -> None:

@@ -29,6 +29,12 @@ HELPERS = {
 """Definitions that these motifs use, by name."""
 
 
+def _four(type_: TensorType) -> TensorType:
+    """A value as that one, with four channels."""
+    maps = len(type_.shape) == 3
+    return TensorType((4, *type_.shape[1:]) if maps else (*type_.shape[:-1], 4))
+
+
 def _value(body: Body) -> TensorType | None:
     """The type of some quantity that a layer takes."""
     type_ = body.types[body.pick()]
@@ -83,7 +89,7 @@ def cells(body: Body) -> None:
     name = chance.choice(("encoder", "encoder", "normed", "noisy"))
     if maps:
         name = {"encoder": "map_encoder"}.get(name, f"{name}_map")
-    result = TensorType((4, *type_.shape[1:]) if maps else (*type_.shape[:-1], 4))
+    result = _four(type_)
     part, tie = Part(name, (type_,), (result,)), body.fresh_tie()
     if chance.random() < 0.15:
         tie = ""
@@ -100,7 +106,7 @@ def not_taken(body: Body) -> None:
     if type_ is None:
         return
     maps = len(type_.shape) == 3
-    result = TensorType((4, *type_.shape[1:]) if maps else (*type_.shape[:-1], 4))
+    result = _four(type_)
     values = body.alike(type_, 2)
     if coin(chance):
         name = "twin_maps" if maps else "twins"
@@ -134,7 +140,7 @@ def across(body: Body) -> None:
     if type_ is None:
         return
     maps = len(type_.shape) == 3
-    result = TensorType((4, *type_.shape[1:]) if maps else (*type_.shape[:-1], 4))
+    result = _four(type_)
     values = body.alike(type_, 2)
     layer = Conv(channels=4) if maps else Linear(features=4)
     if coin(chance):

@@ -15,6 +15,7 @@ from archdsl.cli.output import put, put_json
 if TYPE_CHECKING:
     from archdsl import compiler
     from archdsl.library import Found
+    from archdsl.passes.device import Device
 
 app = typer.Typer()
 
@@ -84,12 +85,13 @@ def compile_(
     against the one as written, and weights.safetensors is written beside it.
     """
     from archdsl import compiler
+    from archdsl.passes.device import device_of
 
     if (out is None) == (emit is None):
         raise typer.BadParameter("give either -o DIR, or --emit STAGE to print")
     if explain and emit is not None:
         raise typer.BadParameter("--explain goes with -o DIR, not with --emit")
-    compiler.check_device(device)
+    rates = device_of(device)
     found = session.library.find(named)
     how = compiler.Mode(mode)
     found = _partial(found, how, tokens=tokens, channels=channels)
@@ -103,7 +105,7 @@ def compile_(
             mode=how,
             format=format,
             checkpoint=checkpoint,
-            device=device,
+            device=rates,
         )
         put(text)
         return
@@ -113,7 +115,7 @@ def compile_(
     if weights is not None or level > 1:
         if checkpoint:
             raise typer.BadParameter("-O 2 and --weights write for inference: nothing is kept")
-        paths = _deployed(found, weights, out, level, supernet, format, device)
+        paths = _deployed(found, weights, out, level, supernet, format, rates)
     else:
         paths = compiler.compile_to(
             found,
@@ -123,11 +125,11 @@ def compile_(
             mode=how,
             format=format,
             checkpoint=checkpoint,
-            device=device,
+            device=rates,
         )
     for path in paths:
         put_json({"path": str(path)}) if session.json else put(str(path))
-    for firing in compiler.explained(found, level=level, device=device) if explain else ():
+    for firing in compiler.explained(found, level=level, device=rates) if explain else ():
         put_json(asdict(firing)) if session.json else put(str(firing))
 
 
@@ -160,17 +162,13 @@ def _deployed(
     level: int,
     supernet: bool,
     format: bool,
-    device: str,
+    rates: Device | None,
 ) -> list[Path]:
     """A network with its weights; level 2 exists for nothing else."""
     if supernet or found.architecture is None:
         raise typer.BadParameter("a supernet has no -O 2 and no --weights: name an architecture")
     if weights is None:
         raise typer.BadParameter("-O 2 computes weights anew: give them with --weights FILE")
-    from archdsl.passes.device import device_of
-
-    rates = device_of(device)
-
     from archdsl.run.deploy import deploy
 
     return deploy(found.network(), weights, out, level=level, format=format, device=rates)

@@ -7,11 +7,11 @@ mlp_1(pool(x)), mlp_2(pool(x))    -> pooled mlps(x)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from archdsl.ir.graph import Apply, Graph
 from archdsl.ir.types import Weight
-from archdsl.ops.base import Axis, AxisMap, Operation
+from archdsl.ops.base import Axis, Operation, Rows
 from archdsl.ops.pooled import POSITIONAL, Pooled, first_weight
 from archdsl.ops.pooling import Pool
 from archdsl.passes.device import BATCH
@@ -29,10 +29,8 @@ def fold_pool(graph: Graph, modules: Modules) -> Rewrite:
     so that the pool is gone.
     """
     fold = _Fold(graph)
-    for position, readers in fold.pools():
-        found = fold.map_of(position)
-        assert found.rows is not None
-        rows = fixed(found.rows, fold.operation(position).describe())
+    for position, matrix, readers in fold.pools():
+        rows = fixed(matrix, fold.operation(position).describe())
         for reader in readers:
             name = fold.first_weight(reader)
             fold.draft.rows[name] = composed((1, 1))(fold.draft.rows.get(name, Keep(name)), rows)
@@ -46,7 +44,7 @@ def pool_weights(graph: Graph, modules: Modules) -> Rewrite:
     Exact in training: the parameters stay, and their gradients pass through the product.
     """
     fold = _Fold(graph)
-    for position, readers in fold.pools():
+    for position, _, readers in fold.pools():
         if isinstance(fold.operation(position), Pool) and fold.pays(position, readers):
             for reader in readers:
                 operation = fold.operation(reader)
@@ -63,8 +61,8 @@ class _Fold:
         self.consumers = self.draft.consumers()
         self.uses = Counter(node.path for node in graph.nodes if node.path)
 
-    def pools(self) -> Iterator[tuple[int, tuple[int, ...]]]:
-        """The pools that can be taken in, with what reads each."""
+    def pools(self) -> Iterator[tuple[int, Callable[[], Rows], tuple[int, ...]]]:
+        """The pools that can be taken in, with the matrix and the readers of each."""
         for position in reversed(self.draft.live()):
             operation = self.draft.operation(position)
             if operation is None or len(self.draft.nodes[position].types) != 1:
@@ -72,7 +70,7 @@ class _Fold:
             found = operation.axis_map(Axis.POSITIONS, self.draft.inputs(position))
             readers = tuple(dict.fromkeys(self.consumers.get(position, ())))
             if found and found.rows and readers and all(map(self._takes, readers)):
-                yield position, readers
+                yield position, found.rows, readers
 
     def _takes(self, reader: int) -> bool:
         """Whether a reader's first weight takes positions, and nothing else uses that weight."""
@@ -98,11 +96,6 @@ class _Fold:
         operation = self.operation(reader)
         assert isinstance(operation, POSITIONAL)
         return first_weight(operation, self.draft.inputs(reader))
-
-    def map_of(self, position: int) -> AxisMap:
-        found = self.operation(position).axis_map(Axis.POSITIONS, self.draft.inputs(position))
-        assert found is not None
-        return found
 
     def operation(self, position: int) -> Operation:
         operation = self.draft.operation(position)
