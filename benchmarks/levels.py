@@ -18,7 +18,7 @@ from benchmarks.pairs import in_turn, inference, inputs, pairs_within, ratio, tr
 from benchmarks.table import Row, write
 
 TINY = Path(__file__).resolve().parents[1] / "tests" / "cases" / "tiny"
-PAIRS = 20
+PAIRS = 60
 BATCH = 8
 LONG = 2.0
 """Seconds for the pairs of one row."""

@@ -160,14 +160,23 @@ def _nudged(generator: torch.Generator, error: float, tensors: Tensors) -> dict[
 
 
 def _off(nudge: Callable[[Tensors], Tensors], _: nn.Module, __: object, result: object) -> object:
-    """A module's result, with rounding errors: the norm of a constant sees nothing else."""
+    """A module's result and the gradient that comes back to it, with rounding errors.
+
+    The norm of a constant sees nothing else of a value, and makes 300 of each in a gradient.
+    """
     if not isinstance(result, torch.Tensor):
         return result
-    return nudge({"": result})[""].to(result.dtype)
+
+    def rounded(tensor: torch.Tensor) -> torch.Tensor:
+        return nudge({"": tensor})[""].to(tensor.dtype)
+
+    if result.requires_grad:
+        result.register_hook(rounded)
+    return rounded(result)
 
 
 def _whole(tensor: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    return torch.randint(-2, 3, tensor.shape, generator=generator)
+    return torch.randint(-2, 3, tensor.shape, generator=generator, dtype=torch.float64)
 
 
 def check(number: int, found: Found) -> None:
