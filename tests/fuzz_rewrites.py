@@ -30,6 +30,7 @@ from archdsl.verify.compare import OPTIMISED, still, verdict, verify_optimised
 from archdsl.verify.equal import EXACT, FACTOR, Subject, Tensors
 from archdsl.verify.plain import plain_network
 from archdsl.verify.verdict import Row, Verdict
+from tests.at_any_size import at_any_size
 from tests.fixed_masks import FixedMask, masked
 from tests.random_programs import network
 from tests.rewrite_laws import LAWS
@@ -113,7 +114,7 @@ def counted(fired: set[str]) -> tuple[Pass, ...]:
 
 def compare(given: Program, optimised: Optimised) -> tuple[Verdict, bool]:
     """The verdict on a rewritten network, and whether rounding errors alone were too large."""
-    result = verify_optimised(given, optimised, batch=BATCH)
+    result = verify_optimised(given, optimised, batch=BATCH, build=at_any_size)
     if result.ok:
         return result, False
     noise = _noise(given)

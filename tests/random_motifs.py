@@ -347,3 +347,25 @@ def uses(body: Body) -> None:
             values = [body.like(type_) for type_ in part.inputs]
         found.append(body.use(part, values, tie))
     body.gather([body.apply(found[0][0], act.Tanh()), found[1][-1]])
+
+
+def wide(body: Body) -> None:
+    """A depthwise convolution whose kernel has many columns, or gaps, or little room."""
+    chance = body.chance
+    maps = [name for name, type_ in body.types.items() if len(type_.shape) == 3]
+    if not maps:
+        return
+    value = chance.choice(maps)
+    if coin(chance):
+        value = body.apply(value, chance.choice(SMOOTH))
+    dilation = chance.choice((1, 1, 2, 2, 3))
+    kernel = chance.choice((2, 3, 5)) if dilation > 1 else chance.choice((3, 4, 5, 5, 7))
+    padding = None if kernel % 2 and chance.random() < 0.8 else chance.choice((1, 2, 3, 4))
+    depthwise = DepthwiseConv(
+        k=kernel,
+        s=chance.choice((1, 1, 1, 2, 3)),
+        d=dilation,
+        p=padding,
+        bias=coin(chance),
+    )
+    body.apply(value, depthwise)

@@ -42,6 +42,7 @@ MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
     (w.in_a_row, 3),
     (w.across, 5),
     (m.uses, 13),
+    (m.wide, 7),
 )
 TOTAL = tuple(weight for _, weight in MOTIFS)
 

@@ -23,6 +23,7 @@ from archdsl.ops.fused import (
     Split,
     Zeros,
 )
+from archdsl.ops.gradients import ConvInParts
 from archdsl.ops.joins import Join, Mean, Sum
 from archdsl.ops.linear import Linear
 from archdsl.ops.normalisation import BatchNorm
@@ -38,6 +39,10 @@ def _operations(graph: Graph) -> list[Operation]:
 
 def _count(graph: Graph, *kinds: type[Operation]) -> int:
     return sum(isinstance(operation, kinds) for operation in _operations(graph))
+
+
+def _in_parts(graph: Graph) -> list[Conv]:
+    return [one.conv for one in _operations(graph) if isinstance(one, ConvInParts)]
 
 
 def fewer(*kinds: type[Operation]) -> Law:
@@ -142,6 +147,13 @@ LAWS: Mapping[str, Mapping[str, Law]] = {
             _weightless(g) - _weightless(r.graph)
         ),
         "cell@c a, cell@c b = cell@c (a; b)": lambda g, r: _uses(r.graph) < _uses(g),
+    },
+    "split_gradients": {
+        "columns of a wide kernel": lambda g, r: any(not one.d > 1 for one in _in_parts(r.graph)),
+        "phases of a dilated kernel": lambda g, r: any(one.d > one.s for one in _in_parts(r.graph)),
+        "a dilated kernel in its steps": lambda g, r: any(
+            one.d > 1 and one.s > 1 for one in _in_parts(r.graph)
+        ),
     },
     "fuse_siblings": {
         "conv": fused(Conv, False, False),

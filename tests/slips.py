@@ -8,14 +8,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archdsl.ir.graph import Apply, Graph, Item
-from archdsl.ops.base import Operation, Traits
+from archdsl.ops.base import Helper, Operation, Traits
 from archdsl.ops.constants import Zero
 from archdsl.ops.convolution import Conv
 from archdsl.ops.fused import Average, RepeatedLinear, Split
+from archdsl.ops.gradients import ConvInParts
 from archdsl.ops.joins import Concat, Mean, Product
 from archdsl.ops.normalisation import BatchNorm
 from archdsl.ops.pooled import POSITIONAL, Pooled
-from archdsl.passes import dedupe, driver, fuse_siblings, inline, merge_sums, prune
+from archdsl.passes import (
+    dedupe,
+    driver,
+    fuse_siblings,
+    inline,
+    merge_sums,
+    prune,
+    split_gradients,
+)
 from archdsl.passes.draft import Draft, Rewrite
 from archdsl.passes.driver import optimise
 from archdsl.passes.fold_pool import _Fold
@@ -386,3 +395,35 @@ def pooled_as_values(fold: _Fold, pool: int, reader: int, operation: Operation) 
     """The reader pools its weights in the wrong way."""
     assert isinstance(operation, Pooled)
     RIGHT_TAKE_IN(fold, pool, reader, PooledAsValues(operation=operation.operation))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrongParts(ConvInParts):
+    """`ConvInParts` with `old` of its source exchanged for `new`."""
+
+    old: str
+    new: str
+
+    @property
+    def helpers(self) -> tuple[Helper, ...]:  # type: ignore[override]
+        return tuple(
+            replace(helper, source=helper.source.replace(self.old, self.new))
+            for helper in ConvInParts.helpers
+        )
+
+
+def in_wrong_parts(old: str, new: str) -> Change:
+    """Gradients in parts whose code has something else in one place."""
+    right = split_gradients.in_parts
+    assert any(old in helper.source for helper in ConvInParts.helpers)
+
+    def wrong(conv: Conv, inputs: Any) -> ConvInParts | None:
+        parts = right(conv, inputs)
+        return parts and WrongParts(conv=parts.conv, old=old, new=new)
+
+    return split_gradients, "in_parts", wrong
+
+
+def in_parts_always(conv: Conv, inputs: Any) -> ConvInParts | None:
+    """Phases also where an output has no input in its place."""
+    return ConvInParts(conv=conv) if conv.d > 1 else None

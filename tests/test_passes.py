@@ -27,6 +27,7 @@ from archdsl.syntax.errors import ArchError
 from archdsl.syntax.parse import parse
 from archdsl.verify.compare import verify_optimised
 from archdsl.verify.plain import plain_network
+from tests.at_any_size import at_any_size
 from tests.shipped import shipped
 
 CASES = Path(__file__).parent / "cases" / "passes"
@@ -59,7 +60,7 @@ def test_case(case: str) -> None:
     verify_program(program)
     step = PASSES[path.parent.name]
     optimised = optimise(program, step.level, passes=(step,))
-    verdict = verify_optimised(program, optimised)
+    verdict = verify_optimised(program, optimised, build=at_any_size)
     assert verdict.ok, str(verdict)
     weights = str(optimised.weights)
     made = "\n".join(

@@ -28,6 +28,7 @@ from archdsl.passes import (
     inline,
     merge_sums,
     prune,
+    split_gradients,
 )
 from archdsl.passes.driver import Optimised, optimise
 from archdsl.passes.fold_pool import _Fold
@@ -53,6 +54,8 @@ from tests.slips import (
     first_for_all,
     first_reader,
     following_first,
+    in_parts_always,
+    in_wrong_parts,
     inputs_swapped,
     key_without,
     keyed,
@@ -210,6 +213,17 @@ SLIPS: tuple[Slip, ...] = (
     Slip("neither values nor weights pooled", ((_Fold, "take_in", not_pooled),)),
     Slip("tied weights pooled for one use", ((_Fold, "_takes", any_reader),)),
     Slip("weights pooled as values are", ((_Fold, "take_in", pooled_as_values),)),
+    # ---- split_gradients
+    Slip("columns of a kernel not shifted", (in_wrong_parts("padding - first", "padding"),)),
+    Slip("phases padded like the whole", (in_wrong_parts("padding // dilation", "padding"),)),
+    Slip("phases joined in another order", (
+        in_wrong_parts("permute(2, 4, 0, 5, 1, 3)", "permute(2, 4, 1, 5, 0, 3)"),)),
+    Slip("steps of a dilated kernel from the second on", (
+        in_wrong_parts("::step, ::step", "step - 1 :: step, ::step"),)),
+    Slip("the gradient of a bias left out", (
+        in_wrong_parts("dy.sum((0, 2, 3))", "torch.zeros_like(weight[:, 0, 0, 0])"),)),
+    Slip("phases that have no outputs of their own", (
+        (split_gradients, "in_parts", in_parts_always),)),
     # ---- in_place
     Slip("what others read is written over", ((in_place, "_alone", lambda consumers: True),)),
     Slip("views and the caller's values are written over", (

@@ -28,7 +28,8 @@ class Device:
 
     `call`: seconds before an operation does anything. `bandwidth`: bytes read or written in a
     second. `matrices`, `convolutions`, `depthwise`: multiply-accumulates in a second of matrix
-    products, of convolutions over all channels, and of those with groups.
+    products, of convolutions over all channels, and of those with groups; `wide`, of the weight
+    gradients of those whose kernel has five columns.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Device:
     matrices: float
     convolutions: float
     depthwise: float
+    wide: float
 
     @property
     def call_bytes(self) -> float:
@@ -68,6 +70,7 @@ CPU = Device(
     matrices=50e9,
     convolutions=40e9,
     depthwise=4e9,
+    wide=6e9,
 )
 """Two cores of a server, rounded; a call counts as 300 kB, by which fusions pay as was measured."""
 
@@ -78,6 +81,7 @@ GPU = Device(
     matrices=9.7e12,
     convolutions=7e12,
     depthwise=0.7e12,
+    wide=7e12,
 )
 """NVIDIA A100: 1.5 TB/s, half of the 19.5 TFLOP/s of its data sheet. Not measured."""
 

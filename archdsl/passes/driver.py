@@ -25,11 +25,15 @@ from archdsl.passes.memory_format import best_channels_last
 from archdsl.passes.merge_sums import merge_sums
 from archdsl.passes.names import expand, local_weights
 from archdsl.passes.prune import prune
+from archdsl.passes.split_gradients import split_gradients
 from archdsl.passes.tidy import tidy
 from archdsl.passes.weights import Keep, Source, WeightMap, substitute
 
 Run: TypeAlias = Callable[..., Rewrite]
 """A function of a graph and the graphs that it uses, and of the device where it is a fusion."""
+
+DEPLOYMENT = 2
+"""The level at which weights are computed anew: for evaluation only."""
 
 Watch: TypeAlias = Callable[[str, Program, Program], None]
 """Told each pass that changed something, with the program before and after."""
@@ -41,7 +45,8 @@ class Pass:
 
     `level`: 1 keeps training exact, 2 is for deployment. `moves`: it lays weights out anew,
     so a graph whose weights another graph shares is left alone. `fusion`: whether it pays is
-    up to the device, which it is given. `last`: it runs when frames are settled, and is the same
+    up to the device, which it is given. `trains`: it is for gradients, so a network for deployment
+    goes without it. `last`: it runs when frames are settled, and is the same
     reading to them.
     """
 
@@ -49,15 +54,18 @@ class Pass:
     level: int = 1
     moves: bool = False
     fusion: bool = False
+    trains: bool = False
     last: bool = False
 
     @property
     def name(self) -> str:
         return self.run.__name__
 
+    def applies(self, level: int, device: Device | None) -> bool:
+        """Whether it runs at a level, for a device."""
+        trained = level < DEPLOYMENT or not self.trains
+        return self.level <= level and trained and (device is not None or not self.fusion)
 
-DEPLOYMENT = 2
-"""The level at which weights are computed anew: for evaluation only."""
 
 PIPELINE: tuple[Pass, ...] = (
     Pass(still, level=2),
@@ -73,6 +81,7 @@ PIPELINE: tuple[Pass, ...] = (
     Pass(fuse_siblings, moves=True, fusion=True),
     Pass(fold_pool, level=2, moves=True),
     Pass(pool_weights, moves=True),
+    Pass(split_gradients, fusion=True, trains=True),
     Pass(in_place, last=True),
     Pass(still_in_place, level=2, last=True),
 )
@@ -115,7 +124,7 @@ def _optimised(program: Program, level: int, passes: tuple[Pass, ...], work: _Wo
         return program
     shared = frozenset(_sharing(program))
     result = used(program)
-    chosen = [step for step in passes if step.level <= level and (work.device or not step.fusion)]
+    chosen = [step for step in passes if step.applies(level, work.device)]
     for step in chosen:
         if not step.last:
             result = _run(step, result, shared, work)

@@ -14,19 +14,21 @@ from archdsl.ir.relax import relax
 from archdsl.ir.verifier import verify_program
 from archdsl.ops.fused import Zeros
 from archdsl.passes.dedupe import dedupe
+from archdsl.passes.device import CPU, Device
 from archdsl.passes.driver import used
 from archdsl.passes.hoist import hoist
 from archdsl.passes.mix_kernels import mix_kernels
 from archdsl.passes.prune import prune
 from archdsl.passes.scale_norms import nest_gates, scale_norms
 from archdsl.passes.set_apart import set_apart
+from archdsl.passes.split_gradients import split_gradients
 from archdsl.passes.weights import Same, Source, names_in
 
 Modules = Mapping[str, Graph]
 
 
-def mixture(program: Program) -> Program:
-    """The mixture form of a space: no holes decide, gates weigh.
+def mixture(program: Program, device: Device | None = CPU) -> Program:
+    """The mixture form of a space, as it pays on a device: no holes decide, gates weigh.
 
     Weights keep their paths: what passes drop stays, unreached, and operations made one are known
     under the paths of all. Raises ArchError E0906 where a hole cannot be mixed.
@@ -41,6 +43,8 @@ def mixture(program: Program) -> Program:
         kernels = mix_kernels(once.graph)
         scaled, made = scale_norms(nest_gates(kernels), modules)
         modules |= made
+        if device is not None:
+            scaled = split_gradients(scaled, modules, device).graph
         modules[key] = _named(graph, set_apart(scaled), once.rows, modules)
     return verify_program(used(replace(relaxed, modules=modules)), "mixture")
 

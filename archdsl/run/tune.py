@@ -43,6 +43,9 @@ def tune(name: str = "cpu") -> Device:
             depthwise=_macs(
                 nn.Conv2d(64, 64, 3, padding=1, groups=64), torch.randn(16, 64, 28, 28), device
             ),
+            wide=_gradients(
+                nn.Conv2d(64, 64, 5, padding=2, groups=64), torch.randn(16, 64, 28, 28), device
+            ),
         )
 
 
@@ -51,6 +54,20 @@ def _macs(layer: nn.Linear | nn.Conv2d, given: Tensor, device: torch.device) -> 
     layer, given = layer.to(device), given.to(device)
     macs = given.numel() * layer.weight[0].numel()
     return macs / _seconds(lambda: layer(given), device)
+
+
+def _gradients(layer: nn.Conv2d, given: Tensor, device: torch.device) -> float:
+    """Multiply-accumulates in a second of the gradient of a depthwise layer's weight."""
+    layer = layer.to(device)
+    given = given.to(device).contiguous(memory_format=torch.channels_last)
+    macs = given.numel() * layer.weight[0].numel()
+    sizes = layer.stride, layer.padding, layer.dilation, False, (0, 0), layer.groups
+    wanted = False, True, False
+
+    def work() -> object:
+        return torch.ops.aten.convolution_backward(given, given, layer.weight, None, *sizes, wanted)
+
+    return macs / _seconds(work, device)
 
 
 def _seconds(work: Callable[[], object], device: torch.device) -> float:
