@@ -24,8 +24,16 @@ from archdsl.passes.device import BATCH, CPU, Device
 from archdsl.passes.draft import Draft, Rewrite, only_consumer
 from archdsl.passes.layout import mlp_rows, stem_of, wide_rows
 from archdsl.passes.reached import results_reached, taken
+from archdsl.passes.step import Applied, Pattern, Stand
 
 Modules = Mapping[str, Graph]
+
+
+def _sibling(seen: Applied) -> Hashable | None:
+    return _but_width(seen.operation) if _widens(seen.operation) else None
+
+
+SIBLINGS = Pattern(Stand.SIBLINGS, _sibling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,26 +107,36 @@ def _chain(
     """The longest chain that starts at a node and could widen."""
     if uses[draft.nodes[position].path] > 1:
         return None
-    match draft.operation(position):
-        case Conv(groups=1):
-            return Chain((position, *_tail(draft, position, consumers, uses)))
-        case Linear() | TokensLinear() | TokensMLP():
-            return Chain((position,))
+    operation = draft.operation(position)
+    if operation is None or not _widens(operation):
+        return None
+    tail = _tail(draft, position, consumers, uses) if isinstance(operation, Conv) else []
+    return Chain((position, *tail))
+
+
+def _widens(operation: Operation) -> bool:
+    """Whether an operation could become a part of a wide one."""
+    match operation:
+        case Conv(groups=groups):
+            return groups == 1
         case _:
-            return None
+            return isinstance(operation, Linear | TokensLinear | TokensMLP)
 
 
 def _common(draft: Draft, chain: Chain) -> Hashable:
     """What siblings agree in: their input, and all but their widths."""
     operations = [draft.operation(link) for link in chain.links]
-    match operations[0]:
-        case Conv() as conv:
-            operations[0] = replace(conv, channels=1)
-        case Linear() as linear:
-            operations[0] = replace(linear, features=1)
+    return (draft.args(chain.first), _but_width(operations[0]), *operations[1:])
+
+
+def _but_width(operation: Operation | None) -> Operation | None:
+    match operation:
+        case Conv():
+            return replace(operation, channels=1)
+        case Linear():
+            return replace(operation, features=1)
         case _:
-            pass
-    return (draft.args(chain.first), tuple(operations))
+            return operation
 
 
 def _tail(
