@@ -101,8 +101,8 @@ def test_random_spaces_are_the_sums_that_they_say(number: int) -> None:
 def test_what_an_architecture_leaves_out_takes_as_little_as_it_may() -> None:
     paths = load_paths(written(SAME_NAMES))
     gates = {key: {0: torch.ones(()), 1: torch.ones(())} for key in paths.sizes}
-    for rest in (None, "names/network[third(-)]/one[a]/some[-]"):
-        assert paths.gates(gates, rest) == paths.gates(gates, {"network.e": (0, 1)})
+    for rest in (None, "names/network[third(-)]/one[a]"):
+        assert paths.gates(gates, rest) == paths.gates(gates, {"network:sources1": (0, 1)})
 
 
 def compare(space: SearchSpace) -> None:
