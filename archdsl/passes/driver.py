@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias
@@ -14,7 +14,7 @@ from archdsl.passes.collapse_affine import collapse_affine
 from archdsl.passes.collapse_sums import collapse_sums
 from archdsl.passes.dedupe import dedupe
 from archdsl.passes.device import CPU, Device
-from archdsl.passes.draft import Rewrite, weight_name
+from archdsl.passes.draft import Left, Rewrite, weight_name
 from archdsl.passes.fold_norm import fold_norm, still
 from archdsl.passes.fold_pool import fold_pool, pool_weights
 from archdsl.passes.fold_through_norm import fold_through_norm
@@ -31,8 +31,9 @@ from archdsl.passes.weights import Keep, Source, WeightMap, substitute
 Run: TypeAlias = Callable[..., Rewrite]
 """A function of a graph and the graphs that it uses, and of the device where it is a fusion."""
 
-Watch: TypeAlias = Callable[[str, Program, Program], None]
-"""Told each pass that changed something, with the program before and after."""
+Watch: TypeAlias = Callable[[str, Program, Program, Mapping[str, tuple[Left, ...]]], None]
+"""Told each pass that changed something, or left something as it did not pay: the program before
+and after, and what was left in each graph."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +93,15 @@ def optimise(
     *,
     device: Device | None = CPU,
     passes: tuple[Pass, ...] = PIPELINE,
+    watch: Watch | None = None,
 ) -> Optimised:
     """The network that the passes up to `level` make of a network, and where its weights are from.
 
-    What pays on `device` is fused, on None what pays on every one. A space with open holes is
-    returned as it is. Raises E0910, naming the pass, where one breaks the program.
+    What pays on `device` is fused, on None what pays on every one; `watch` is told. A space with
+    open holes is returned as it is. Raises E0910, naming the pass, where one breaks the program.
     """
     moves = _Moves(program)
-    result = _optimised(program, level, passes, _Work(moves, device))
+    result = _optimised(program, level, passes, _Work(moves, device, watch))
     return Optimised(program=result, weights=moves.weights(result))
 
 
@@ -130,6 +132,7 @@ def _optimised(program: Program, level: int, passes: tuple[Pass, ...], work: _Wo
 
 def _run(step: Pass, program: Program, shared: frozenset[str], work: _Work) -> Program:
     modules: dict[str, Graph] = {}
+    left: dict[str, tuple[Left, ...]] = {}
     changed = False
     for key, graph in program.modules.items():
         if step.moves and key in shared:
@@ -138,14 +141,15 @@ def _run(step: Pass, program: Program, shared: frozenset[str], work: _Work) -> P
         given = (graph, modules, work.device) if step.fusion else (graph, modules)
         rewrite = step.run(*given)
         modules[key] = rewrite.graph
+        left[key] = rewrite.left
         if rewrite.graph is not graph:
             changed = True
             work.moves.add(key, rewrite)
-    if not changed:
-        return program
-    result = verify_program(used(replace(program, modules=modules)), step.name)
-    if work.watch is not None:
-        work.watch(step.name, program, result)
+    result = program
+    if changed:
+        result = verify_program(used(replace(program, modules=modules)), step.name)
+    if work.watch is not None and (changed or any(left.values())):
+        work.watch(step.name, program, result, left)
     return result
 
 

@@ -29,28 +29,30 @@ def tune(name: str = "cpu") -> Device:
         message = str(error).splitlines()[0]
         raise fault("E0710", f"torch cannot use {name}: {message}", found=name) from None
     small, large = torch.randn(8, device=device), torch.randn(1 << 24, device=device)
+    maps = torch.randn(16, 64, 28, 28, device=device)
     with torch.inference_mode():
         call = _seconds(lambda: small + 1, device)
-        moved = 2 * large.numel() * large.element_size() / _seconds(lambda: large + 1, device)
+        bandwidth = 2 * large.numel() * large.element_size() / _seconds(lambda: large + 1, device)
+
+        def rate(layer: nn.Linear | nn.Conv2d, given: Tensor) -> float:
+            """Multiply-accumulates in a second, without the call and what is read and written."""
+            layer = layer.to(device)
+            result: Tensor = layer(given)
+            seconds = _seconds(lambda: layer(given), device)
+            macs = float(result.numel() * layer.weight[0].numel())
+            moved = given.numel() + layer.weight.numel() + result.numel()
+            rest = seconds - call - moved * given.element_size() / bandwidth
+            return macs / max(rest, seconds / 10)  # what is hidden behind reads is not for nothing
+
         return Device(
             name=name,
             call=call,
-            bandwidth=moved,
-            matrices=_macs(nn.Linear(1024, 1024), torch.randn(1024, 1024), device),
-            convolutions=_macs(
-                nn.Conv2d(64, 64, 3, padding=1), torch.randn(16, 64, 28, 28), device
-            ),
-            depthwise=_macs(
-                nn.Conv2d(64, 64, 3, padding=1, groups=64), torch.randn(16, 64, 28, 28), device
-            ),
+            bandwidth=bandwidth,
+            matrices=rate(nn.Linear(1024, 1024), torch.randn(1024, 1024, device=device)),
+            convolutions=rate(nn.Conv2d(64, 64, 3, padding=1), maps),
+            depthwise=rate(nn.Conv2d(64, 64, 3, padding=1, groups=64), maps),
+            multiplied=rate(nn.Conv2d(64, 128, 3, padding=1, groups=64), maps),
         )
-
-
-def _macs(layer: nn.Linear | nn.Conv2d, given: Tensor, device: torch.device) -> float:
-    """Multiply-accumulates in a second of a layer whose outputs are as many as its inputs."""
-    layer, given = layer.to(device), given.to(device)
-    macs = given.numel() * layer.weight[0].numel()
-    return macs / _seconds(lambda: layer(given), device)
 
 
 def _seconds(work: Callable[[], object], device: torch.device) -> float:
