@@ -17,11 +17,19 @@ from archdsl.passes.device import BATCH, CPU, Device
 from archdsl.passes.draft import Draft, Rewrite
 from archdsl.passes.facts import has_effects, has_weights
 from archdsl.passes.reached import results_reached, taken
+from archdsl.passes.step import Applied, Pattern, Stand
 
 Modules = Mapping[str, Graph]
 
 UNREAD = -1
 """Stands for a result that nothing reads."""
+
+
+def _tied(seen: Applied) -> Hashable | None:
+    return None if seen.weightless else seen.path
+
+
+TIED = Pattern(Stand.TIED, _tied)
 
 
 def batch_shared(graph: Graph, modules: Modules, device: Device = CPU) -> Rewrite:

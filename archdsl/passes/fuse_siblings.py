@@ -26,8 +26,16 @@ from archdsl.passes.device import CPU, Device
 from archdsl.passes.draft import Draft, Rewrite, only_consumer
 from archdsl.passes.layout import depthwise_rows, mlp_rows, stem_of, wide_rows
 from archdsl.passes.reached import results_reached, taken
+from archdsl.passes.step import Applied, Pattern, Stand
 
 Modules = Mapping[str, Graph]
+
+
+def _sibling(seen: Applied) -> Hashable | None:
+    return _but_width(seen.operation, seen.types)
+
+
+SIBLINGS = Pattern(Stand.SIBLINGS, _sibling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,30 +133,33 @@ def _chain(
     if uses[draft.nodes[position].path] > 1:
         return None
     operation = draft.operation(position)
-    match operation:
-        case Conv(groups=1):
-            return Chain((position, *_tail(draft, position, consumers, uses)))
-        case Conv() | DepthwiseConv() if depthwise(operation, draft.inputs(position)):
-            return Chain((position,))
-        case Linear() | TokensLinear() | TokensMLP():
-            return Chain((position,))
-        case _:
-            return None
+    key = _but_width(operation, draft.inputs(position)) if operation else None
+    if key is None:
+        return None
+    wide = isinstance(key, Conv) and key.groups == 1
+    return Chain((position, *(_tail(draft, position, consumers, uses) if wide else ())))
 
 
 def _common(draft: Draft, chain: Chain) -> Hashable:
     """What siblings agree in: their input, and all but their widths."""
-    operations = [draft.operation(link) for link in chain.links]
-    match operations[0]:
-        case Conv() | DepthwiseConv() as conv if each := depthwise(conv, draft.inputs(chain.first)):
-            operations[0] = each
-        case Conv() as conv:
-            operations[0] = replace(conv, channels=1)
-        case Linear() as linear:
-            operations[0] = replace(linear, features=1)
+    first, *others = [draft.operation(link) for link in chain.links]
+    key = _but_width(first, draft.inputs(chain.first)) if first else None
+    return (draft.args(chain.first), (key, *others))
+
+
+def _but_width(operation: Operation, inputs: Types) -> Operation | None:
+    """What an operation has in common with its siblings; None where it can have none."""
+    match operation:
+        case Conv(groups=1):
+            return replace(operation, channels=1)
+        case Conv() | DepthwiseConv():
+            return depthwise(operation, inputs)
+        case Linear():
+            return replace(operation, features=1)
+        case TokensLinear() | TokensMLP():
+            return operation
         case _:
-            pass
-    return (draft.args(chain.first), tuple(operations))
+            return None
 
 
 def _tail(
@@ -177,10 +188,14 @@ def _elementwise(draft: Draft, position: int) -> bool:
 
 
 def depthwise(operation: Conv | DepthwiseConv, inputs: Types) -> Conv | None:
-    """The depthwise convolution that an operation is, with a square kernel; or None."""
+    """The depthwise convolution that an operation is, with a square kernel; or None.
+
+    Of one channel it is a convolution like any other, whose siblings may be wider.
+    """
     conv = operation.as_conv(inputs) if isinstance(operation, DepthwiseConv) else operation
     square = conv.kw is conv.sw is conv.pw is None
-    return conv if conv.depthwise(inputs) and square and not conv.rounds else None
+    apart = conv.groups > 1 and conv.depthwise(inputs)
+    return conv if apart and square and not conv.rounds else None
 
 
 def _fuse(draft: Draft, group: list[Chain]) -> None:
