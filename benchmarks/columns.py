@@ -189,7 +189,7 @@ class Columns:
         return [
             " ".join(said),
             f"Ours slower than {PLAIN} in the same form, the end of the interval above {BOUND}: "
-            f"{'; '.join(self.slower) or 'none'}.",
+            f"{'; '.join(self.slower) or 'none'}. One in twenty such intervals misses.",
         ]
 
 
