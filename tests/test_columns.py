@@ -187,7 +187,7 @@ def test_few_cells_have_the_columns(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(darts_step, "BATCH", 1)
     monkeypatch.setattr(darts_step, "measured", once)
-    program = Library().find("darts_search(layers=3, width=4)").space.program
+    program = Library().find("darts_search(layers=1, width=4)").space.program
     cells = darts_step.few_cells(program, 2, Columns(compiled=False, last=False), "few")
     assert cells == {"-O0, s": 1, "ours, s": 1, "-O0 / ours": "1.00 (1.00 to 1.00)"}
 
