@@ -36,9 +36,10 @@ class Stage(Enum):
 
 
 class Mode(Enum):
-    """What a call of a supernet runs: one path, or all alternatives, weighed by gates."""
+    """What a call of a supernet runs: one path, those with a gate, or all, weighed by gates."""
 
     PATH = "path"
+    PATHS = "paths"
     MIXTURE = "mixture"
 
 
@@ -56,7 +57,6 @@ def emit(
     """The text of one stage of the pipeline. Raises ArchError E0906 where nothing can be mixed."""
     from archdsl.ir.printer import print_program
     from archdsl.passes.driver import optimised
-    from archdsl.passes.mixed import mixture
 
     program = found.space.program if supernet else found.program
     match stage:
@@ -65,8 +65,8 @@ def emit(
         case Stage.IR:
             return print_program(program)
         case Stage.IR_OPT:
-            if supernet and mode is Mode.MIXTURE:
-                return print_program(mixture(program))
+            if supernet and mode is not Mode.PATH:
+                return print_program(_weighed(program, mode))
             return print_program(optimised(program, level, device=device))
         case Stage.CODE:
             whole = supernet or found.architecture is None
@@ -79,6 +79,14 @@ def emit(
                 checkpoint=checkpoint,
                 device=device,
             )
+
+
+def _weighed(program: Program, mode: Mode) -> Program:
+    """A space whose alternatives have gates: those that run, or all."""
+    from archdsl.passes.mixed import mixture
+    from archdsl.passes.paths import paths
+
+    return mixture(program) if mode is Mode.MIXTURE else paths(program)
 
 
 def source(
@@ -94,13 +102,17 @@ def source(
     """The Python of a network at an optimisation level, or of the whole space.
 
     `checkpoint`: its cells and blocks run again in the backward pass instead of keeping what they
-    compute. Raises ArchError E0906 where a hole has no mixture, E0907 where there are none.
+    compute. Raises ArchError E0906 where alternatives have no sum, E0907 where there are none.
     """
-    from archdsl.codegen import mixture_source, supernet_source
+    from archdsl.codegen import mixture_source, paths_source, supernet_source
 
     if supernet:
-        write = mixture_source if mode is Mode.MIXTURE else supernet_source
-        return write(found.space.program, format=format, checkpoint=checkpoint)
+        writers = {
+            Mode.PATH: supernet_source,
+            Mode.PATHS: paths_source,
+            Mode.MIXTURE: mixture_source,
+        }
+        return writers[mode](found.space.program, format=format, checkpoint=checkpoint)
     return network_code(
         found.network(), level=level, format=format, checkpoint=checkpoint, device=device
     )
@@ -165,7 +177,7 @@ def compile_to(
     """Write `network.py`, and `supernet.py` where asked for or nothing else is there.
 
     Files are replaced whole. Raises ArchError E0707 where the folder cannot be written, E0906
-    where a hole has no mixture.
+    where alternatives have no sum.
     """
     written = []
     if found.architecture is not None:

@@ -121,13 +121,13 @@ class Mixture:
         return result
 
 
-def load_paths(space: SearchSpace | Program) -> Paths:
+def load_paths(space: SearchSpace | Program, *, checkpoint: bool = False) -> Paths:
     """The supernet of several paths of a space, with fresh weights, in training mode.
 
     Raises ArchError E0906 where a choice has no sum.
     """
     view = space if isinstance(space, SearchSpace) else SearchSpace(space)
-    with imported(paths_source(view.program, format=False)) as module:
+    with imported(paths_source(view.program, format=False, checkpoint=checkpoint)) as module:
         return Paths(view, root(module), module)
 
 
