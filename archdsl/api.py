@@ -19,12 +19,11 @@ place, message, found, expected and hint.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from os import PathLike, fspath
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from archdsl.library import Found, Library, open_space
 from archdsl.space.architecture import Architecture
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
     from archdsl.diff.edits import Diff
     from archdsl.ir.graph import Static
-    from archdsl.load import Mixture, Paths, Supernet
 
 X: TypeAlias = "str | PathLike[str] | Architecture | Space"
 Level: TypeAlias = Literal[0, 1]
@@ -292,7 +290,15 @@ def load(
     the first; E0909. E0709 for a mode or a share that what is asked for has no use for.
     """
     from archdsl.compiler import partial
-    from archdsl.load import load_mixture, load_network, load_paths, load_supernet
+    from archdsl.load import (
+        Chosen,
+        Running,
+        Weighed,
+        load_mixture,
+        load_network,
+        load_paths,
+        load_supernet,
+    )
     from archdsl.passes.driver import optimised
 
     given = {"tokens": partial_tokens, "channels": partial_channels}
@@ -303,14 +309,14 @@ def load(
         return load_network(optimised(found.network(), level), checkpoint=checkpoint)
     if mode == "mixture":
         mixture = load_mixture(partial(found, **shares).space, checkpoint=checkpoint)
-        mixture.module.register_forward_pre_hook(_Weighed(mixture))
+        mixture.module.register_forward_pre_hook(Weighed(mixture))
         return mixture.module
     if mode == "paths":
         several = load_paths(found.space, checkpoint=checkpoint)
-        several.module.register_forward_pre_hook(_Running(several))
+        several.module.register_forward_pre_hook(Running(several))
         return several.module
     loaded = load_supernet(found.space, checkpoint=checkpoint)
-    loaded.module.register_forward_pre_hook(_Chosen(loaded))
+    loaded.module.register_forward_pre_hook(Chosen(loaded))
     return loaded.module
 
 
@@ -345,49 +351,6 @@ def _check_mode(mode: str, shares: Mapping[str, Fraction], *, supernet: bool) ->
                 found=str(share),
                 expected="a number above 0 and up to 1, as 1/4",
             )
-
-
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """Before a supernet runs: the string or architecture it was called with, as its `Choice`."""
-
-    supernet: Supernet
-
-    def __call__(self, module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
-        if not given or not isinstance(given[-1], str | Architecture):
-            return given
-        choice = self.supernet.choice(given[-1])
-        return given[:-1] if choice is None else (*given[:-1], choice)
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """Before a supernet of several paths runs: the gates that it was called with, as its paths."""
-
-    paths: Paths
-
-    def __call__(self, module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
-        match given:
-            case (*inputs, Mapping() as gates):
-                return (*inputs, self.paths.gates(gates))
-            case _:
-                return given
-
-
-@dataclass(frozen=True, slots=True)
-class _Weighed:
-    """Before a mixture runs: the weights or the architecture it was called with, as its gates."""
-
-    mixture: Mixture
-
-    def __call__(self, module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
-        match given:
-            case (*inputs, str() | Architecture() as architecture):
-                return (*inputs, self.mixture.one_hot(architecture))
-            case (*inputs, Mapping() as weights):
-                return (*inputs, self.mixture.gates(weights))
-            case _:
-                return given
 
 
 __all__ = [
