@@ -230,6 +230,7 @@ def compile(
     level: Level = 1,
     supernet: bool = False,
     space: Space | None = None,
+    device: str | PathLike[str] = "cpu",
 ) -> str: ...
 
 
@@ -241,6 +242,7 @@ def compile(
     level: Level = 1,
     supernet: bool = False,
     space: Space | None = None,
+    device: str | PathLike[str] = "cpu",
 ) -> list[Path]: ...
 
 
@@ -251,17 +253,20 @@ def compile(
     level: Level = 1,
     supernet: bool = False,
     space: Space | None = None,
+    device: str | PathLike[str] = "cpu",
 ) -> str | list[Path]:
     """The Python of a network, or of a whole space with `supernet`; with `out`, written there.
 
-    `level` 0 is the network as written, 1 optimised, exact in training.
+    `level` 0 is the network as written, 1 optimised, exact in training, for a `device`: `cpu`,
+    `gpu`, `none`, or a file that `archdsl tune` wrote. Raises ArchError E0709 for another one,
+    E0711 for a file that holds something else.
     """
-    from archdsl.compiler import compile_to, source
+    from archdsl.compiler import Options, compile_to, source
+    from archdsl.passes.device import device_of
 
+    options = Options(level=level, supernet=supernet, device=device_of(fspath(device)))
     found = _find(x, space)
-    if out is not None:
-        return compile_to(found, Path(out), level=level, supernet=supernet)
-    return source(found, level=level, supernet=supernet)
+    return source(found, options) if out is None else compile_to(found, Path(out), options)
 
 
 def load(
@@ -274,6 +279,7 @@ def load(
     partial_tokens: Fraction | float | None = None,
     partial_channels: Fraction | float | None = None,
     space: Space | None = None,
+    device: str | PathLike[str] = "cpu",
 ) -> nn.Module:
     """A fresh network from its generated file, or the supernet of a space; in training mode.
 
@@ -288,6 +294,7 @@ def load(
     mixtures of tokens run on that share of them (DASViT takes 1/4), the best; E0908 where none can.
     With `partial_channels` mixtures of maps run on that share of the channels (PC-DARTS takes 1/4),
     the first; E0909. E0709 for a mode or a share that what is asked for has no use for.
+    `device`, at level 1: as in `compile`; names of weights follow from it.
     """
     from archdsl.compiler import partial
     from archdsl.load import (
@@ -299,14 +306,17 @@ def load(
         load_paths,
         load_supernet,
     )
+    from archdsl.passes.device import device_of
     from archdsl.passes.driver import optimised
 
     given = {"tokens": partial_tokens, "channels": partial_channels}
     shares = {w: Fraction(k).limit_denominator() for w, k in given.items() if k is not None}
     _check_mode(mode, shares, supernet=supernet)
+    rates = device_of(fspath(device))
     found = _find(x, space)
     if not supernet:
-        return load_network(optimised(found.network(), level), checkpoint=checkpoint)
+        network = optimised(found.network(), level, device=rates)
+        return load_network(network, checkpoint=checkpoint)
     if mode == "mixture":
         mixture = load_mixture(partial(found, **shares).space, checkpoint=checkpoint)
         mixture.module.register_forward_pre_hook(Weighed(mixture))

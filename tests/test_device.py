@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
+import archdsl
 from archdsl.cli.main import app
 from archdsl.ir.elaborate import elaborate
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
+from archdsl.passes import driver
 from archdsl.passes.device import CPU, GPU, Device, device_of, written
 from archdsl.passes.driver import optimise
 from archdsl.passes.explain import explained
@@ -130,6 +133,48 @@ def test_command(tmp_path: Path) -> None:
         if line.startswith("fuse_siblings")
     )
     assert left.endswith("-> left apart, one would take longer")
+
+
+def test_explained_is_the_run_that_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wide.arch").write_text(TEXT)
+    runs = []
+    right = driver._optimised
+
+    def counted(*given: Any) -> Program:
+        runs.append(given)
+        return right(*given)
+
+    monkeypatch.setattr(driver, "_optimised", counted)
+    given = ["compile", str(tmp_path / "wide.arch"), "-o", str(tmp_path), "--explain"]
+    assert CliRunner().invoke(app, given).exit_code == 0
+    assert len(runs) == 1
+
+
+def test_a_file_names_its_device(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(written(GPU))
+    line = "Optimised for the device"
+    assert line not in archdsl.compile(TEXT)
+    assert f"\n{line} gpu.\n" in archdsl.compile(TEXT, device="gpu")
+    assert f"\n{line} none.\n" in archdsl.compile(TEXT, device="none")
+    assert f"\n{line} mine.\n" in archdsl.compile(TEXT, device=tmp_path / "mine.toml")
+    assert line not in archdsl.compile(TEXT, level=0, device="gpu")
+    archdsl.compile(TEXT, tmp_path, device="gpu")
+    assert (tmp_path / "network.py").read_text() == archdsl.compile(TEXT, device="gpu")
+
+
+def test_from_python() -> None:
+    def weights(**given: Any) -> set[str]:
+        return set(archdsl.load(TEXT, **given).state_dict())
+
+    assert "convs_x.weight" in weights(level=1, device="gpu")
+    assert "convs_x.weight" not in weights(level=1)
+    assert weights(device="gpu") == weights()
+    with pytest.raises(ArchError, match="no such device"):
+        archdsl.load(TEXT, device="tpu")
+    with pytest.raises(ArchError, match="no such device"):
+        archdsl.compile(TEXT, device="tpu")
 
 
 def test_command_refuses_what_it_has_no_use_for(tmp_path: Path) -> None:

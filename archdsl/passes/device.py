@@ -125,6 +125,11 @@ def device_of(given: str) -> Device | None:
     return _read(path)
 
 
+def told(device: Device | None) -> str:
+    """What a generated file says of its device: a name, nothing for the default."""
+    return "" if device == CPU else device.name if device else "none"
+
+
 def written(device: Device) -> str:
     """The text of a device's file."""
     head = (
