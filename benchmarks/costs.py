@@ -5,6 +5,7 @@ python -m benchmarks.costs
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -53,6 +54,7 @@ class Case:
 
 
 SMALL = 8
+VERDICTS = ("forward ok", "step ok", "cpu, step ok")
 
 
 def cases() -> list[Case]:
@@ -77,7 +79,7 @@ def main() -> None:
     torch.manual_seed(0)
     device = tune("cpu")
     rows = [measure(case, device) for case in cases()]
-    right = {name: [row[name] for row in rows].count("yes") for name in ("forward ok", "step ok")}
+    right = {name: [row[name] for row in rows].count("yes") for name in VERDICTS}
     rates = ", ".join(
         f"{rate} {getattr(device, rate):.3g}"
         for rate in ("call", "bandwidth", "matrices", "convolutions", "depthwise", "multiplied")
@@ -91,13 +93,14 @@ def main() -> None:
             f"Two siblings of one kind behind one value, each read by a 1x1 of {SMALL} channels; "
             f"batch {BATCH}, float32, 2 threads, CPU. Milliseconds saved by one operation for "
             "both, below 0 where it is slower: `predicted` by the rates that `archdsl tune` "
-            f"measured just before ({rates}), forward; medians of both networks in turn, `forward` "
+            f"measured just before ({rates}), forward; medians of pairs in turn, `forward` "
             "without gradients, `step` with them and SGD.",
             "`fused`: whether it is done by those rates, and by those of `--device cpu`. `ok`: "
             "whether what the measured rates decide is faster; `even` where the 95 % interval of "
             f"the ratio (bootstrap) holds 1. Wrong decisions: "
             f"{_wrong(rows, 'forward ok')} of {len(rows)} forward, {_wrong(rows, 'step ok')} for "
-            f"steps; right beyond noise: {right['forward ok']} and {right['step ok']}.",
+            f"steps, {_wrong(rows, 'cpu, step ok')} of `--device cpu` for steps; right beyond "
+            f"noise: {right['forward ok']}, {right['step ok']} and {right['cpu, step ok']}.",
         ],
     )
 
@@ -117,18 +120,19 @@ def measure(case: Case, device: Device) -> Row:
     decided = {rates.name: fuses(program, rates) for rates in (replace(device, name="own"), CPU)}
     networks = [load_network(each) for each in (together, apart)]
     given = inputs(program, BATCH)
-    forward = timed([inference(network, given) for network in networks])
-    steps = timed([step(network, given) for network in networks])
+    forward, forward_ratio = timed([inference(network, given) for network in networks])
+    steps, steps_ratio = timed([step(network, given) for network in networks])
     return {
         "siblings": case.what,
         "of": case.reads,
         "predicted": 1e3 * predicted,
-        "forward": saved(forward),
-        "step": saved(steps),
+        "forward": forward,
+        "step": steps,
         "fused, own rates": "yes" if decided["own"] else "no",
         "cpu": "yes" if decided["cpu"] else "no",
-        "forward ok": judged(forward, decided["own"]),
-        "step ok": judged(steps, decided["own"]),
+        "forward ok": judged(forward_ratio, decided["own"]),
+        "step ok": judged(steps_ratio, decided["own"]),
+        "cpu, step ok": judged(steps_ratio, decided["cpu"]),
     }
 
 
@@ -139,15 +143,11 @@ def fuses(program: Program, device: Device) -> bool:
     return any(one.fired and one.step == "fuse_siblings" for one in account.firings)
 
 
-def timed(works: list[Work]) -> Ratio:
-    """How much longer the second takes."""
+def timed(works: list[Work]) -> tuple[float, Ratio]:
+    """Milliseconds that the second takes longer, and how much longer that is."""
     first, second = in_turn(works, pairs_within(works, SECONDS, 20))
-    return ratio(first, second)
-
-
-def saved(found: Ratio) -> float:
-    """Milliseconds."""
-    return 1e3 * (found.seconds[1] - found.seconds[0])
+    longer = [after - before for before, after in zip(first, second, strict=True)]
+    return 1e3 * statistics.median(longer), ratio(first, second)
 
 
 def judged(found: Ratio, fused: bool) -> str:

@@ -12,16 +12,20 @@ from fractions import Fraction
 
 import torch
 
+from archdsl.ir.graph import Program
 from archdsl.library import Library
 from archdsl.load import load_mixture
 from archdsl.passes.partial_channels import partial_channels
 from benchmarks import columns
-from benchmarks.columns import PLAIN, Columns, plain_mixture
+from benchmarks.columns import COMPILED, PLAIN, Columns, plain_mixture
 from benchmarks.darts_step import (
     BATCH,
+    FEW,
     MIXTURE,
+    TOO_LONG,
     Side,
     batches,
+    few_cells,
     formed,
     logits,
     measured,
@@ -39,10 +43,15 @@ PARTS: Mapping[str, int] = {"all channels": 1, "K = 1/4": 4}
 def generated(parts: int, name: str = MIXTURE, dtype: torch.dtype = torch.float32) -> Side:
     """The mixture of `darts_search` on 1/parts of the channels of every edge, or its -O0."""
     torch.manual_seed(0)
-    program = partial_channels(Library().find("darts_search").space.program, Fraction(1, parts))
+    program = on_channels("darts_search", parts)
     mixture = plain_mixture(program) if name.startswith(PLAIN) else load_mixture(program)
     mixture.module.to(dtype)
     return formed(mixture, name, dtype)
+
+
+def on_channels(space: str, parts: int) -> Program:
+    """A search network whose edges run on 1/parts of their channels."""
+    return partial_channels(Library().find(space).space.program, Fraction(1, parts))
 
 
 def by_hand(parts: int, dtype: torch.dtype = torch.float32) -> Side:
@@ -70,7 +79,7 @@ def main(threads: int = 2, runs: int = RUNS, compiled: bool = True) -> None:
     torch.set_num_threads(threads)
     kept = Columns(compiled=compiled)
     weights, gates = apart(4)
-    forms = [way + form for way in (PLAIN, MIXTURE) for form in kept.forms]
+    forms = [way + form for way in (PLAIN, MIXTURE) for form in kept.forms if form != COMPILED]
     sides = {(n, form): generated(parts, form) for n, parts in PARTS.items() for form in forms}
     times = measured(sides, batches(2, BATCH, torch.float32), runs)
     stored = {name: saved_bytes(sides[name, MIXTURE]) for name in PARTS}
@@ -88,6 +97,11 @@ def main(threads: int = 2, runs: int = RUNS, compiled: bool = True) -> None:
         }
         for name in PARTS
     ]
+    sides.clear()
+    for name, parts in PARTS.items() if kept.compiled else ():
+        label = f"{name}, {FEW}"
+        cells = few_cells(on_channels(FEW, parts), runs, kept, label)
+        rows.append({"channels": label, **cells})
     write(
         "partial_channels",
         "DARTS: the search network on a part of the channels",
@@ -104,7 +118,7 @@ def main(threads: int = 2, runs: int = RUNS, compiled: bool = True) -> None:
             f"gradients of weights at most {weights:.1e} of the largest apart, of gates "
             f"{gates:.1e}.",
             "The columns from -O0 on are those of all tables: the mixture before any pass, on "
-            "the same channels.",
+            f"the same channels. {TOO_LONG}",
             *kept.notes(),
         ],
     )

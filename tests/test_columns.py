@@ -9,9 +9,10 @@ import pytest
 import torch
 from torch import nn
 
+from archdsl.library import Library
 from archdsl.load import load_mixture
 from archdsl.verify.compare import still
-from benchmarks import levels, metaformer
+from benchmarks import darts_step, levels, metaformer
 from benchmarks.columns import COMPILED, LAST, OURS, PLAIN, Columns, plain_mixture, runs_and_names
 from benchmarks.pairs import inference, training_step
 from benchmarks.partial_tokens import cell, tokens
@@ -176,6 +177,19 @@ def test_the_plain_cell_compiled_is_the_cell() -> None:
     other.module.load_state_dict(one.module.state_dict())
     given = tokens(1, 24)
     torch.testing.assert_close(other(*given), one(*given), rtol=1e-4, atol=1e-4)
+
+
+def test_few_cells_have_the_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    def once(sides, data, runs):
+        for side in sides.values():
+            side.backward(*data[0])
+        return {name: [1.0] * runs for name in sides}
+
+    monkeypatch.setattr(darts_step, "BATCH", 1)
+    monkeypatch.setattr(darts_step, "measured", once)
+    program = Library().find("darts_search(layers=1, width=4)").space.program
+    cells = darts_step.few_cells(program, 2, Columns(compiled=False, last=False), "few")
+    assert cells == {"-O0, s": 1, "ours, s": 1, "-O0 / ours": "1.00 (1.00 to 1.00)"}
 
 
 @pytest.fixture
