@@ -36,9 +36,10 @@ class Stage(Enum):
 
 
 class Mode(Enum):
-    """What a call of a supernet runs: one path, or all alternatives, weighed by gates."""
+    """What a call of a supernet runs: one path, those with a gate, or all, weighed by gates."""
 
     PATH = "path"
+    PATHS = "paths"
     MIXTURE = "mixture"
 
 
@@ -67,7 +68,6 @@ def emit(found: Found, stage: Stage, options: Options = DEFAULT) -> str:
     """The text of one stage of the pipeline. Raises ArchError E0906 where nothing can be mixed."""
     from archdsl.ir.printer import print_program
     from archdsl.passes.driver import optimised
-    from archdsl.passes.mixed import mixture
 
     program = found.space.program if options.supernet else found.program
     match stage:
@@ -76,24 +76,37 @@ def emit(found: Found, stage: Stage, options: Options = DEFAULT) -> str:
         case Stage.IR:
             return print_program(program)
         case Stage.IR_OPT:
-            if options.supernet and options.mode is Mode.MIXTURE:
-                return print_program(mixture(program))
+            if options.supernet and options.mode is not Mode.PATH:
+                return print_program(_weighed(program, options.mode))
             return print_program(optimised(program, options.level, device=options.device))
         case Stage.CODE:
             whole = options.supernet or found.architecture is None
             return source(found, replace(options, supernet=whole))
 
 
+def _weighed(program: Program, mode: Mode) -> Program:
+    """A space whose alternatives have gates: those that run, or all."""
+    from archdsl.passes.mixed import mixture
+    from archdsl.passes.paths import paths
+
+    return mixture(program) if mode is Mode.MIXTURE else paths(program)
+
+
 def source(found: Found, options: Options = DEFAULT) -> str:
     """The Python of a network, or of the whole space.
 
-    Raises ArchError E0906 where a hole has no mixture, E0907 where nothing can be checkpointed.
+    Raises ArchError E0906 where alternatives have no sum, E0907 where nothing can be checkpointed.
     """
-    from archdsl.codegen import mixture_source, supernet_source
+    from archdsl.codegen import mixture_source, paths_source, supernet_source
 
     if not options.supernet:
         return network_code(found.network(), options)
-    write = mixture_source if options.mode is Mode.MIXTURE else supernet_source
+    writers = {
+        Mode.PATH: supernet_source,
+        Mode.PATHS: paths_source,
+        Mode.MIXTURE: mixture_source,
+    }
+    write = writers[options.mode]
     return write(found.space.program, format=options.format, checkpoint=options.checkpoint)
 
 
@@ -140,7 +153,7 @@ def compile_to(
     """Write `network.py`, and `supernet.py` where asked for or nothing else is there.
 
     Files are replaced whole. `watch` is told what the passes do to the network. Raises ArchError
-    E0707 where the folder cannot be written, E0906 where a hole has no mixture.
+    E0707 where the folder cannot be written, E0906 where alternatives have no sum.
     """
     written = []
     if found.architecture is not None:

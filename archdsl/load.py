@@ -7,9 +7,10 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archdsl.codegen import mixture_source, network_source, paths_source, supernet_source
 from archdsl.codegen.choice import Layout, hole_value
@@ -121,13 +122,13 @@ class Mixture:
         return result
 
 
-def load_paths(space: SearchSpace | Program) -> Paths:
+def load_paths(space: SearchSpace | Program, *, checkpoint: bool = False) -> Paths:
     """The supernet of several paths of a space, with fresh weights, in training mode.
 
     Raises ArchError E0906 where a choice has no sum.
     """
     view = space if isinstance(space, SearchSpace) else SearchSpace(space)
-    with imported(paths_source(view.program, format=False)) as module:
+    with imported(paths_source(view.program, format=False, checkpoint=checkpoint)) as module:
         return Paths(view, root(module), module)
 
 
@@ -181,6 +182,52 @@ class Paths:
         """Run the alternatives whose gates are given last."""
         result: Tensor | tuple[Tensor, ...] = self.module(*inputs)
         return result
+
+
+# --- what modules of the API are called with -----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Before a supernet runs: the string or architecture it was called with, as its `Choice`."""
+
+    supernet: Supernet
+
+    def __call__(self, module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not given or not isinstance(given[-1], str | Architecture):
+            return given
+        choice = self.supernet.choice(given[-1])
+        return given[:-1] if choice is None else (*given[:-1], choice)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Before a supernet of several paths runs: the gates that it was called with, as its paths."""
+
+    paths: Paths
+
+    def __call__(self, module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        match given:
+            case (*inputs, Mapping() as gates):
+                return (*inputs, self.paths.gates(gates))
+            case _:
+                return given
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """Before a mixture runs: the weights or the architecture it was called with, as its gates."""
+
+    mixture: Mixture
+
+    def __call__(self, module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        match given:
+            case (*inputs, str() | Architecture() as architecture):
+                return (*inputs, self.mixture.one_hot(architecture))
+            case (*inputs, Mapping() as weights):
+                return (*inputs, self.mixture.gates(weights))
+            case _:
+                return given
 
 
 def first_taken(hole: Hole) -> tuple[int, ...]:

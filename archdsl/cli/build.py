@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 
-Mode = Literal["path", "mixture"]
+Mode = Literal["path", "paths", "mixture"]
 Emit = Literal["tree", "ir", "ir-opt", "code"]
 """Names of `compiler.Mode` and `compiler.Stage`, which would be slow to import here."""
 
@@ -38,7 +38,9 @@ def compile_(
     ] = False,
     mode: Annotated[
         Mode,
-        typer.Option(help="What a call of supernet.py runs: one path, or all, weighed by gates."),
+        typer.Option(
+            help="What a call of supernet.py runs: one path; those given a gate; or all, by gates."
+        ),
     ] = "path",
     tokens: Annotated[
         str | None,

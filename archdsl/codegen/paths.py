@@ -10,11 +10,32 @@ from archdsl.codegen.conditions import hole_values
 from archdsl.codegen.literals import literal
 from archdsl.codegen.types import Types, first_of
 from archdsl.codegen.view import FieldView
+from archdsl.ir.graph import Hole, Program
+from archdsl.syntax.tree import Quantity
+
+
+def single(program: Program) -> Program:
+    """The program whose holes with gates take one alternative again: what an architecture says."""
+    modules = {
+        key: replace(graph, holes=tuple(_one(hole) for hole in graph.holes))
+        for key, graph in program.modules.items()
+    }
+    return replace(program, modules=modules)
+
+
+def _one(hole: Hole) -> Hole:
+    return replace(hole, quantity=Quantity.ONE, gated=False) if hole.gated else hole
 
 
 @dataclass(slots=True)
 class PathTypes(Types):
     """The NamedTuples of several paths: a mapping from alternatives to gates for each hole."""
+
+    def _doc(self, choices: Choices) -> str:
+        words = choices.definition.replace("_", " ")
+        if any(isinstance(part, HoleField) and part.hole.gated for part in choices.fields):
+            return f"What {words} runs at each place, with a gate for each alternative."
+        return f"What {words} takes at each place."
 
     def _field(self, part: HoleField | InnerField, choices: Choices) -> FieldView:
         view = Types._field(self, part, choices)

@@ -18,7 +18,7 @@ from archdsl.codegen.gates import GateTypes
 from archdsl.codegen.literals import comment, in_docstring, paragraphs, quoted, quoted_part, wrap
 from archdsl.codegen.naming import camel
 from archdsl.codegen.needs import TooLarge
-from archdsl.codegen.paths import PathTypes
+from archdsl.codegen.paths import PathTypes, single
 from archdsl.codegen.render import Renderer, all_helpers
 from archdsl.codegen.types import Types
 from archdsl.codegen.view import CheckView, FileView
@@ -71,12 +71,14 @@ def relaxed_source(program: Program, *, format: bool = False, checkpoint: bool =
     return _source(program, supernet=True, format=format, argument="gates", checkpoint=checkpoint)
 
 
-def paths_source(program: Program, *, format: bool = True) -> str:
+def paths_source(program: Program, *, format: bool = True, checkpoint: bool = False) -> str:
     """`supernet.py` whose calls run the alternatives that have a gate, each times it.
 
     Raises ArchError E0906 where a choice has no sum.
     """
-    return _source(paths(program), supernet=True, format=format, checkpoint=False, argument="paths")
+    return _source(
+        paths(program), supernet=True, format=format, checkpoint=checkpoint, argument="paths"
+    )
 
 
 def _source(
@@ -189,7 +191,7 @@ def _header(program: Program, supernet: bool, argument: str, device: str) -> lis
     out = "; ".join(_shape(net.nodes[i].type.shape) for i in net.outputs)
     genotype = [f"    {line}" for line in textwrap.wrap(in_docstring(program.genotype), 90)]
     if supernet:
-        size = SearchSpace(program).size
+        size = SearchSpace(single(program)).size
         genotype.append(f"    {number(size)} architectures")
     wide = max(22, len(into), 0 if supernet else len(out))
     rows = [f"    input   {into:<{wide}}  parameters  {total.params:,}"]
