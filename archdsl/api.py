@@ -19,12 +19,11 @@ place, message, found, expected and hint.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 from os import PathLike, fspath
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Literal, TypeAlias, overload
 
 from archdsl.library import Found, Library, open_space
 from archdsl.space.architecture import Architecture
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 
     from archdsl.diff.edits import Diff
     from archdsl.ir.graph import Static
-    from archdsl.load import Mixture, Supernet
 
 X: TypeAlias = "str | PathLike[str] | Architecture | Space"
 Level: TypeAlias = Literal[0, 1]
@@ -232,6 +230,7 @@ def compile(
     level: Level = 1,
     supernet: bool = False,
     space: Space | None = None,
+    device: str | PathLike[str] = "cpu",
 ) -> str: ...
 
 
@@ -243,6 +242,7 @@ def compile(
     level: Level = 1,
     supernet: bool = False,
     space: Space | None = None,
+    device: str | PathLike[str] = "cpu",
 ) -> list[Path]: ...
 
 
@@ -253,29 +253,33 @@ def compile(
     level: Level = 1,
     supernet: bool = False,
     space: Space | None = None,
+    device: str | PathLike[str] = "cpu",
 ) -> str | list[Path]:
     """The Python of a network, or of a whole space with `supernet`; with `out`, written there.
 
-    `level` 0 is the network as written, 1 optimised, exact in training.
+    `level` 0 is the network as written, 1 optimised, exact in training, for a `device`: `cpu`,
+    `gpu`, `none`, or a file that `archdsl tune` wrote. Raises ArchError E0709 for another one,
+    E0711 for a file that holds something else.
     """
-    from archdsl.compiler import compile_to, source
+    from archdsl.compiler import Options, compile_to, source
+    from archdsl.passes.device import device_of
 
+    options = Options(level=level, supernet=supernet, device=device_of(fspath(device)))
     found = _find(x, space)
-    if out is not None:
-        return compile_to(found, Path(out), level=level, supernet=supernet)
-    return source(found, level=level, supernet=supernet)
+    return source(found, options) if out is None else compile_to(found, Path(out), options)
 
 
 def load(
     x: X,
     *,
     supernet: bool = False,
-    mode: Literal["path", "mixture"] = "path",
+    mode: Literal["path", "paths", "mixture"] = "path",
     level: Level = 0,
     checkpoint: bool = False,
     partial_tokens: Fraction | float | None = None,
     partial_channels: Fraction | float | None = None,
     space: Space | None = None,
+    device: str | PathLike[str] = "cpu",
 ) -> nn.Module:
     """A fresh network from its generated file, or the supernet of a space; in training mode.
 
@@ -283,44 +287,64 @@ def load(
     `choice` is a string, an `Architecture`, or the `Choice` of the generated file. With the mode
     `mixture` all alternatives run, weighed by `gates`: the weights of each decision by its key,
     the gates of the generated file, or an architecture, for 1 and 0. `archdsl.load.load_mixture`
-    says the keys. With `checkpoint` cells and blocks run again in the backward pass instead of
-    keeping what they compute. Raises ArchError E0906 where a hole has no mixture, E0907 where
-    `checkpoint` finds no cell and no block. With `partial_tokens` the mixtures of tokens run on
-    that share of them (DASViT takes 1/4), the best; E0908 where none can. With `partial_channels`
-    mixtures of maps run on that share of the channels (PC-DARTS takes 1/4), the first; E0909.
-    E0709 for a mode or a share that what is asked for has no use for.
+    says the keys. With the mode `paths` those alternatives run that are given a gate, by number:
+    as `archdsl.evaluate.two_paths` draws them. With `checkpoint` cells and blocks run again in the
+    backward pass instead of keeping what they compute. Raises ArchError E0906 where a hole has no
+    mixture, E0907 where `checkpoint` finds no cell and no block. With `partial_tokens` the
+    mixtures of tokens run on that share of them (DASViT takes 1/4), the best; E0908 where none can.
+    With `partial_channels` mixtures of maps run on that share of the channels (PC-DARTS takes 1/4),
+    the first; E0909. E0709 for a mode or a share that what is asked for has no use for.
+    `device`, at level 1: as in `compile`; names of weights follow from it.
     """
     from archdsl.compiler import partial
-    from archdsl.load import load_mixture, load_network, load_supernet
+    from archdsl.load import (
+        Chosen,
+        Running,
+        Weighed,
+        load_mixture,
+        load_network,
+        load_paths,
+        load_supernet,
+    )
+    from archdsl.passes.device import device_of
     from archdsl.passes.driver import optimised
 
     given = {"tokens": partial_tokens, "channels": partial_channels}
     shares = {w: Fraction(k).limit_denominator() for w, k in given.items() if k is not None}
     _check_mode(mode, shares, supernet=supernet)
+    rates = device_of(fspath(device))
     found = _find(x, space)
     if not supernet:
-        return load_network(optimised(found.network(), level), checkpoint=checkpoint)
+        network = optimised(found.network(), level, device=rates)
+        return load_network(network, checkpoint=checkpoint)
     if mode == "mixture":
         mixture = load_mixture(partial(found, **shares).space, checkpoint=checkpoint)
-        mixture.module.register_forward_pre_hook(_Weighed(mixture))
+        mixture.module.register_forward_pre_hook(Weighed(mixture))
         return mixture.module
+    if mode == "paths":
+        several = load_paths(found.space, checkpoint=checkpoint)
+        several.module.register_forward_pre_hook(Running(several))
+        return several.module
     loaded = load_supernet(found.space, checkpoint=checkpoint)
-    loaded.module.register_forward_pre_hook(_Chosen(loaded))
+    loaded.module.register_forward_pre_hook(Chosen(loaded))
     return loaded.module
 
 
 def _check_mode(mode: str, shares: Mapping[str, Fraction], *, supernet: bool) -> None:
     """Raise E0709 for what would mean nothing: a mixture of one network, tokens of a path."""
-    if mode not in ("path", "mixture"):
-        raise fault(
-            "E0709", "a supernet has no such mode", found=repr(mode), expected="'path' or 'mixture'"
-        )
-    if mode == "mixture" and not supernet:
+    if mode not in ("path", "paths", "mixture"):
         raise fault(
             "E0709",
-            "one network is no mixture",
-            found="mode='mixture' without supernet=True",
-            hint="write load(space, supernet=True, mode='mixture')",
+            "a supernet has no such mode",
+            found=repr(mode),
+            expected="'path', 'paths' or 'mixture'",
+        )
+    if mode != "path" and not supernet:
+        raise fault(
+            "E0709",
+            f"one network has no {mode}" if mode == "paths" else "one network is no mixture",
+            found=f"mode={mode!r} without supernet=True",
+            hint=f"write load(space, supernet=True, mode={mode!r})",
         )
     for what, share in shares.items():
         if mode != "mixture":
@@ -337,35 +361,6 @@ def _check_mode(mode: str, shares: Mapping[str, Fraction], *, supernet: bool) ->
                 found=str(share),
                 expected="a number above 0 and up to 1, as 1/4",
             )
-
-
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """Before a supernet runs: the string or architecture it was called with, as its `Choice`."""
-
-    supernet: Supernet
-
-    def __call__(self, module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
-        if not given or not isinstance(given[-1], str | Architecture):
-            return given
-        choice = self.supernet.choice(given[-1])
-        return given[:-1] if choice is None else (*given[:-1], choice)
-
-
-@dataclass(frozen=True, slots=True)
-class _Weighed:
-    """Before a mixture runs: the weights or the architecture it was called with, as its gates."""
-
-    mixture: Mixture
-
-    def __call__(self, module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
-        match given:
-            case (*inputs, str() | Architecture() as architecture):
-                return (*inputs, self.mixture.one_hot(architecture))
-            case (*inputs, Mapping() as weights):
-                return (*inputs, self.mixture.gates(weights))
-            case _:
-                return given
 
 
 __all__ = [

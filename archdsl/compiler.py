@@ -10,7 +10,7 @@ string need not wait for the generator.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from fractions import Fraction
 from pathlib import Path
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 from archdsl.files import write_whole
 from archdsl.ir.graph import Program
 from archdsl.library import Found, Library, open_space
-from archdsl.passes.device import CPU, Device
+from archdsl.passes.device import CPU, Device, told
 from archdsl.passes.figures import figures
 
 if TYPE_CHECKING:
-    from archdsl.passes.explain import Firing
+    from archdsl.passes.driver import Watch
 
 
 class Stage(Enum):
@@ -36,100 +36,96 @@ class Stage(Enum):
 
 
 class Mode(Enum):
-    """What a call of a supernet runs: one path, or all alternatives, weighed by gates."""
+    """What a call of a supernet runs: one path, those with a gate, or all, weighed by gates."""
 
     PATH = "path"
+    PATHS = "paths"
     MIXTURE = "mixture"
 
 
-def emit(
-    found: Found,
-    stage: Stage,
-    *,
-    level: int = 1,
-    supernet: bool = False,
-    mode: Mode = Mode.PATH,
-    format: bool = True,
-    checkpoint: bool = False,
-    device: Device | None = CPU,
-) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How files are written: the options of `compile`.
+
+    `level`: of optimisation, of a network; `device`: what it should be fast on, None for no
+    device. `supernet`: the whole space, whose calls run as `mode` says. `format`: laid out with
+    Black. `checkpoint`: cells and blocks run again in the backward pass instead of keeping what
+    they compute.
+    """
+
+    level: int = 1
+    device: Device | None = CPU
+    supernet: bool = False
+    mode: Mode = Mode.PATH
+    format: bool = True
+    checkpoint: bool = False
+
+
+DEFAULT = Options()
+
+
+def emit(found: Found, stage: Stage, options: Options = DEFAULT) -> str:
     """The text of one stage of the pipeline. Raises ArchError E0906 where nothing can be mixed."""
     from archdsl.ir.printer import print_program
     from archdsl.passes.driver import optimised
-    from archdsl.passes.mixed import mixture
 
-    program = found.space.program if supernet else found.program
+    program = found.space.program if options.supernet else found.program
     match stage:
         case Stage.TREE:
             return program.text
         case Stage.IR:
             return print_program(program)
         case Stage.IR_OPT:
-            if supernet and mode is Mode.MIXTURE:
-                return print_program(mixture(program))
-            return print_program(optimised(program, level, device=device))
+            if options.supernet and options.mode is not Mode.PATH:
+                return print_program(_weighed(program, options.mode))
+            return print_program(optimised(program, options.level, device=options.device))
         case Stage.CODE:
-            whole = supernet or found.architecture is None
-            return source(
-                found,
-                level=level,
-                supernet=whole,
-                mode=mode,
-                format=format,
-                checkpoint=checkpoint,
-                device=device,
-            )
+            whole = options.supernet or found.architecture is None
+            return source(found, replace(options, supernet=whole))
 
 
-def source(
-    found: Found,
-    *,
-    level: int = 1,
-    supernet: bool = False,
-    mode: Mode = Mode.PATH,
-    format: bool = True,
-    checkpoint: bool = False,
-    device: Device | None = CPU,
-) -> str:
-    """The Python of a network at an optimisation level, or of the whole space.
+def _weighed(program: Program, mode: Mode) -> Program:
+    """A space whose alternatives have gates: those that run, or all."""
+    from archdsl.passes.mixed import mixture
+    from archdsl.passes.paths import paths
 
-    `checkpoint`: its cells and blocks run again in the backward pass instead of keeping what they
-    compute. Raises ArchError E0906 where a hole has no mixture, E0907 where there are none.
+    return mixture(program) if mode is Mode.MIXTURE else paths(program)
+
+
+def source(found: Found, options: Options = DEFAULT) -> str:
+    """The Python of a network, or of the whole space.
+
+    Raises ArchError E0906 where alternatives have no sum, E0907 where nothing can be checkpointed.
     """
-    from archdsl.codegen import mixture_source, supernet_source
+    from archdsl.codegen import mixture_source, paths_source, supernet_source
 
-    if supernet:
-        write = mixture_source if mode is Mode.MIXTURE else supernet_source
-        return write(found.space.program, format=format, checkpoint=checkpoint)
-    return network_code(
-        found.network(), level=level, format=format, checkpoint=checkpoint, device=device
-    )
+    if not options.supernet:
+        return network_code(found.network(), options)
+    writers = {
+        Mode.PATH: supernet_source,
+        Mode.PATHS: paths_source,
+        Mode.MIXTURE: mixture_source,
+    }
+    write = writers[options.mode]
+    return write(found.space.program, format=options.format, checkpoint=options.checkpoint)
 
 
 def network_code(
-    network: Program,
-    *,
-    level: int = 1,
-    format: bool = True,
-    checkpoint: bool = False,
-    device: Device | None = CPU,
+    network: Program, options: Options = DEFAULT, *, watch: Watch | None = None
 ) -> str:
     """The Python of a network at an optimisation level, as it pays on a device.
 
-    `checkpoint`: its cells and blocks run again in the backward pass. Raises ArchError E0907.
+    `watch` is told what the passes do. Raises ArchError E0907.
     """
     from archdsl.codegen import network_source
     from archdsl.passes.driver import optimised
 
-    program = optimised(network, level, device=device)
-    return network_source(program, format=format, checkpoint=checkpoint)
-
-
-def explained(found: Found, *, level: int = 1, device: Device | None = CPU) -> tuple[Firing, ...]:
-    """What the passes did to a network, in the order of the passes."""
-    from archdsl.passes.explain import explained
-
-    return explained(found.network(), level, device)
+    return network_source(
+        optimised(network, options.level, device=options.device, watch=watch),
+        format=options.format,
+        checkpoint=options.checkpoint,
+        device=told(options.device) if options.level else "",
+    )
 
 
 def partial(
@@ -152,47 +148,36 @@ def partial(
 
 
 def compile_to(
-    found: Found,
-    folder: Path,
-    *,
-    level: int = 1,
-    supernet: bool = False,
-    mode: Mode = Mode.PATH,
-    format: bool = True,
-    checkpoint: bool = False,
-    device: Device | None = CPU,
+    found: Found, folder: Path, options: Options = DEFAULT, *, watch: Watch | None = None
 ) -> list[Path]:
     """Write `network.py`, and `supernet.py` where asked for or nothing else is there.
 
-    Files are replaced whole. Raises ArchError E0707 where the folder cannot be written, E0906
-    where a hole has no mixture.
+    Files are replaced whole. `watch` is told what the passes do to the network. Raises ArchError
+    E0707 where the folder cannot be written, E0906 where alternatives have no sum.
     """
     written = []
     if found.architecture is not None:
-        network = found.network()
-        code = network_code(
-            network, level=level, format=format, checkpoint=checkpoint, device=device
-        )
+        code = network_code(found.network(), options, watch=watch)
         written.append(write_whole(folder / "network.py", code))
-    if supernet or found.architecture is None:
-        text = source(found, supernet=True, mode=mode, format=format, checkpoint=checkpoint)
+    if options.supernet or found.architecture is None:
+        text = source(found, replace(options, supernet=True))
         written.append(write_whole(folder / "supernet.py", text))
     return written
 
 
 def write_network(network: Program, folder: Path, *, level: int = 1) -> Path:
     """Write `network.py` of a network. Raises ArchError E0707."""
-    return write_whole(folder / "network.py", network_code(network, level=level))
+    return write_whole(folder / "network.py", network_code(network, Options(level=level)))
 
 
 __all__ = [
     "Found",
     "Library",
     "Mode",
+    "Options",
     "Stage",
     "compile_to",
     "emit",
-    "explained",
     "figures",
     "network_code",
     "open_space",

@@ -7,19 +7,19 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from archdsl.codegen import mixture_source, network_source, paths_source, supernet_source
 from archdsl.codegen.choice import Layout, hole_value
 from archdsl.codegen.conditions import hole_values
-from archdsl.codegen.paths import weighed
 from archdsl.ir.graph import Hole, Program
 from archdsl.passes.paths import paths
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
-from archdsl.syntax.tree import Genotype
+from archdsl.syntax.tree import Genotype, Quantity
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -122,13 +122,13 @@ class Mixture:
         return result
 
 
-def load_paths(space: SearchSpace | Program) -> Paths:
+def load_paths(space: SearchSpace | Program, *, checkpoint: bool = False) -> Paths:
     """The supernet of several paths of a space, with fresh weights, in training mode.
 
     Raises ArchError E0906 where a choice has no sum.
     """
     view = space if isinstance(space, SearchSpace) else SearchSpace(space)
-    with imported(paths_source(view.program, format=False)) as module:
+    with imported(paths_source(view.program, format=False, checkpoint=checkpoint)) as module:
         return Paths(view, root(module), module)
 
 
@@ -136,36 +136,43 @@ class Paths:
     """A generated supernet that runs those alternatives that have a gate, each times it.
 
     `sizes` are the decisions that take one alternative, by their keys, with the number of
-    alternatives; `module` has the weights of the path supernet, under the same names.
+    alternatives; `rest` the holes of those that take several. `module` has the weights of the
+    path supernet, under the same names.
     """
 
     def __init__(self, space: SearchSpace, module: nn.Module, names: ModuleType) -> None:
         self.space = space
         self.module = module
         self.sizes: dict[str, int] = {}
+        self.rest: dict[str, Hole] = {}
         self._names = names
         self._layout = Layout(paths(space.program), "paths")
-        self._weighed = weighed(self._layout.program)
         self._layout.filled(self._note, names)
 
     def _note(self, hole: Hole, key: str) -> None:
-        if hole in self._weighed:
+        if hole.gated:
             self.sizes[key] = len(hole.labels)
+        else:
+            self.rest[key] = hole
 
     def gates(
         self,
         values: Mapping[str, Mapping[int, Tensor]],
-        rest: Architecture | Genotype | str | None = None,
+        rest: Architecture | Genotype | str | Mapping[str, tuple[int, ...]] | None = None,
     ) -> object:
         """The paths of the generated file: for each decision the gates of those that run.
 
-        `rest`: an architecture, which says what decisions for several take.
+        `rest` says what decisions for several take: by their keys, or as an architecture. One
+        architecture says nothing of a decision inside an alternative that it does not take, and
+        that alternative may run: what is not said is the first k of `k of`, and none of `any of`.
         """
-        taken = {} if rest is None else architecture_of(self.space, rest).assignment
+        if rest is not None and not isinstance(rest, Mapping):
+            rest = architecture_of(self.space, rest).assignment
+        taken = rest or {}
 
         def value(hole: Hole, key: str) -> object:
-            if hole not in self._weighed:
-                return hole_value(hole, taken.get(key))
+            if not hole.gated:
+                return hole_value(hole, taken.get(key, first_taken(hole)))
             labels = hole_values(hole)
             return {labels[number]: gate for number, gate in values[key].items()}
 
@@ -175,6 +182,57 @@ class Paths:
         """Run the alternatives whose gates are given last."""
         result: Tensor | tuple[Tensor, ...] = self.module(*inputs)
         return result
+
+
+# --- what modules of the API are called with -----------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Before a supernet runs: the string or architecture it was called with, as its `Choice`."""
+
+    supernet: Supernet
+
+    def __call__(self, module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not given or not isinstance(given[-1], str | Architecture):
+            return given
+        choice = self.supernet.choice(given[-1])
+        return given[:-1] if choice is None else (*given[:-1], choice)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """Before a supernet of several paths runs: the gates that it was called with, as its paths."""
+
+    paths: Paths
+
+    def __call__(self, module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        match given:
+            case (*inputs, Mapping() as gates):
+                return (*inputs, self.paths.gates(gates))
+            case _:
+                return given
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """Before a mixture runs: the weights or the architecture it was called with, as its gates."""
+
+    mixture: Mixture
+
+    def __call__(self, module: nn.Module, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        match given:
+            case (*inputs, str() | Architecture() as architecture):
+                return (*inputs, self.mixture.one_hot(architecture))
+            case (*inputs, Mapping() as weights):
+                return (*inputs, self.mixture.gates(weights))
+            case _:
+                return given
+
+
+def first_taken(hole: Hole) -> tuple[int, ...]:
+    """What a decision for several takes where nobody says it: as few as it may."""
+    return tuple(range(hole.count)) if hole.quantity is Quantity.SOME else ()
 
 
 def architecture_of(space: SearchSpace, given: Architecture | Genotype | str) -> Architecture:

@@ -1,6 +1,7 @@
 """All benchmarks, one after the other: `make bench`."""
 
 from benchmarks import (
+    costs,
     darts_step,
     deploy,
     graphs,
@@ -27,6 +28,7 @@ EVERY = (
     networks,
     metaformer,
     deploy,
+    costs,
     darts_step,
     partial_channels,
     partial_tokens,

@@ -1,6 +1,6 @@
 """One step of DARTS' search, first order: the generated mixture beside the network by hand.
 
-python -m benchmarks.darts_step [THREADS] [--original DIR]
+python -m benchmarks.darts_step [THREADS] [--original DIR] [--eager]
 
 DIR: the authors' code, `git clone https://github.com/quark0/darts DIR`, without the two `.cuda()`
 in `_initialize_alphas` (cnn/model_search.py).
@@ -15,16 +15,20 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from archdsl.ir.graph import Program
 from archdsl.library import Library
 from archdsl.load import Mixture, load_mixture
+from benchmarks import columns
+from benchmarks.columns import COMPILED, LAST, PLAIN, Cells, Columns, plain_mixture
 from benchmarks.references.darts_original import commit, name_by_hand, network
 from benchmarks.references.darts_search import EDGES, SearchNetwork, own_name
 from benchmarks.table import Row, write
@@ -33,7 +37,15 @@ RUNS = 10
 BATCH = 16
 CELLS = ("normal", "reduce")
 ORIGINAL = "authors' code"
-SIDES = ("by hand", "mixture", "mixture, channels last", "mixture, channels last, checkpointed")
+Name = TypeVar("Name", bound=Hashable)
+MIXTURE = "mixture"
+FEW = "darts_search(layers=1)"
+TOO_LONG = (
+    "torch.compile was given up after nine minutes on all eight cells and after five on three (two "
+    f"cores, not alone), so what is compiled is `{FEW}`, of one cell."
+)
+CHECKPOINTED = ", checkpointed"
+SIDES = ("by hand", MIXTURE, MIXTURE + LAST, MIXTURE + LAST + CHECKPOINTED)
 
 
 @dataclass
@@ -98,18 +110,27 @@ def original(folder: Path, dtype: torch.dtype = torch.float32) -> Side:
     return Side(module, lambda x, _: module(x), gates)
 
 
-def generated(
-    dtype: torch.dtype = torch.float32, last: bool = False, checkpoint: bool = False
-) -> Side:
-    """The mixture with the weights of the network by hand."""
+def generated(name: str = MIXTURE, dtype: torch.dtype = torch.float32) -> Side:
+    """The mixture that a side names, or its plain reading, with the weights of that by hand."""
     reference = by_hand(dtype).module
     assert isinstance(reference, SearchNetwork)
-    mixture = load_mixture(Library().find("darts_search").space, checkpoint=checkpoint)
-    mixture.module.to(dtype)
+    program = Library().find("darts_search").space.program
+    if name.startswith(PLAIN):
+        mixture = plain_mixture(program)
+    else:
+        mixture = load_mixture(program, checkpoint=CHECKPOINTED in name)
     state = {own_name(n, reference.reductions): t for n, t in reference.state_dict().items()}
-    mixture.module.load_state_dict(state)
+    mixture.module.to(dtype).load_state_dict(state)
+    return formed(mixture, name, dtype)
+
+
+def formed(mixture: Mixture, name: str, dtype: torch.dtype = torch.float32) -> Side:
+    """A mixture of `darts_search` in the form that the name of its side ends in."""
+    last = LAST in name
     if last:
         mixture.module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if name.endswith(COMPILED):
+        mixture.module.compile()
 
     def run(images: Tensor, given: list[Tensor]) -> Tensor:
         result = mixture(images, mixture.gates(dict(values(mixture, softmaxes(given)))))
@@ -183,7 +204,8 @@ def own(name: str) -> str:
 
 def farthest(folder: Path | None) -> tuple[float, float]:
     """The largest distance of any side's gradients."""
-    found = [apart(generated(torch.float64, checkpoint=on), own) for on in (False, True)]
+    names = (PLAIN, MIXTURE, MIXTURE + CHECKPOINTED)
+    found = [apart(generated(name, torch.float64), own) for name in names]
     if folder is not None:
         side = original(folder, torch.float64)
         theirs = {name_by_hand(n): n for n in side.module.state_dict()}
@@ -211,16 +233,14 @@ def made(name: str, folder: Path | None) -> Side:
     if name == ORIGINAL:
         assert folder is not None
         return original(folder)
-    if name == SIDES[0]:
-        return by_hand()
-    return generated(last=name != SIDES[1], checkpoint=name == SIDES[3])
+    return by_hand() if name == SIDES[0] else generated(name)
 
 
 def measured(
-    sides: dict[str, Side], data: list[tuple[Tensor, Tensor]], runs: int
-) -> dict[str, list[float]]:
+    sides: dict[Name, Side], data: list[tuple[Tensor, Tensor]], runs: int
+) -> dict[Name, list[float]]:
     """Seconds of every step of every side, in random order; the first is not counted."""
-    times: dict[str, list[float]] = {name: [] for name in sides}
+    times: dict[Name, list[float]] = {name: [] for name in sides}
     rng = random.Random(0)
     for run in range(runs + 1):
         for name in rng.sample(list(sides), len(sides)):
@@ -231,35 +251,53 @@ def measured(
     return times
 
 
-def main(threads: int = 2, folder: Path | None = None, runs: int = RUNS) -> None:
+def main(
+    threads: int = 2, folder: Path | None = None, runs: int = RUNS, compiled: bool = True
+) -> None:
     torch.set_num_threads(threads)
+    kept = Columns(compiled=compiled)
     weights, gates = farthest(folder)
-    names = (*SIDES, *((ORIGINAL,) if folder else ()))
-    sides = {name: made(name, folder) for name in names}
+    shown = (*SIDES, *((ORIGINAL,) if folder else ()))
+    forms = [way + form for way in (PLAIN, MIXTURE) for form in kept.forms if form != COMPILED]
+    sides = {name: made(name, folder) for name in dict.fromkeys((*shown, *forms))}
     times = measured(sides, batches(2, BATCH, torch.float32), runs)
-    kept = {name: saved_bytes(sides[name]) for name in names}
+    bytes_kept = {name: saved_bytes(sides[name]) for name in shown}
     sides.clear()
     first = SIDES[0]
     rows: list[Row] = []
-    for name in names:
+    for name in shown:
         ratios = [a / b for a, b in zip(times[first], times[name], strict=True)]
-        rows.append(
-            {
-                "network": name,
-                "s per step": statistics.median(times[name]),
-                "times as fast": statistics.median(ratios),
-                "MB for backward": kept[name] / 1e6,
-                "share": kept[name] / kept[first],
-                "MB resident": resident(name, threads, folder),
-            }
-        )
+        row: dict[str, str | int | float] = {
+            "network": name,
+            "s per step": statistics.median(times[name]),
+            "times as fast": statistics.median(ratios),
+            "MB for backward": bytes_kept[name] / 1e6,
+            "share": bytes_kept[name] / bytes_kept[first],
+            "MB resident": resident(name, threads, folder),
+        }
+        if name == MIXTURE:
+            row |= kept.cells(name, times, ours=MIXTURE)
+        rows.append(row)
+    if kept.compiled:
+        rows.append({"network": FEW, **few_cells(Library().find(FEW).space.program, runs, kept)})
     write(
         "darts_step",
         "DARTS: one step of the search, first order",
         f"python -m benchmarks.darts_step {threads}" + (" --original DIR" if folder else ""),
         rows,
-        notes(threads, runs, folder, weights, gates),
+        [*notes(threads, runs, folder, weights, gates), *kept.notes()],
     )
+
+
+def few_cells(program: Program, runs: int, kept: Columns, label: str = FEW) -> Cells:
+    """The columns of a mixture that is small enough to be compiled."""
+    kept.start()
+    sides: dict[str, Side] = {}
+    for way, load in ((PLAIN, plain_mixture), (MIXTURE, load_mixture)):
+        for form in kept.forms:
+            torch.manual_seed(0)
+            sides[way + form] = formed(load(program), way + form)
+    return kept.cells(label, measured(sides, batches(2, BATCH, torch.float32), runs), ours=MIXTURE)
 
 
 def notes(threads: int, runs: int, folder: Path | None, weights: float, gates: float) -> list[str]:
@@ -277,6 +315,8 @@ def notes(threads: int, runs: int, folder: Path | None, weights: float, gates: f
         f"`{ORIGINAL}`: `git clone https://github.com/quark0/darts DIR`"
         + (f", commit {commit(folder)}" if folder else "; not measured here")
         + ", without the two `.cuda()` in `_initialize_alphas` of `cnn/model_search.py`.",
+        "`times as fast` is beside `by hand`; the rows of mixtures have the columns of all "
+        f"tables, their -O0 the mixture before any pass. {TOO_LONG}",
     ]
 
 
@@ -298,8 +338,9 @@ if __name__ == "__main__":
     parser.add_argument("--original", type=Path)
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--alone")
+    columns.arguments(parser)
     given = parser.parse_args()
     if given.alone:
         alone(given.threads, given.alone, given.original)
     else:
-        main(given.threads, given.original, given.runs)
+        main(given.threads, given.original, given.runs, given.compile)

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from archdsl.cli.main import RARELY
-from archdsl.compiler import compile_to
+from archdsl.compiler import Options, compile_to
 from archdsl.ir.limits import Limits
 from archdsl.library import Library
 from archdsl.passes.driver import optimise
@@ -178,7 +178,8 @@ def _once(text: str, what: str) -> float:
             optimise(network, PASSES[what])
             return time.process_time() - start
         level = 1 if what == "-O1" else 0
-        compile_to(found, Path(folder), level=level, supernet=what == "supernet", format=False)
+        options = Options(level=level, supernet=what == "supernet", format=False)
+        compile_to(found, Path(folder), options)
         return time.process_time() - start
 
 

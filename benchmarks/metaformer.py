@@ -1,6 +1,6 @@
 """A MetaFormer-NAS network against the same network written by hand, part by part.
 
-python -m benchmarks.metaformer [RUNS] [--original DIR]
+python -m benchmarks.metaformer [RUNS] [--original DIR] [--eager]
 
 DIR holds the authors' repository, changed as `references/released_metaformer.py` says; their
 network is then a second reference.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -20,7 +20,9 @@ from archdsl.ir.graph import Program
 from archdsl.library import Library
 from archdsl.load import load_network
 from archdsl.passes.driver import optimise
-from benchmarks.pairs import Work, in_turn, inference, ratio, training_step
+from benchmarks import columns
+from benchmarks.columns import Columns, Times
+from benchmarks.pairs import Work, inference, ratio, timed, training_step
 from benchmarks.references.metaformer import MetaFormer, Nodes
 from benchmarks.references.released_metaformer import CHANGES, REPOSITORY, commit, released
 from benchmarks.table import Row, write
@@ -36,22 +38,25 @@ LINEAR = {
 FOUND = "/mixer[pool; 1 pool; 2 pool; 3 pool; 3 pool; 4 pool; 3 pool]"
 """The mixer that the paper found, Fig. 6."""
 HAND = "by hand"
-Times = Mapping[str, Sequence[float]]
+LEVELS = ("-O 0", "-O 1", "-O 2")
+PLAIN = LEVELS[0]
 
 
 def main(arguments: Sequence[str] = ()) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("runs", nargs="?", type=int, default=RUNS)
     parser.add_argument("--original", type=Path)
+    columns.arguments(parser)
     given = parser.parse_args(arguments)
     torch.set_num_threads(2)
     torch.manual_seed(0)
     original = _original(given.original)
+    kept = Columns(compiled=given.compile)
     write(
         "metaformer",
         "MetaFormer-NAS, released layout with its queue obeyed: by hand and as archdsl writes it",
         "python -m benchmarks.metaformer",
-        [*measure(given.runs, given.original), *linear(given.runs)],
+        [*measure(given.runs, given.original, kept), *linear(given.runs, kept)],
         [
             f"7 nodes, {BATCH} images of 224 pixels, float32, 2 threads, CPU; medians of "
             f"{given.runs} runs in turn, all with the same weights. `ratio`: above 1 ours is "
@@ -61,6 +66,10 @@ def main(arguments: Sequence[str] = ()) -> None:
             "edge=linear is the mixer that the paper found; its edges are linear maps over "
             "positions, of which -O 2 makes one matrix for each value that is not linear. 'mixer "
             "alone' is the module of the first stage, 64 channels of 256 positions.",
+            *kept.notes(),
+            "They stand in the rows whose reference is -O 0. The mixers' part is a difference of "
+            "two networks; compiled, no part stands apart: those rows have no such columns. Of "
+            "edge=linear the mixer alone is compiled: whole networks take minutes each.",
         ],
     )
 
@@ -72,7 +81,7 @@ def _original(folder: Path | None) -> str:
     return f"authors': {REPOSITORY} at {commit(folder)}, changed: {CHANGES}. Same weights."
 
 
-def measure(runs: int, folder: Path | None) -> list[Row]:
+def measure(runs: int, folder: Path | None, kept: Columns) -> list[Row]:
     """Rows for the whole, the stem and the mixers, a training step and inference."""
     program = Library().find(SPACE.format(edge="mlp") + MIXER).network()
     nodes = [(int(n), op == "pool") for n, op in re.findall(r"(\d) (id|pool)", MIXER)]
@@ -81,41 +90,46 @@ def measure(runs: int, folder: Path | None) -> list[Row]:
     _check({**references, **networks}, images)
     rows: list[Row] = []
     for kind, work in (("training step", training_step), ("inference", inference)):
-        chosen = {**references, **networks}
+        chosen = dict(networks)
         if kind != "inference":
             del chosen["-O 2"]
-        whole = _timed({n: work(net, (images,)) for n, net in chosen.items()}, runs)
-        stems = _timed({n: _stem(net, images, work) for n, net in chosen.items()}, runs)
-        bare = _timed({n: work(_without_mixers(net), (images,)) for n, net in chosen.items()}, runs)
-        for what, times in (("whole", whole), ("stem", stems), ("mixers", _less(whole, bare))):
-            rows += _rows(f"{what}, {kind}", times, tuple(references))
+        kept.start()
+        parts = {"whole": lambda network: network, "stem": lambda network: next(network.children())}
+        times: dict[str, Times] = {}
+        for what, part in parts.items():
+            works = {n: work(part(network), (images,)) for n, network in references.items()}
+            for level, network in chosen.items():
+                works |= kept.ways(level, part(network), (images,), work)
+            times[what] = timed(works, runs)
+        every = {**references, **chosen}
+        bare = timed({n: work(_without_mixers(net), (images,)) for n, net in every.items()}, runs)
+        times["mixers"] = _less(times["whole"], bare)
+        for what, taken in times.items():
+            rows += _rows(f"{what}, {kind}", taken, tuple(references), kept)
     return rows
 
 
-def linear(runs: int) -> list[Row]:
+def linear(runs: int, kept: Columns) -> list[Row]:
     """Rows for the mixers of `edge=linear` in inference, as written and optimised."""
     images, tokens = torch.randn(BATCH, 3, 224, 224), torch.randn(BATCH, 64, 16, 16)
     rows: list[Row] = []
     for name, space in LINEAR.items():
         plain, networks = _levels(Library().find(space + FOUND).network())
-        networks = {"-O 0": plain, **networks}
+        networks = {PLAIN: plain, **networks}
         _check(networks, images)
+        kept.start()
         works: dict[str, Work] = {}
         for level, network in networks.items():
-            works[level] = inference(network, (images,))
+            works |= kept.ways(level, network, (images,), inference, compiled=False)
             works[f"bare {level}"] = inference(_without_mixers(network), (images,))
-            works[f"one {level}"] = inference(_mixer(network), (tokens,))
-        times = _timed(works, runs)
-        whole = {level: times[level] for level in networks}
+            works |= kept.ways(f"one {level}", _mixer(network), (tokens,), inference)
+        times = timed(works, runs)
+        whole = {way: taken for way, taken in times.items() if way.startswith("-O")}
         bare = {level: times[f"bare {level}"] for level in networks}
-        alone = {level: times[f"one {level}"] for level in networks}
+        one = {w.removeprefix("one "): t for w, t in times.items() if w.startswith("one ")}
         what = f"edge=linear, {name}"
-        for part, found in (
-            ("whole", whole),
-            ("mixers", _less(whole, bare)),
-            ("mixer alone", alone),
-        ):
-            rows += _rows(f"{what}: {part}, inference", found, ("-O 0",))
+        for part, found in (("whole", whole), ("mixers", _less(whole, bare)), ("mixer alone", one)):
+            rows += _rows(f"{what}: {part}, inference", found, (), kept)
     return rows
 
 
@@ -131,7 +145,7 @@ def _networks(
     plain = load_network(program)
     plain.load_state_dict({n: next(taken).reshape(t.shape) for n, t in plain.state_dict().items()})
     plain, levels = _levels(program, plain)
-    return references, {"-O 0": plain, **levels}
+    return references, {PLAIN: plain, **levels}
 
 
 def _levels(
@@ -155,24 +169,12 @@ def _check(networks: dict[str, nn.Module], images: Tensor) -> None:
         torch.testing.assert_close(other, expected, rtol=1e-4, atol=1e-5)
 
 
-def _timed(works: Mapping[str, Work], runs: int) -> Times:
-    return dict(zip(works, in_turn(list(works.values()), runs), strict=True))
-
-
 def _less(whole: Times, bare: Times) -> Times:
     """What the mixers take of each run."""
     return {
-        name: [max(a - b, 1e-9) for a, b in zip(times, bare[name], strict=True)]
-        for name, times in whole.items()
+        name: [max(a - b, 1e-9) for a, b in zip(whole[name], times, strict=True)]
+        for name, times in bare.items()
     }
-
-
-def _stem(network: nn.Module, images: Tensor, work: object) -> Work:
-    """The first module of a network on its own; the images take no gradient."""
-    first = next(network.children())
-    assert callable(work)
-    done: Work = work(first, (images,))
-    return done
 
 
 def _mixer(network: nn.Module) -> nn.Module:
@@ -193,26 +195,25 @@ def _without_mixers(network: nn.Module) -> nn.Module:
     return changed
 
 
-def _rows(what: str, times: Times, references: Sequence[str]) -> list[Row]:
-    """Each of ours beside each reference."""
+def _rows(what: str, times: Times, references: Sequence[str], kept: Columns) -> list[Row]:
+    """Each of ours beside each reference and beside -O 0, there with the columns of all tables."""
     rows: list[Row] = []
-    for reference in references:
-        for name, taken in times.items():
-            if name in references:
-                continue
-            found = ratio(taken, times[reference])
-            rows.append(
-                {
-                    "what": what,
-                    "reference": reference,
-                    "ours": name,
-                    "reference, s": round(found.seconds[1], 4),
-                    "ours, s": round(found.seconds[0], 4),
-                    "ratio": round(found.ratio, 2),
-                    "low": round(found.low, 2),
-                    "high": round(found.high, 2),
-                }
-            )
+    for reference in (*references, PLAIN):
+        for name in (level for level in LEVELS if level in times and level != reference):
+            found = ratio(times[name], times[reference])
+            row: dict[str, str | int | float] = {
+                "what": what,
+                "reference": reference,
+                "ours": name,
+                "reference, s": round(found.seconds[1], 4),
+                "ours, s": round(found.seconds[0], 4),
+                "ratio": round(found.ratio, 2),
+                "low": round(found.low, 2),
+                "high": round(found.high, 2),
+            }
+            if reference == PLAIN:
+                row |= kept.cells(f"{what}, {name}", times, PLAIN, name)
+            rows.append(row)
     return rows
 
 

@@ -1,14 +1,14 @@
 """Generated plain networks against torchvision's and timm's own modules, with the same weights.
 
-python -m benchmarks.networks [RUNS] [NETWORK ...]
+python -m benchmarks.networks [RUNS] [NETWORK ...] [--eager]
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import sys
-import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 
 import timm
 import torch
@@ -22,11 +22,14 @@ from archdsl.library import Library
 from archdsl.load import load_network
 from archdsl.passes.driver import optimise
 from archdsl.passes.names import network_weights
-from benchmarks.pairs import Work, in_turn, inference, ratio, training_step
+from benchmarks import columns
+from benchmarks.columns import Cells, Columns, Times, runs_and_names, shown
+from benchmarks.pairs import Form, Work, inference, ratio, timed, training_step
 from benchmarks.table import Row, write
 
 RUNS = 10
 BATCH = 4
+THEIRS, PLAIN, OURS = "theirs", "ours -O0", "ours -O1"
 NETWORKS = {
     "resnet50": "torchvision",
     "mobilenet_v2": "torchvision",
@@ -34,23 +37,21 @@ NETWORKS = {
     "poolformer_s12": "timm",
     "efficientnet_b0": "torchvision",
 }
-FORMS: Mapping[str, Callable[[nn.Module, tuple[Tensor, ...]], Work]] = {
-    "step": training_step,
-    "inference": inference,
-}
+FORMS: Mapping[str, Form] = {"step": training_step, "inference": inference}
 
 
-def main() -> None:
-    given = sys.argv[1:]
-    runs = int(given[0]) if given and given[0].isdigit() else RUNS
-    chosen = [name for name in given if not name.isdigit()] or list(NETWORKS)
+def main(arguments: Sequence[str] = ()) -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("given", nargs="*", metavar="RUNS or NETWORK")
+    columns.arguments(parser)
+    given = parser.parse_args(arguments)
+    runs, chosen = runs_and_names(given.given, RUNS)
     torch.set_num_threads(2)
-    compiles = can_compile()
+    kept = Columns(compiled=given.compile, unit="ms")
     rows: list[Row] = []
-    for name in chosen:
-        rows += measure(name, runs, compiles)
+    for name in chosen or NETWORKS:
+        rows += measure(name, runs, kept)
         print(rows[-2:], file=sys.stderr)
-    without = "" if compiles else " torch.compile finds no C++ compiler here: no such columns."
     write(
         "networks",
         "Generated networks against torchvision's and timm's own, with the same weights",
@@ -58,25 +59,14 @@ def main() -> None:
         rows,
         [
             f"{BATCH} images of 224 pixels, float32, 2 threads, CPU; medians of {runs} runs in "
-            "turn. `theirs / ours` and `ours -O0 / ours`: above 1 the generated network (-O1) is "
-            "faster, with the 95 % interval of the median of all pairs (bootstrap); the same with "
-            "torch.compile for both, and channels last for both."
-            f"{without}"
+            "turn. `ours` is -O1. `theirs / ours` has both compiled, or both with the channels "
+            "last, where it says so.",
+            *kept.notes(),
         ],
     )
 
 
-def can_compile() -> bool:
-    """Whether torch.compile works on this machine."""
-    try:
-        torch.compile(nn.Linear(2, 2))(torch.zeros(1, 2))
-    except Exception as problem:  # whatever its backend raises
-        warnings.warn(str(problem).splitlines()[0], stacklevel=1)
-        return False
-    return True
-
-
-def measure(name: str, runs: int, compiles: bool) -> list[Row]:
+def measure(name: str, runs: int, kept: Columns) -> list[Row]:
     """Two rows: a training step and inference of one network."""
     theirs = build(name)
     program = Library().find(name).space.program
@@ -86,39 +76,25 @@ def measure(name: str, runs: int, compiles: bool) -> list[Row]:
     better.load_state_dict(optimised.weights.forward(plain.state_dict()))
     images = torch.randn(BATCH, 3, 224, 224)
     check(theirs, (plain, better), images)
+    kept.start()
     rows: list[Row] = []
     for what, form in FORMS.items():
-        ways = {"theirs": theirs, "ours -O0": plain, "ours -O1": better}
-        works = {way: form(network, (images,)) for way, network in ways.items()}
-        if compiles:
-            for way in list(ways):
-                compiled = torch.compile(ways[way])
-                works[f"{way} + compile"] = form(compiled, (images,))  # type: ignore[arg-type]
-        rows.append({"network": name, "what": what, **compared(works, runs)})
-        last = images.to(memory_format=torch.channels_last)
-        for network in ways.values():
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        works = {way: form(ways[way], (last,)) for way in ("theirs", "ours -O1")}
-        found = compared(works, runs)
-        rows[-1].update({f"{column}, channels last": value for column, value in found.items()})  # type: ignore[attr-defined]
-        for network in ways.values():
-            network.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        works: dict[str, Work] = {}
+        for way, network in ((THEIRS, theirs), (PLAIN, plain), (OURS, better)):
+            works |= kept.ways(way, network, (images,), form)
+        times = timed(works, runs)
+        cells = {**beside_theirs(times, kept), **kept.cells(f"{name} {what}", times, PLAIN, OURS)}
+        rows.append({"network": name, "what": what, **cells})
     return rows
 
 
-def compared(works: Mapping[str, Work], runs: int) -> dict[str, str | int | float]:
-    """Median milliseconds of each way, and how many times faster ours is than the others."""
-    times = dict(zip(works, in_turn(list(works.values()), runs), strict=True))
-    found: dict[str, str | int | float] = {
-        f"{way}, ms": 1e3 * statistics.median(seconds) for way, seconds in times.items()
-    }
-    for ours in (way for way in works if way.startswith("ours -O1")):
-        for other in ("theirs", "ours -O0"):
-            way = ours.replace("ours -O1", other)
-            if way in works and ours != way:
-                one = ratio(times[ours], times[way])
-                shown = f"{one.ratio:.2f} ({one.low:.2f} to {one.high:.2f})"
-                found[f"{other} / ours{ours.removeprefix('ours -O1')}"] = shown
+def beside_theirs(times: Times, kept: Columns) -> Cells:
+    """Median milliseconds of theirs, and how many times faster ours is in the same form."""
+    found: Cells = {}
+    for form in kept.forms:
+        found[f"{THEIRS}{form}, ms"] = 1e3 * statistics.median(times[THEIRS + form])
+    for form in kept.forms:
+        found[f"{THEIRS} / ours{form}"] = shown(ratio(times[OURS + form], times[THEIRS + form]))
     return found
 
 
@@ -167,4 +143,4 @@ def check(theirs: nn.Module, ours: tuple[nn.Module, ...], images: Tensor) -> Non
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,8 @@ from archdsl.ir.graph import Program
 from archdsl.ir.types import TensorType
 
 Work = Callable[[], object]
+Form = Callable[[nn.Module, Sequence[Tensor]], Work]
+"""What is done with a network and a batch: `inference`, `training_step`."""
 
 MOST = 500
 """Rounds of in_turn beyond which an interval does not get narrower by much."""
@@ -49,6 +51,11 @@ def in_turn(works: Sequence[Work], runs: int) -> list[list[float]]:
             works[index]()
             times[index].append(time.perf_counter() - start)
     return times
+
+
+def timed(works: Mapping[str, Work], runs: int) -> dict[str, list[float]]:
+    """`in_turn` by name."""
+    return dict(zip(works, in_turn(list(works.values()), runs), strict=True))
 
 
 def pairs_within(works: Sequence[Work], seconds: float, least: int) -> int:

@@ -1,6 +1,6 @@
 """The search network of DARTS on a quarter of its channels, beside all of them.
 
-python -m benchmarks.partial_channels [THREADS] [--runs N]
+python -m benchmarks.partial_channels [THREADS] [--runs N] [--eager]
 """
 
 from __future__ import annotations
@@ -11,21 +11,27 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 import torch
-from torch import Tensor
 
+from archdsl.ir.graph import Program
 from archdsl.library import Library
 from archdsl.load import load_mixture
 from archdsl.passes.partial_channels import partial_channels
+from benchmarks import columns
+from benchmarks.columns import COMPILED, PLAIN, Columns, plain_mixture
 from benchmarks.darts_step import (
     BATCH,
+    FEW,
+    MIXTURE,
+    TOO_LONG,
     Side,
     batches,
+    few_cells,
+    formed,
     logits,
     measured,
     relative,
     saved_bytes,
     softmaxes,
-    values,
 )
 from benchmarks.references.darts_search import SearchNetwork, own_name
 from benchmarks.table import Row, write
@@ -34,19 +40,18 @@ RUNS = 3
 PARTS: Mapping[str, int] = {"all channels": 1, "K = 1/4": 4}
 
 
-def generated(parts: int, dtype: torch.dtype = torch.float32) -> Side:
-    """The mixture of `darts_search` on 1/parts of the channels of every edge."""
+def generated(parts: int, name: str = MIXTURE, dtype: torch.dtype = torch.float32) -> Side:
+    """The mixture of `darts_search` on 1/parts of the channels of every edge, or its -O0."""
     torch.manual_seed(0)
-    program = Library().find("darts_search").space.program
-    mixture = load_mixture(partial_channels(program, Fraction(1, parts)))
+    program = on_channels("darts_search", parts)
+    mixture = plain_mixture(program) if name.startswith(PLAIN) else load_mixture(program)
     mixture.module.to(dtype)
+    return formed(mixture, name, dtype)
 
-    def run(images: Tensor, given: list[Tensor]) -> Tensor:
-        result = mixture(images, mixture.gates(dict(values(mixture, softmaxes(given)))))
-        assert isinstance(result, Tensor)
-        return result
 
-    return Side(mixture.module, run, logits(dtype))
+def on_channels(space: str, parts: int) -> Program:
+    """A search network whose edges run on 1/parts of their channels."""
+    return partial_channels(Library().find(space).space.program, Fraction(1, parts))
 
 
 def by_hand(parts: int, dtype: torch.dtype = torch.float32) -> Side:
@@ -58,7 +63,7 @@ def by_hand(parts: int, dtype: torch.dtype = torch.float32) -> Side:
 
 def apart(parts: int) -> tuple[float, float]:
     """How far gradients of weights and of gates are from those by hand, in float64, relative."""
-    hand, own = by_hand(parts, torch.float64), generated(parts, torch.float64)
+    hand, own = by_hand(parts, torch.float64), generated(parts, dtype=torch.float64)
     names = {n: own_name(n, SearchNetwork.REDUCTIONS) for n in hand.module.state_dict()}
     own.module.load_state_dict({names[n]: t for n, t in hand.module.state_dict().items()})
     ((images, labels),) = batches(1, 2, torch.float64)
@@ -70,25 +75,33 @@ def apart(parts: int) -> tuple[float, float]:
     return relative(weights), relative(gates)
 
 
-def main(threads: int = 2, runs: int = RUNS) -> None:
+def main(threads: int = 2, runs: int = RUNS, compiled: bool = True) -> None:
     torch.set_num_threads(threads)
+    kept = Columns(compiled=compiled)
     weights, gates = apart(4)
-    sides = {name: generated(parts) for name, parts in PARTS.items()}
+    forms = [way + form for way in (PLAIN, MIXTURE) for form in kept.forms if form != COMPILED]
+    sides = {(n, form): generated(parts, form) for n, parts in PARTS.items() for form in forms}
     times = measured(sides, batches(2, BATCH, torch.float32), runs)
-    kept = {name: saved_bytes(side) for name, side in sides.items()}
+    stored = {name: saved_bytes(sides[name, MIXTURE]) for name in PARTS}
     first = next(iter(PARTS))
     rows: list[Row] = [
         {
             "channels": name,
-            "MB for backward": kept[name] / 1e6,
-            "share": kept[name] / kept[first],
-            "s per step": statistics.median(times[name]),
+            "MB for backward": stored[name] / 1e6,
+            "share": stored[name] / stored[first],
+            "s per step": statistics.median(times[name, MIXTURE]),
             "times as fast": statistics.median(
-                a / b for a, b in zip(times[first], times[name], strict=True)
+                a / b for a, b in zip(times[first, MIXTURE], times[name, MIXTURE], strict=True)
             ),
+            **kept.cells(name, {form: times[name, form] for form in forms}, ours=MIXTURE),
         }
-        for name in sides
+        for name in PARTS
     ]
+    sides.clear()
+    for name, parts in PARTS.items() if kept.compiled else ():
+        label = f"{name}, {FEW}"
+        cells = few_cells(on_channels(FEW, parts), runs, kept, label)
+        rows.append({"channels": label, **cells})
     write(
         "partial_channels",
         "DARTS: the search network on a part of the channels",
@@ -104,6 +117,9 @@ def main(threads: int = 2, runs: int = RUNS) -> None:
             "(`benchmarks/references/darts_search.py`, in the structure of the authors' code): "
             f"gradients of weights at most {weights:.1e} of the largest apart, of gates "
             f"{gates:.1e}.",
+            "The columns from -O0 on are those of all tables: the mixture before any pass, on "
+            f"the same channels. {TOO_LONG}",
+            *kept.notes(),
         ],
     )
 
@@ -112,5 +128,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("threads", type=int, nargs="?", default=2)
     parser.add_argument("--runs", type=int, default=RUNS)
+    columns.arguments(parser)
     given = parser.parse_args()
-    main(given.threads, given.runs)
+    main(given.threads, given.runs, given.compile)

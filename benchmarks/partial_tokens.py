@@ -1,6 +1,6 @@
 """The search cell of DASViT on a quarter of its tokens, beside all of them.
 
-python -m benchmarks.partial_tokens [THREADS] [--runs N]
+python -m benchmarks.partial_tokens [THREADS] [--runs N] [--eager]
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from torch import Tensor, nn
 from archdsl.library import Library
 from archdsl.load import Mixture, load_mixture
 from archdsl.passes.partial_tokens import partial_tokens
+from benchmarks import columns
+from benchmarks.columns import COMPILED, OURS, PLAIN, Columns, plain_mixture
 from benchmarks.references.dasvit_search import EDGES, SearchCell
 from benchmarks.table import Row, write
 
@@ -51,12 +53,23 @@ class Cell:
         self(earlier, last).square().mean().backward()
 
 
-def cell(share: Fraction | None, width: int = WIDTH, dtype: torch.dtype = torch.float32) -> Cell:
+def cell(
+    share: Fraction | None,
+    width: int = WIDTH,
+    dtype: torch.dtype = torch.float32,
+    name: str = OURS,
+) -> Cell:
+    """The encoder of a mixture, or of the plain one where the name of its side begins so."""
     torch.manual_seed(0)
     program = Library().find(f"dasvit(depth=1, width={width})").space.program
-    mixture = load_mixture(program if share is None else partial_tokens(program, share))
+    if share is not None:
+        program = partial_tokens(program, share)
+    mixture = plain_mixture(program) if name.startswith(PLAIN) else load_mixture(program)
     logits = torch.randn(len(EDGES), 8, dtype=dtype, requires_grad=True)
-    return Cell(mixture.module.get_submodule("encoder").to(dtype), mixture, logits)
+    encoder = mixture.module.get_submodule("encoder").to(dtype)
+    if name.endswith(COMPILED):
+        encoder.compile()
+    return Cell(encoder, mixture, logits)
 
 
 def tokens(batch: int, width: int = WIDTH, dtype: torch.dtype = torch.float32) -> list[Tensor]:
@@ -110,31 +123,34 @@ def resident(name: str, threads: int) -> float:
     return float(done.stdout)
 
 
-def main(threads: int = 2, runs: int = RUNS) -> None:
+def main(threads: int = 2, runs: int = RUNS, compiled: bool = True) -> None:
     torch.set_num_threads(threads)
+    kept = Columns(compiled=compiled, last=False)
     outputs, gradients = (max(pair) for pair in zip(apart(None), apart(QUARTER), strict=True))
-    sides = {name: cell(share) for name, share in SIDES.items()}
-    kept = {name: saved_bytes(side) for name, side in sides.items()}
-    times: dict[str, list[float]] = {name: [] for name in SIDES}
+    forms = [way + form for way in (PLAIN, OURS) for form in kept.forms]
+    sides = {(n, form): cell(part, name=form) for n, part in SIDES.items() for form in forms}
+    stored = {name: saved_bytes(sides[name, OURS]) for name in SIDES}
+    times: dict[tuple[str, str], list[float]] = {side: [] for side in sides}
     rng, inputs = random.Random(0), tokens(BATCH)
     for run in range(runs + 1):
-        for name in rng.sample(list(sides), len(sides)):
+        for side in rng.sample(list(sides), len(sides)):
             start = time.perf_counter()
-            sides[name].step(*inputs)
+            sides[side].step(*inputs)
             if run:  # the first is not counted
-                times[name].append(time.perf_counter() - start)
+                times[side].append(time.perf_counter() - start)
     sides.clear()
     first, *_ = SIDES
     rows: list[Row] = [
         {
             "tokens": name,
-            "MB for backward": kept[name] / 1e6,
-            "share": kept[name] / kept[first],
+            "MB for backward": stored[name] / 1e6,
+            "share": stored[name] / stored[first],
             "MB resident": resident(name, threads),
-            "s per step": statistics.median(times[name]),
+            "s per step": statistics.median(times[name, OURS]),
             "times as fast": statistics.median(
-                a / b for a, b in zip(times[first], times[name], strict=True)
+                a / b for a, b in zip(times[first, OURS], times[name, OURS], strict=True)
             ),
+            **kept.cells(name, {form: times[name, form] for form in forms}),
         }
         for name in SIDES
     ]
@@ -153,6 +169,9 @@ def main(threads: int = 2, runs: int = RUNS) -> None:
             f"In float64, 48 wide, against the cell by hand "
             f"(`benchmarks/references/dasvit_search.py`): outputs at most {outputs:.1e} of the "
             f"largest apart, gradients of weights, scores, gates and inputs {gradients:.1e}.",
+            "The columns from -O0 on are those of all tables: the cell before any pass, on the "
+            "same tokens. Tokens have no channels to put last.",
+            *kept.notes(),
         ],
     )
 
@@ -170,8 +189,9 @@ if __name__ == "__main__":
     parser.add_argument("threads", type=int, nargs="?", default=2)
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--alone")
+    columns.arguments(parser)
     given = parser.parse_args()
     if given.alone:
         alone(given.threads, given.alone)
     else:
-        main(given.threads, given.runs)
+        main(given.threads, given.runs, given.compile)

@@ -33,6 +33,8 @@ def main() -> None:
         [
             f"A step is forward, backward and AdamW for one sampled path, a reward one forward "
             f"without gradients; medians of 5 runs over {PATHS} sampled paths, 2 threads, CPU.",
+            "No -O0 and no compiled columns, as other tables of speeds have: a path supernet runs "
+            "what its choice takes, as written, and torch.compile takes it block by block only.",
         ],
     )
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from archdsl.cli.main import RARELY
-from archdsl.compiler import Found, Library, compile_to, figures
+from archdsl.compiler import Found, Library, Options, compile_to, figures
 from archdsl.load import load_network
 from archdsl.passes.identity import identity
 from archdsl.space.reader import read
@@ -52,6 +52,9 @@ def main() -> None:
     )
 
 
+PLAIN = Options(format=False)
+
+
 def written(name: str) -> list[Row]:
     """From the text of a space and a string to a written file, with nothing open before."""
     text = (GENERATED / name / "architecture.txt").read_text(encoding="utf-8").strip()
@@ -63,9 +66,9 @@ def written(name: str) -> list[Row]:
                 Library().find(text), path
             ),
             "text of the space to written file, not formatted": lambda: compile_to(
-                Library().find(text), path, format=False
+                Library().find(text), path, PLAIN
             ),
-            "string to written file, not formatted": lambda: compile_to(found, path, format=False),
+            "string to written file, not formatted": lambda: compile_to(found, path, PLAIN),
         }
         return [
             {
@@ -109,7 +112,7 @@ def measure(name: str) -> list[Row]:
         milliseconds = {
             "text to tree and IR": lambda: Library().find(name),
             "string to file, formatted": lambda: compile_to(found, path),
-            "string to file, not formatted": lambda: compile_to(found, path, format=False),
+            "string to file, not formatted": lambda: compile_to(found, path, PLAIN),
             "string to live module": lambda: load_network(found.network()),
         }
         for what, work in milliseconds.items():

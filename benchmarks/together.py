@@ -36,6 +36,8 @@ def main(runs: int = RUNS) -> None:
             f"of {runs} runs in turn, with the 95 % interval of the ratio (bootstrap). `of the "
             "operations`: how many of the float operations of one by one were done together. "
             "`known`: modules whose result was there from an architecture before.",
+            "No -O0 and no compiled columns, as other tables of speeds have: a path supernet runs "
+            "what its choice takes, as written, and torch.compile takes it block by block only.",
         ],
     )
 

@@ -2,7 +2,7 @@
 
 `generated/NAME/architecture.txt` holds the architecture of a sample: what its paper found, the
 best of its table, or a small form where the whole would be too long to read. Some have the mixture
-supernet as well.
+supernet as well, or that of several paths.
 `python -m tests.regen [NAME ...]` writes the samples anew, and the catalogue of the spaces; tests
 compare them with what it would write.
 """
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from archdsl import catalogue
-from archdsl.codegen import mixture_source, network_source, supernet_source
+from archdsl.codegen import mixture_source, network_source, paths_source, supernet_source
 from archdsl.library import Library
 
 GENERATED = Path(__file__).resolve().parent.parent / "generated"
@@ -35,6 +35,8 @@ def samples(names: Sequence[str] = ()) -> Iterator[tuple[Path, str]]:
             yield GENERATED / name / "supernet.py", supernet_source(found.space.program)
         if (GENERATED / name / "mixture.py").is_file():
             yield GENERATED / name / "mixture.py", mixture_source(found.space.program)
+        if (GENERATED / name / "paths.py").is_file():
+            yield GENERATED / name / "paths.py", paths_source(found.space.program)
 
 
 def main(names: Sequence[str]) -> None:

@@ -14,6 +14,7 @@ from archdsl.ir.graph import Apply, Graph, Invoke, Node
 from archdsl.ops.base import Operation
 from archdsl.ops.constants import Identity, Zero
 from archdsl.ops.convolution import Conv
+from archdsl.ops.depthwise import DepthwiseConvs
 from archdsl.ops.fused import (
     Average,
     PositionLinears,
@@ -163,5 +164,6 @@ LAWS: Mapping[str, Mapping[str, Law]] = {
         "linear": fused(Linear, False, False),
         "tokens_linear": more(PositionLinears),
         "tokens_mlp": more(PositionMLPs),
+        "dwconv": more(DepthwiseConvs),
     },
 }

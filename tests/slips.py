@@ -422,8 +422,3 @@ def in_wrong_parts(old: str, new: str) -> Change:
         return parts and WrongParts(conv=parts.conv, old=old, new=new)
 
     return split_gradients, "in_parts", wrong
-
-
-def in_parts_always(conv: Conv, inputs: Any) -> ConvInParts | None:
-    """Phases also where an output has no input in its place."""
-    return ConvInParts(conv=conv) if conv.d > 1 else None

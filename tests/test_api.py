@@ -12,7 +12,8 @@ import torch
 from torch import nn
 
 import archdsl
-from archdsl.load import load_mixture
+from archdsl.evaluate.two_paths import two_paths
+from archdsl.load import load_mixture, load_paths
 
 NET = "nas_bench_201(cells=1, width=4)"
 A = f"{NET}/infer[skip_connect; avg_pool_3x3 none; nor_conv_1x1 none nor_conv_3x3]"
@@ -233,11 +234,29 @@ def test_a_mixture_takes_weights_or_an_architecture():
     assert mixture(x, weights).shape == (2, 10)
 
 
+@pytest.mark.parametrize("checkpoint", [False, True])
+def test_several_paths_take_the_gates_of_those_that_run(checkpoint):
+    space = archdsl.Space("nas_bench_201", cells=1, width=2)
+    paths = archdsl.load(space, supernet=True, mode="paths", checkpoint=checkpoint).eval()
+    path = archdsl.load(space, supernet=True).eval()
+    path.load_state_dict(paths.state_dict())
+    one, x = space.sample(seed=3), torch.randn(2, 3, 32, 32)
+    sizes = load_paths(space.view).sizes
+    logits = {key: torch.zeros(size, requires_grad=True) for key, size in sizes.items()}
+    gates = {key: {one.assignment[key][0]: torch.ones(())} for key in sizes}
+    assert torch.allclose(paths(x, gates), path(x, one), atol=1e-5)
+    drawn = two_paths(logits, torch.Generator().manual_seed(0))
+    paths(x, drawn).square().sum().backward()
+    assert all(one.grad is None or one.grad.count_nonzero() in (0, 2) for one in logits.values())
+    assert any(one.grad is not None and one.grad.any() for one in logits.values())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"mode": "mix"}, "no such mode"),
         ({"mode": "mixture"}, "one network is no mixture"),
+        ({"mode": "paths"}, "one network has no paths"),
         ({"partial_tokens": 0.25}, "a part of the tokens is for a mixture"),
         ({"supernet": True, "partial_tokens": 0.25}, "a part of the tokens is for a mixture"),
         ({"supernet": True, "mode": "mixture", "partial_tokens": 2}, "out of range"),

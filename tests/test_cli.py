@@ -489,6 +489,19 @@ def test_compile_writes_a_mixture(here):
     assert "E0906" in refused.stderr
 
 
+def test_compile_writes_several_paths(here):
+    named = "nas_bench_201(cells=1, width=2)"
+    run("compile", named, "-o", "out", "--supernet", "--mode=paths")
+    text = Path("out/supernet.py").read_text()
+    assert "def forward(self, image: Tensor, paths: Paths)" in text
+    assert "op_1_0: dict[Op, Tensor]" in text
+    printed = run("compile", named, "--emit=ir-opt", "--supernet", "--mode=paths").stdout
+    assert "running %" in printed
+    refused = run("compile", "amc", "-o", "no", "--supernet", "--mode=paths", code=2)
+    assert "E0906" in refused.stderr
+    assert not Path("no").exists()
+
+
 def test_compile_checkpoints_cells_and_blocks(here):
     run("compile", "nas_bench_201(cells=1, width=2)", "-o", "out", "--checkpoint")
     assert "class Infer(Checkpointed):" in Path("out/supernet.py").read_text()
@@ -521,6 +534,7 @@ def test_compile_takes_a_part_of_the_channels(here):
     ("named", "options", "why"),
     [
         (TOKENS, ("--partial-tokens", "1/4"), "mode mixture"),
+        (TOKENS, ("--supernet", "--mode=paths", "--partial-tokens", "1/4"), "mode mixture"),
         ("nas_bench_201", ("--partial-channels", "1/4"), "a part of the channels is for"),
         ("nas_bench_201", (*MIXED, "--partial-channels", "2/3"), "E0909"),
         ("nas_bench_201", (*MIXED, "--partial-channels", "1/3"), "E0909"),

@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
+import archdsl
 from archdsl.cli.main import app
 from archdsl.ir.elaborate import elaborate
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
-from archdsl.passes.device import CPU, GPU, device_of, written
+from archdsl.passes import driver
+from archdsl.passes.device import CPU, GPU, Device, device_of, written
 from archdsl.passes.driver import optimise
 from archdsl.passes.explain import explained
 from archdsl.run import tune as measuring
@@ -42,7 +45,7 @@ def program() -> Program:
 
 def names(device: object) -> set[str]:
     assert isinstance(device, type(CPU))
-    return {one.step for one in explained(program(), 1, device)}
+    return {one.step for one in explained(program(), 1, device) if one.fired}
 
 
 def test_what_pays_depends_on_the_device() -> None:
@@ -77,11 +80,43 @@ def test_explained() -> None:
     assert fusion.saved == pytest.approx(saved_by_hand(), rel=1e-9)
 
 
+def test_what_is_left_apart_is_told() -> None:
+    (left,) = (one for one in explained(program(), 1, CPU) if not one.fired)
+    assert (left.step, left.module, left.line, left.times) == ("fuse_siblings", "network", 5, 1)
+    assert (left.gone, left.made) == (("conv 1x1", "batch norm", "relu") * 2, ())
+    channel = 4 * 16 * 32 * 32
+    loss = (80 * channel - 16 * channel - 4) / CPU.bandwidth - 3 * CPU.call
+    assert left.saved == pytest.approx(-loss, rel=1e-9)
+
+
+DEPTHWISE = """archdsl 1
+space depthwise {
+  net network(image: 3 x 32 x 32) {
+    x = image -> conv(32, k=3)
+    a = x -> dwconv(k=3) -> conv(32)
+    b = x -> dwconv(k=3) -> conv(32)
+    return concat(a, b) -> global_pool -> linear(4)
+  }
+}"""
+
+
+def test_depthwise_siblings_go_by_their_rates() -> None:
+    given = elaborate(parse(DEPTHWISE, "depthwise").spaces[0])
+
+    def fires(device: Device) -> bool:
+        return any(one.fired and one.step == "fuse_siblings" for one in explained(given, 1, device))
+
+    assert not fires(CPU)
+    assert fires(replace(CPU, multiplied=CPU.depthwise, call=1e-3))
+    assert fires(GPU)
+    assert not fires(replace(GPU, multiplied=GPU.depthwise / 100))
+
+
 def saved_by_hand() -> float:
     """One input is read less, of 16 x 32 x 32, and one norm's counter; three calls are fewer, and
-    the split is one more, which copies 80 channels."""
+    80 channels are copied."""
     channel = 4 * 16 * 32 * 32  # bytes for a batch
-    return 2 * GPU.call + (16 * channel + 4 - 2 * 80 * channel) / GPU.bandwidth
+    return 3 * GPU.call + (16 * channel + 4 - 80 * channel) / GPU.bandwidth
 
 
 def test_command(tmp_path: Path) -> None:
@@ -92,7 +127,54 @@ def test_command(tmp_path: Path) -> None:
     path, *firings = map(json.loads, told.stdout.splitlines())
     assert path == {"path": str(tmp_path / "network.py")}
     assert [one["step"] for one in firings] == ["fuse_siblings", "in_place"]
-    assert "fuse_siblings" not in CliRunner().invoke(app, given).stdout
+    (left,) = (
+        line
+        for line in CliRunner().invoke(app, given).stdout.splitlines()
+        if line.startswith("fuse_siblings")
+    )
+    assert left.endswith("-> left apart, one would take longer")
+
+
+def test_explained_is_the_run_that_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wide.arch").write_text(TEXT)
+    runs = []
+    right = driver._optimised
+
+    def counted(*given: Any) -> Program:
+        runs.append(given)
+        return right(*given)
+
+    monkeypatch.setattr(driver, "_optimised", counted)
+    given = ["compile", str(tmp_path / "wide.arch"), "-o", str(tmp_path), "--explain"]
+    assert CliRunner().invoke(app, given).exit_code == 0
+    assert len(runs) == 1
+
+
+def test_a_file_names_its_device(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(written(GPU))
+    line = "Optimised for the device"
+    assert line not in archdsl.compile(TEXT)
+    assert f"\n{line} gpu.\n" in archdsl.compile(TEXT, device="gpu")
+    assert f"\n{line} none.\n" in archdsl.compile(TEXT, device="none")
+    assert f"\n{line} mine.\n" in archdsl.compile(TEXT, device=tmp_path / "mine.toml")
+    assert line not in archdsl.compile(TEXT, level=0, device="gpu")
+    archdsl.compile(TEXT, tmp_path, device="gpu")
+    assert (tmp_path / "network.py").read_text() == archdsl.compile(TEXT, device="gpu")
+
+
+def test_from_python() -> None:
+    def weights(**given: Any) -> set[str]:
+        return set(archdsl.load(TEXT, **given).state_dict())
+
+    assert "convs_x.weight" in weights(level=1, device="gpu")
+    assert "convs_x.weight" not in weights(level=1)
+    assert weights(device="gpu") == weights()
+    with pytest.raises(ArchError, match="no such device"):
+        archdsl.load(TEXT, device="tpu")
+    with pytest.raises(ArchError, match="no such device"):
+        archdsl.compile(TEXT, device="tpu")
 
 
 def test_command_refuses_what_it_has_no_use_for(tmp_path: Path) -> None:
@@ -148,4 +230,4 @@ def test_tune(monkeypatch: pytest.MonkeyPatch) -> None:
     found = measuring.tune("cpu")
     assert found.name == "cpu"
     assert found.call < 1 < found.bandwidth
-    assert min(found.matrices, found.convolutions, found.depthwise) > 1e6
+    assert min(found.matrices, found.convolutions, found.depthwise, found.multiplied) > 1e6

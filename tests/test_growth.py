@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from archdsl.codegen import supernet_source
-from archdsl.compiler import network_code
+from archdsl.compiler import Options, network_code
 from archdsl.syntax.errors import ArchError
 from benchmarks.growth import FIRING, TEXTS
 from tests.shipped import written
@@ -36,7 +36,7 @@ def calls(body: str, level: int) -> int:
     network = space.resolve(space.unrank(0))
     sys.setprofile(seen)
     try:
-        network_code(network, level=level, format=False)
+        network_code(network, Options(level=level, format=False))
     finally:
         sys.setprofile(None)
     return count

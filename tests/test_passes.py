@@ -1,7 +1,8 @@
 """Passes: what they make of small networks (golden cases), and that it is the same network.
 
 A case is a text, and behind it what its pass makes of it: the IR before and after, and where
-the weights went. `ACCEPT=1 python -m pytest tests/test_passes.py` writes what passes make now.
+the weights went; names that end in `_gpu` are for one. `ACCEPT=1 python -m pytest
+tests/test_passes.py` writes what passes make now.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from archdsl.ir.graph import Apply, Graph, Invoke, Node, Program
 from archdsl.ir.printer import print_program
 from archdsl.ir.verifier import verify_program
 from archdsl.ops.convolution import Conv
+from archdsl.passes.device import CPU, GPU
 from archdsl.passes.driver import DEPLOYMENT, PIPELINE, optimise
 from archdsl.passes.names import network_weights
 from archdsl.passes.weights import UnequalBuffers
@@ -59,7 +61,8 @@ def test_case(case: str) -> None:
     program = program_of(text)
     verify_program(program)
     step = PASSES[path.parent.name]
-    optimised = optimise(program, step.level, passes=(step,))
+    device = GPU if path.stem.endswith("_gpu") else CPU
+    optimised = optimise(program, step.level, device=device, passes=(step,))
     verdict = verify_optimised(program, optimised, build=at_any_size)
     assert verdict.ok, str(verdict)
     weights = str(optimised.weights)

@@ -8,7 +8,7 @@ import pytest
 
 from archdsl.ops import OPERATIONS
 from archdsl.passes.driver import DEPLOYMENT, optimise
-from tests.fuzz_rewrites import Found, counted, laws, program, run
+from tests.fuzz_rewrites import Found, counted, device, laws, program, run
 from tests.random_networks import DRAWS, JOINS
 from tests.random_programs import network
 
@@ -29,7 +29,8 @@ def test_every_law_fires_and_every_operation_occurs() -> None:
     for number in range(COUNT):
         happened: set[str] = set()
         for level in (1, DEPLOYMENT):
-            optimise(program(number), level, passes=counted(happened))
+            passes = counted(happened)
+            optimise(program(number), level, device=device(number), passes=passes)
         fired.update(happened)
     found.networks, found.fired = COUNT, fired
     assert not {name: fired[name] for name in laws() if fired[name] < 10}

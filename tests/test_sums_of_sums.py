@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from archdsl.compiler import network_code
+from archdsl.compiler import Options, network_code
 from archdsl.ir.graph import Program
 from archdsl.passes import terms
 from archdsl.passes.canonical import Certificate, Vertex, certificate
@@ -80,7 +80,8 @@ def test_work_grows_as_sums_are_wide(name: str, work: list[int]) -> None:
 @pytest.mark.parametrize("level", [0, 1])
 def test_values_that_are_taken_twice_have_names_in_code(name: str, level: int) -> None:
     small, large = (
-        len(network_code(program(name, count), level=level, format=False)) for count in (15, 60)
+        len(network_code(program(name, count), Options(level=level, format=False)))
+        for count in (15, 60)
     )
     assert large < 16 * small
 

@@ -13,18 +13,23 @@ from archdsl.evaluate.two_paths import keep_rest, two_paths
 from archdsl.load import Paths, load_paths, load_supernet
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError
+from archdsl.syntax.tree import Quantity
 from archdsl.verify.compare import still
 from archdsl.verify.equal import EXACT, randomise
 from archdsl.verify.mixtures import share
 from archdsl.verify.plain import plain_gates, plain_network
 from tests.operation_module import values
+from tests.random_mixtures import space as random_space
+from tests.shipped import written
 from tests.verify_spaces import tiny
 
 SPACES = (
     "dasvit",
+    "enas_macro",
     "glit_tiny",
     "hierarchical",
     "mbconv",
+    "nas_bench_101",
     "nas_bench_201",
     "randwire",
     "rnn_darts",
@@ -44,10 +49,64 @@ def logits_of(paths: Paths, generator: torch.Generator) -> dict[str, Tensor]:
     }
 
 
+def several(paths: Paths, chance: random.Random) -> dict[str, tuple[int, ...]]:
+    """What decisions for several take, each for itself."""
+    return {
+        key: tuple(
+            sorted(
+                chance.sample(
+                    range(len(hole.labels)),
+                    hole.count
+                    if hole.quantity is Quantity.SOME
+                    else chance.randint(0, len(hole.labels)),
+                )
+            )
+        )
+        for key, hole in paths.rest.items()
+    }
+
+
 @pytest.mark.parametrize("name", SPACES)
 def test_two_paths_are_the_sum_that_the_space_says(name: str) -> None:
+    compare(SearchSpace(still(tiny(name).program)))
+
+
+SAME_NAMES = """archdsl 1
+space names() {
+  cell one(x) = {a = x -> conv(4, k=3) | b = x -> relu | c = x -> avg_pool(3)}
+  cell some(x, y) = sum(x, any of {a = y -> conv(4, k=3) | b = y -> relu | c = y -> avg_pool(3)})
+  net network(image: 4 x 6 x 6) {
+    x = image -> one -> bn
+    y = {
+        first = some(image, x)
+      | other = sum(x -> conv(4), 2 of {d = x -> relu | e = image -> conv(4) | f = image -> tanh})
+      | third = mean(image, any of {g = x -> tanh | h = x})
+    }
+    return y -> conv(3)
+  }
+}
+"""
+"""Holes alike but for their gates, and such for several inside of one that has gates."""
+
+
+def test_a_hole_with_gates_is_not_mistaken_for_one_of_any() -> None:
+    compare(written(SAME_NAMES))
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_random_spaces_are_the_sums_that_they_say(number: int) -> None:
+    compare(random_space(number))
+
+
+def test_what_an_architecture_leaves_out_takes_as_little_as_it_may() -> None:
+    paths = load_paths(written(SAME_NAMES))
+    gates = {key: {0: torch.ones(()), 1: torch.ones(())} for key in paths.sizes}
+    for rest in (None, "names/network[third(-)]/one[a]"):
+        assert paths.gates(gates, rest) == paths.gates(gates, {"network:sources1": (0, 1)})
+
+
+def compare(space: SearchSpace) -> None:
     """Outputs, and gradients of weights and logits, against the plain reading of all paths."""
-    space = SearchSpace(still(tiny(name).program))
     generator = torch.Generator().manual_seed(0)
     paths, reference = load_paths(space), plain_network(space.program).double()
     randomise(reference, generator)
@@ -56,8 +115,8 @@ def test_two_paths_are_the_sum_that_the_space_says(name: str) -> None:
     program = space.program
     x = values(tuple(program.net.nodes[i].type for i in program.net.inputs), 0, 4)
     x = [one.double() if one.is_floating_point() else one for one in x]
-    rest = space.sample(random.Random(0))
     for train in (False, True):
+        rest = several(paths, random.Random(train))
         drawn = two_paths(logits, generator)
         reference.train(train), paths.module.train(train)
         whole = {
@@ -69,7 +128,7 @@ def test_two_paths_are_the_sum_that_the_space_says(name: str) -> None:
                     whole_gate = whole_gate.index_put((torch.tensor(number),), gate)
                 whole[key] = whole_gate
             else:
-                whole[key][list(rest.assignment.get(key, range(min(1, len(whole_gate)))))] = 1
+                whole[key][list(rest.get(key, (0,)))] = 1  # where nothing is to decide, the first
         wanted = reference(*x, gates=plain_gates(program, whole))
         found = paths(*x, paths.gates(drawn, rest))
         named = dict(paths.module.named_parameters())
@@ -163,9 +222,8 @@ def test_the_others_keep_their_probabilities() -> None:
 REFUSED = {
     "amc": "it decides a size of shared weights",
     "auto_deeplab": "which alternatives it has depends on",
-    "enas_macro": "it takes any number of them",
     "metaformer_nas": "a join depends on what it takes",
-    "nas_bench_101": "it takes any number of them",
+    "nas_rl": "it decides a size of shared weights",
     "nasnet": "a join depends on what it takes",
 }
 

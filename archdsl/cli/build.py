@@ -15,12 +15,12 @@ from archdsl.cli.output import put, put_json
 if TYPE_CHECKING:
     from archdsl import compiler
     from archdsl.library import Found
-    from archdsl.passes.device import Device
+    from archdsl.passes.driver import Watch
 
 app = typer.Typer()
 
 
-Mode = Literal["path", "mixture"]
+Mode = Literal["path", "paths", "mixture"]
 Emit = Literal["tree", "ir", "ir-opt", "code"]
 """Names of `compiler.Mode` and `compiler.Stage`, which would be slow to import here."""
 
@@ -38,7 +38,9 @@ def compile_(
     ] = False,
     mode: Annotated[
         Mode,
-        typer.Option(help="What a call of supernet.py runs: one path, or all, weighed by gates."),
+        typer.Option(
+            help="What a call of supernet.py runs: one path; those given a gate; or all, by gates."
+        ),
     ] = "path",
     tokens: Annotated[
         str | None,
@@ -91,45 +93,33 @@ def compile_(
         raise typer.BadParameter("give either -o DIR, or --emit STAGE to print")
     if explain and emit is not None:
         raise typer.BadParameter("--explain goes with -o DIR, not with --emit")
-    rates = device_of(device)
-    found = session.library.find(named)
-    how = compiler.Mode(mode)
-    found = _partial(found, how, tokens=tokens, channels=channels)
+    options = compiler.Options(
+        level=level,
+        device=device_of(device),
+        supernet=supernet,
+        mode=compiler.Mode(mode),
+        format=format,
+        checkpoint=checkpoint,
+    )
+    found = _partial(session.library.find(named), options.mode, tokens=tokens, channels=channels)
     if emit is not None:
-        stage = compiler.Stage(emit)
-        text = compiler.emit(
-            found,
-            stage,
-            level=level,
-            supernet=supernet,
-            mode=how,
-            format=format,
-            checkpoint=checkpoint,
-            device=rates,
-        )
-        put(text)
+        put(compiler.emit(found, compiler.Stage(emit), options))
         return
     if explain and found.architecture is None:
         raise typer.BadParameter("passes work on networks: --explain takes an architecture")
     assert out is not None
+
+    from archdsl.passes.explain import Account
+
+    account = Account(options.device)
+    watch = account if explain else None
     if weights is not None or level > 1:
-        if checkpoint:
-            raise typer.BadParameter("-O 2 and --weights write for inference: nothing is kept")
-        paths = _deployed(found, weights, out, level, supernet, format, rates)
+        paths = _deployed(found, weights, out, options, watch)
     else:
-        paths = compiler.compile_to(
-            found,
-            out,
-            level=level,
-            supernet=supernet,
-            mode=how,
-            format=format,
-            checkpoint=checkpoint,
-            device=rates,
-        )
+        paths = compiler.compile_to(found, out, options, watch=watch)
     for path in paths:
         put_json({"path": str(path)}) if session.json else put(str(path))
-    for firing in compiler.explained(found, level=level, device=rates) if explain else ():
+    for firing in account.firings:
         put_json(asdict(firing)) if session.json else put(str(firing))
 
 
@@ -159,16 +149,24 @@ def _deployed(
     found: Found,
     weights: Path | None,
     out: Path,
-    level: int,
-    supernet: bool,
-    format: bool,
-    rates: Device | None,
+    options: compiler.Options,
+    watch: Watch | None,
 ) -> list[Path]:
     """A network with its weights; level 2 exists for nothing else."""
-    if supernet or found.architecture is None:
+    if options.checkpoint:
+        raise typer.BadParameter("-O 2 and --weights write for inference: nothing is kept")
+    if options.supernet or found.architecture is None:
         raise typer.BadParameter("a supernet has no -O 2 and no --weights: name an architecture")
     if weights is None:
         raise typer.BadParameter("-O 2 computes weights anew: give them with --weights FILE")
     from archdsl.run.deploy import deploy
 
-    return deploy(found.network(), weights, out, level=level, format=format, device=rates)
+    return deploy(
+        found.network(),
+        weights,
+        out,
+        level=options.level,
+        format=options.format,
+        device=options.device,
+        watch=watch,
+    )

@@ -98,7 +98,12 @@ class Diagrams:
             return self._node(self._levels[taken.hole, 0], tuple(children))
         if hole.quantity is Quantity.SOME and hole.count >= len(hole.labels):
             return TRUE
-        return self._node(self._levels[taken.hole, taken.alternative], (FALSE, TRUE))
+        node = self._node(self._levels[taken.hole, taken.alternative], (FALSE, TRUE))
+        if not hole.gated or taken.alternative < len(hole.labels) - 1:
+            return node
+        # One of them has a gate: the last, where no other has.
+        others = [Taken(hole.name, i) for i in range(taken.alternative)]
+        return self.disjunction((node, self.negation(self.disjunction(map(self._atom, others)))))
 
     def _node(self, level: int, children: tuple[Diagram, ...]) -> Diagram:
         if len(set(children)) == 1:

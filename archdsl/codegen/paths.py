@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from archdsl.codegen.choice import Choices, HoleField, InnerField
 from archdsl.codegen.code import join
@@ -10,35 +10,36 @@ from archdsl.codegen.conditions import hole_values
 from archdsl.codegen.literals import literal
 from archdsl.codegen.types import Types, first_of
 from archdsl.codegen.view import FieldView
-from archdsl.ir.formula import atoms
-from archdsl.ir.graph import Apply, Hole, Program
-from archdsl.ops.mixture import Mixture
+from archdsl.ir.graph import Hole, Program
+from archdsl.syntax.tree import Quantity
 
 
-def weighed(program: Program) -> frozenset[Hole]:
-    """The holes whose alternatives have gates."""
-    found: set[Hole] = set()
-    for graph in program.modules.values():
-        operations = (n.kind.operation for n in graph.nodes if isinstance(n.kind, Apply))
-        gates = [gate for one in operations if isinstance(one, Mixture) for gate in one.gates]
-        names = {atom.hole for gate in gates for atom in atoms(gate)}
-        found.update(hole for hole in graph.holes if hole.name in names)
-    return frozenset(found)
+def single(program: Program) -> Program:
+    """The program whose holes with gates take one alternative again: what an architecture says."""
+    modules = {
+        key: replace(graph, holes=tuple(_one(hole) for hole in graph.holes))
+        for key, graph in program.modules.items()
+    }
+    return replace(program, modules=modules)
+
+
+def _one(hole: Hole) -> Hole:
+    return replace(hole, quantity=Quantity.ONE, gated=False) if hole.gated else hole
 
 
 @dataclass(slots=True)
 class PathTypes(Types):
     """The NamedTuples of several paths: a mapping from alternatives to gates for each hole."""
 
-    weighed: frozenset[Hole] = field(init=False)
-
-    def __post_init__(self) -> None:
-        Types.__post_init__(self)
-        self.weighed = weighed(self.layout.program)
+    def _doc(self, choices: Choices) -> str:
+        words = choices.definition.replace("_", " ")
+        if any(isinstance(part, HoleField) and part.hole.gated for part in choices.fields):
+            return f"What {words} runs at each place, with a gate for each alternative."
+        return f"What {words} takes at each place."
 
     def _field(self, part: HoleField | InnerField, choices: Choices) -> FieldView:
         view = Types._field(self, part, choices)
-        if isinstance(part, InnerField) or part.hole not in self.weighed:
+        if isinstance(part, InnerField) or not part.hole.gated:
             return view
         return replace(view, type=f"dict[{self.of_hole(part.hole)}, Tensor]")
 
@@ -49,7 +50,7 @@ class PathTypes(Types):
             if isinstance(part, InnerField):
                 inner = self.example(part.inner)
                 value = inner if part.count is None else f"({inner},) * {part.count}"
-            elif part.hole in self.weighed:
+            elif part.hole.gated:
                 value = f"{{{literal(hole_values(part.hole)[0])}: torch.ones(())}}"
             else:
                 value = first_of(part.hole, {})

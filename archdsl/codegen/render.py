@@ -32,6 +32,14 @@ FEW = 3
 """More results than these are not listed one by one in a signature."""
 
 
+WHOLE = {
+    "choice": "Every network of the space, with one set of weights; runs the one that is chosen.",
+    "gates": "All networks of the space at once: every alternative runs, times its weight.",
+    "paths": "Every network of the space: the alternatives that have a gate run, each times it.",
+}
+"""What the class of a supernet says, by what its calls take."""
+
+
 @dataclass(slots=True)
 class Renderer:
     """Turns the classes of a program into views, and names them."""
@@ -178,9 +186,7 @@ class Renderer:
         layout = self.classes.layout
         if layout.of(self.classes.flow.program.root) is None:
             return "The whole network."
-        if layout.argument != "choice":
-            return "All networks of the space at once: every alternative runs, times its weight."
-        return "Every network of the space, with one set of weights; runs the one that is chosen."
+        return WHOLE[layout.argument]
 
     # --- __init__ ----------------------------------------------------------------------------
 

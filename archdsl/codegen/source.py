@@ -18,7 +18,7 @@ from archdsl.codegen.gates import GateTypes
 from archdsl.codegen.literals import comment, in_docstring, paragraphs, quoted, quoted_part, wrap
 from archdsl.codegen.naming import camel
 from archdsl.codegen.needs import TooLarge
-from archdsl.codegen.paths import PathTypes
+from archdsl.codegen.paths import PathTypes, single
 from archdsl.codegen.render import Renderer, all_helpers
 from archdsl.codegen.types import Types
 from archdsl.codegen.view import CheckView, FileView
@@ -40,14 +40,17 @@ TYPES = {"choice": Types, "gates": GateTypes, "paths": PathTypes}
 """What a supernet takes, by what its `forward` calls it."""
 
 
-def network_source(program: Program, *, format: bool = True, checkpoint: bool = False) -> str:
+def network_source(
+    program: Program, *, format: bool = True, checkpoint: bool = False, device: str = ""
+) -> str:
     """`network.py` for one architecture: a program without holes.
 
+    `device`: the name of the one that it was optimised for, where that is not the default.
     `format`: lay it out with Black; without, the code is the same but for its line breaks.
     `checkpoint`: cells and blocks that the net uses run again in the backward pass instead of
     keeping what they compute. Raises ArchError E0907 where there are none.
     """
-    return _source(program, supernet=False, format=format, checkpoint=checkpoint)
+    return _source(program, supernet=False, format=format, checkpoint=checkpoint, device=device)
 
 
 def supernet_source(program: Program, *, format: bool = True, checkpoint: bool = False) -> str:
@@ -68,12 +71,14 @@ def relaxed_source(program: Program, *, format: bool = False, checkpoint: bool =
     return _source(program, supernet=True, format=format, argument="gates", checkpoint=checkpoint)
 
 
-def paths_source(program: Program, *, format: bool = True) -> str:
+def paths_source(program: Program, *, format: bool = True, checkpoint: bool = False) -> str:
     """`supernet.py` whose calls run the alternatives that have a gate, each times it.
 
     Raises ArchError E0906 where a choice has no sum.
     """
-    return _source(paths(program), supernet=True, format=format, checkpoint=False, argument="paths")
+    return _source(
+        paths(program), supernet=True, format=format, checkpoint=checkpoint, argument="paths"
+    )
 
 
 def _source(
@@ -83,9 +88,12 @@ def _source(
     format: bool,
     checkpoint: bool,
     argument: str = "choice",
+    device: str = "",
 ) -> str:
     try:
-        view = file_view(program, supernet=supernet, argument=argument, checkpoint=checkpoint)
+        view = file_view(
+            program, supernet=supernet, argument=argument, checkpoint=checkpoint, device=device
+        )
     except TooLarge as problem:
         raise fault(
             "E0904",
@@ -125,7 +133,12 @@ def _format(text: str) -> str:
 
 
 def file_view(
-    program: Program, *, supernet: bool, argument: str = "choice", checkpoint: bool = False
+    program: Program,
+    *,
+    supernet: bool,
+    argument: str = "choice",
+    checkpoint: bool = False,
+    device: str = "",
 ) -> FileView:
     """Everything that a generated file says, decided."""
     flow = Flow(program)
@@ -140,7 +153,7 @@ def file_view(
     choices = types.choice_views()
     texts = [str(part) for part in parts]
     return FileView(
-        doc=tuple(_header(program, supernet, argument)),
+        doc=tuple(_header(program, supernet, argument, device)),
         imports=tuple(sorted(_imports(helpers.values(), texts))),
         typing=join(
             word
@@ -169,7 +182,7 @@ def _imports(helpers: Iterable[Helper], texts: Iterable[str]) -> set[str]:
     return needed | ({"math"} if any("math.prod(" in text for text in texts) else set())
 
 
-def _header(program: Program, supernet: bool, argument: str) -> list[str]:
+def _header(program: Program, supernet: bool, argument: str, device: str) -> list[str]:
     title = in_docstring(program.title or program.space)
     docs = paragraphs(program.doc)
     total = cost(program)
@@ -178,7 +191,7 @@ def _header(program: Program, supernet: bool, argument: str) -> list[str]:
     out = "; ".join(_shape(net.nodes[i].type.shape) for i in net.outputs)
     genotype = [f"    {line}" for line in textwrap.wrap(in_docstring(program.genotype), 90)]
     if supernet:
-        size = SearchSpace(program).size
+        size = SearchSpace(single(program)).size
         genotype.append(f"    {number(size)} architectures")
     wide = max(22, len(into), 0 if supernet else len(out))
     rows = [f"    input   {into:<{wide}}  parameters  {total.params:,}"]
@@ -195,6 +208,8 @@ def _header(program: Program, supernet: bool, argument: str) -> list[str]:
     lines += [*wrap(first), ""] if first else []
     if program.deployed:
         lines += ["For inference: norms and factors are part of its weights.", ""]
+    if device:
+        lines += [f"Optimised for the device {in_docstring(device)}.", ""]
     lines += [
         f"Generated by archdsl {__version__} from space {program.hash[:8]}. Needs torch only; edit"
         " it as you like.",

@@ -58,16 +58,17 @@ class Types:
         return tuple(self._view(choices, name) for choices, name in self.layout.names.items())
 
     def _view(self, choices: Choices, name: str) -> ChoiceView:
-        words = choices.definition.replace("_", " ")
-        doc = f"What {words} takes at each place"
-        holes = [part.hole for part in choices.fields if isinstance(part, HoleField)]
-        optional = any(not always(hole, choices) for hole in holes)
-        doc += ", None where that is not asked." if optional else "."
         return ChoiceView(
             name=name,
-            doc=tuple(docstring([in_docstring(doc)])),
+            doc=tuple(docstring([in_docstring(self._doc(choices))])),
             fields=tuple(self._field(part, choices) for part in choices.fields),
         )
+
+    def _doc(self, choices: Choices) -> str:
+        words = choices.definition.replace("_", " ")
+        holes = [part.hole for part in choices.fields if isinstance(part, HoleField)]
+        optional = any(not always(hole, choices) for hole in holes)
+        return f"What {words} takes at each place{', None where that is not asked' * optional}."
 
     def _field(self, part: HoleField | InnerField, choices: Choices) -> FieldView:
         if isinstance(part, InnerField):

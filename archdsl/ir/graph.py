@@ -157,7 +157,8 @@ class Hole:
     of an architecture string that it belongs to, counted within its module. `parent`: the
     hole inside whose alternatives it is written, by name, with the alternatives' indices.
     `governor`: an earlier hole on which its alternatives depend (`{level[l-1]..3}`); `allowed[a]`
-    are those that may be taken where the governor takes its alternative a.
+    are those that may be taken where the governor takes its alternative a. `gated`: what it takes
+    is weighed by a gate (see `passes/paths.py`).
     """
 
     name: str
@@ -169,6 +170,7 @@ class Hole:
     entry: int = 0
     governor: str = ""
     allowed: tuple[tuple[int, ...], ...] = ()
+    gated: bool = False
     span: Span | None = field(default=None, compare=False, repr=False)
 
 

@@ -16,12 +16,20 @@ from archdsl.ops.batches import SplitBatch, StackBatch
 from archdsl.passes.device import BATCH, CPU, Device
 from archdsl.passes.draft import Draft, Rewrite
 from archdsl.passes.facts import has_effects, has_weights
-from archdsl.passes.reached import results_reached, taken
+from archdsl.passes.reached import results_reached
+from archdsl.passes.step import Applied, Pattern, Stand
 
 Modules = Mapping[str, Graph]
 
 UNREAD = -1
 """Stands for a result that nothing reads."""
+
+
+def _tied(seen: Applied) -> Hashable | None:
+    return None if seen.weightless else seen.path
+
+
+TIED = Pattern(Stand.TIED, _tied)
 
 
 def batch_shared(graph: Graph, modules: Modules, device: Device = CPU) -> Rewrite:
@@ -37,23 +45,27 @@ def batch_shared(graph: Graph, modules: Modules, device: Device = CPU) -> Rewrit
     if not shared:
         return Rewrite(graph=graph)
     draft = Draft(graph)
-    alive = taken(draft, modules)
-    reach = results_reached(draft, alive)
+    reach = results_reached(draft, modules)
     groups: dict[Hashable, list[int]] = {}
     for position in draft.live():
         node = draft.nodes[position]
-        if node.path in shared and position in alive and _batchable(draft, position, modules):
+        if node.path in shared and position in reach and _batchable(draft, position, modules):
             key = (node.kind, node.path, draft.inputs(position), reach[position])
             groups.setdefault(key, []).append(position)
     for group in groups.values():
         for together in _independent(draft, group):
-            if len(together) > 1 and _pays(draft, together, modules, device):
+            if len(together) < 2:
+                continue
+            saving = _saving(draft, together, modules, device)
+            if saving >= 0:
                 _stack(draft, together)
+            else:
+                draft.leave(together, -saving)
     return draft.finish()
 
 
-def _pays(draft: Draft, group: Sequence[int], modules: Modules, device: Device) -> bool:
-    """Whether one call on all is faster than a call for each.
+def _saving(draft: Draft, group: Sequence[int], modules: Modules, device: Device) -> float:
+    """Seconds that one call on all saves, below 0 where it takes longer than a call for each.
 
     Stacking copies the inputs, and the gradients of the results. It saves calls, and as often
     the gradient of the weights, which is written and then added. Measured from 8 to 64 pixels
@@ -63,7 +75,8 @@ def _pays(draft: Draft, group: Sequence[int], modules: Modules, device: Device) 
     values = (*draft.inputs(first), *draft.nodes[first].types)
     copied = len(group) * BATCH * FLOAT_BYTES * sum(type_.elements for type_ in values)
     calls, weights = _size(draft, first, modules)
-    return copied <= (len(group) - 1) * (device.call_bytes * calls + 2 * FLOAT_BYTES * weights)
+    saved = (len(group) - 1) * (device.call_bytes * calls + 2 * FLOAT_BYTES * weights)
+    return (saved - copied) / device.bandwidth
 
 
 def _size(draft: Draft, position: int, modules: Modules) -> tuple[int, int]:

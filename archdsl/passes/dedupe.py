@@ -14,9 +14,21 @@ from archdsl.ir.graph import Apply, Graph, Invoke, Item
 from archdsl.ops.joins import Mean, Product, Sum
 from archdsl.passes.draft import Draft, Rewrite, weight_name
 from archdsl.passes.facts import has_effects, has_weights
+from archdsl.passes.step import Applied, Pattern, Stand
 from archdsl.passes.weights import Keep, Same
 
 Modules = Mapping[str, Graph]
+
+
+def _equal(seen: Applied) -> Hashable | None:
+    """What equal operations have in common, but for their arguments."""
+    if seen.traits.random:
+        return None
+    shared = seen.weightless or seen.traits.batch_statistics
+    return (seen.operation, () if shared else seen.path)
+
+
+EQUAL = Pattern(Stand.EQUAL, _equal)
 
 
 def dedupe(graph: Graph, modules: Modules) -> Rewrite:

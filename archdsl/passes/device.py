@@ -14,12 +14,18 @@ from archdsl.files import read_text
 from archdsl.ir.cost import FLOAT_BYTES
 from archdsl.ops.base import Operation, Types
 from archdsl.ops.constants import Identity
-from archdsl.ops.convolution import Conv
+from archdsl.ops.convolution import Conv, DepthwiseConv
+from archdsl.ops.depthwise import DepthwiseConvs
+from archdsl.ops.folded import ConvNormConv
+from archdsl.ops.fused import Split
 from archdsl.ops.in_place import AddInPlace, InPlace
+from archdsl.ops.token_convolution import TokenDepthwiseConv
 from archdsl.syntax.errors import ArchError, fault
 
 BATCH = 16
 """The batch that predictions are for."""
+MAP = 3
+"""Axes of a map, without the batch."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +34,9 @@ class Device:
 
     `call`: seconds before an operation does anything. `bandwidth`: bytes read or written in a
     second. `matrices`, `convolutions`, `depthwise`: multiply-accumulates in a second of matrix
-    products, of convolutions over all channels, and of those with groups; `wide`, of the weight
-    gradients of those whose kernel has five columns.
+    products, of convolutions over all channels, and of those of each channel on its own;
+    `multiplied`: of the last where they make several maps of a channel; `wide`: of the weight
+    gradients of depthwise kernels of five columns.
     """
 
     name: str
@@ -38,6 +45,7 @@ class Device:
     matrices: float
     convolutions: float
     depthwise: float
+    multiplied: float
     wide: float
 
     @property
@@ -46,21 +54,39 @@ class Device:
         return self.call * self.bandwidth
 
     def seconds(self, operation: Operation, inputs: Types, results: Types) -> float:
-        """What one call takes, forward, for a batch of 16: its bytes or its arithmetic."""
+        """What one call takes, forward, for a batch of 16: its bytes and its arithmetic."""
         if isinstance(operation, Identity):
             return 0.0
+        if isinstance(operation, Split):
+            return self._copies(results)
         moved = sum(type_.elements for type_ in inputs)
         if not isinstance(operation, InPlace | AddInPlace):  # whose result is in cache
             moved += sum(type_.elements for type_ in results)
         weights = sum(weight.elements for weight in operation.weights(inputs))
         transfer = FLOAT_BYTES * (BATCH * moved + weights) / self.bandwidth
-        arithmetic = BATCH * operation.macs(inputs) / self._rate(operation)
-        return self.call + max(transfer, arithmetic)
+        arithmetic = BATCH * operation.macs(inputs) / self._rate(operation, inputs)
+        copies = self._copies(results) if isinstance(operation, DepthwiseConvs) else 0.0
+        return self.call + transfer + arithmetic + copies
 
-    def _rate(self, operation: Operation) -> float:
-        if not isinstance(operation, Conv) or operation.k == 1:
-            return self.matrices
-        return self.convolutions if operation.groups == 1 else self.depthwise
+    def _copies(self, parts: Types) -> float:
+        """What it takes that parts of a map are not in one piece: what reads one copies it."""
+        elements = sum(part.elements for part in parts if len(part.shape) == MAP)
+        return BATCH * FLOAT_BYTES * elements / self.bandwidth
+
+    def _rate(self, operation: Operation, inputs: Types) -> float:
+        match operation:
+            case DepthwiseConvs():
+                return self.multiplied
+            case DepthwiseConv() | TokenDepthwiseConv():
+                return self.depthwise
+            case Conv() if operation.depthwise(inputs):
+                return self.depthwise
+            case Conv() if operation.kernel != (1, 1):
+                return self.convolutions
+            case ConvNormConv():
+                return self.convolutions
+            case _:
+                return self.matrices
 
 
 CPU = Device(
@@ -70,6 +96,7 @@ CPU = Device(
     matrices=50e9,
     convolutions=40e9,
     depthwise=4e9,
+    multiplied=0.4e9,
     wide=6e9,
 )
 """Two cores of a server, rounded; a call counts as 300 kB, by which fusions pay as was measured."""
@@ -81,6 +108,7 @@ GPU = Device(
     matrices=9.7e12,
     convolutions=7e12,
     depthwise=0.7e12,
+    multiplied=0.7e12,
     wide=7e12,
 )
 """NVIDIA A100: 1.5 TB/s, half of the 19.5 TFLOP/s of its data sheet. Not measured."""
@@ -99,6 +127,11 @@ def device_of(given: str) -> Device | None:
     if not path.suffix and not path.exists():
         raise fault("E0709", "no such device", found=given, expected="cpu, gpu, none or a file")
     return _read(path)
+
+
+def told(device: Device | None) -> str:
+    """What a generated file says of its device: a name, nothing for the default."""
+    return "" if device == CPU else device.name if device else "none"
 
 
 def written(device: Device) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
 
@@ -13,19 +13,31 @@ from archdsl.passes.weights import Source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A fusion that a pass did not do: one operation for these nodes would take `loss` more.
+
+    Seconds, forward, for a batch of 16, as the device's rates have it.
+    """
+
+    nodes: tuple[Node, ...]
+    loss: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rewrite:
     """A graph rewritten. Names are within the module: `edge_1_2.fc1.weight`.
 
     `rows` says where the weights come from that have other names or shapes than before;
     `uses` maps paths of invokes that were renamed to those before. What neither holds is kept.
     `inlined`: the paths of uses that were dissolved, and their modules; what was in a module has
-    its path behind that of the use.
+    its path behind that of the use. `left`: fusions that would not pay.
     """
 
     graph: Graph
     rows: Mapping[str, Source] = field(default_factory=dict)
     uses: Mapping[Path, Path] = field(default_factory=dict)
     inlined: Mapping[Path, str] = field(default_factory=dict)
+    left: tuple[Left, ...] = ()
 
 
 def only_consumer(position: int, consumers: Mapping[int, list[int]]) -> int | None:
@@ -52,6 +64,7 @@ class Draft:
         self.instead: dict[int, int] = {}
         self.rows: dict[str, Source] = {}
         self.uses: dict[Path, Path] = {}
+        self.left: list[Left] = []
         self.used = {node.path[0] for node in graph.nodes if node.path}
         self.tried: dict[str, int] = {}
 
@@ -81,6 +94,10 @@ class Draft:
         """Whether a node is an operation without parameters and buffers."""
         operation = self.operation(position)
         return operation is not None and not operation.weights(self.inputs(position))
+
+    def leave(self, positions: Iterable[int], loss: float) -> None:
+        """Note that nodes stay apart, as one operation would take so many seconds more."""
+        self.left.append(Left(nodes=tuple(self.nodes[p] for p in positions), loss=loss))
 
     def replace(self, position: int, by: int) -> None:
         """Let one value stand for another; a name the reader knows is not lost."""
@@ -189,7 +206,7 @@ class Draft:
         """The graph of what is still needed, and where its weights come from."""
         order = self.live()
         if not (self.instead or self.rows or self.uses) and self._as_before(order):
-            return Rewrite(graph=self.graph)
+            return Rewrite(graph=self.graph, left=tuple(self.left))
         number = {position: i for i, position in enumerate(order)}
         nodes = tuple(
             replace(self.nodes[p], args=tuple(number[a] for a in self.args(p))) for p in order
@@ -201,7 +218,7 @@ class Draft:
             prefix: frame for prefix, frame in self.graph.frames.items() if prefix in prefixes
         }
         graph = replace(self.graph, nodes=nodes, outputs=outputs, frames=frames)
-        return Rewrite(graph=graph, rows=self.rows, uses=self.uses)
+        return Rewrite(graph=graph, rows=self.rows, uses=self.uses, left=tuple(self.left))
 
     def _as_before(self, order: list[int]) -> bool:
         nodes = self.graph.nodes

@@ -2,89 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TypeAlias
 
 from archdsl.ir.graph import Graph, Invoke, Path, Program
 from archdsl.ir.verifier import verify_program
-from archdsl.passes.batch_shared import batch_shared
+from archdsl.passes.batch_shared import TIED, batch_shared
 from archdsl.passes.collapse_affine import collapse_affine
 from archdsl.passes.collapse_sums import collapse_sums
-from archdsl.passes.dedupe import dedupe
+from archdsl.passes.dedupe import EQUAL, dedupe
 from archdsl.passes.device import CPU, Device
-from archdsl.passes.draft import Rewrite, weight_name
+from archdsl.passes.draft import Left, Rewrite, weight_name
 from archdsl.passes.fold_norm import fold_norm, still
 from archdsl.passes.fold_pool import fold_pool, pool_weights
-from archdsl.passes.fold_through_norm import fold_through_norm
-from archdsl.passes.fuse_siblings import fuse_siblings
+from archdsl.passes.fold_through_norm import LINKS, fold_through_norm
+from archdsl.passes.fuse_siblings import SIBLINGS, fuse_siblings
 from archdsl.passes.in_place import in_place, still_in_place
 from archdsl.passes.inline import inline
 from archdsl.passes.memory_format import best_channels_last
-from archdsl.passes.merge_sums import merge_sums
+from archdsl.passes.merge_sums import TERMS, merge_sums
 from archdsl.passes.names import expand, local_weights
 from archdsl.passes.prune import prune
 from archdsl.passes.split_gradients import split_gradients
+from archdsl.passes.step import Pass
 from archdsl.passes.tidy import tidy
 from archdsl.passes.weights import Keep, Source, WeightMap, substitute
 
-Run: TypeAlias = Callable[..., Rewrite]
-"""A function of a graph and the graphs that it uses, and of the device where it is a fusion."""
+Watch: TypeAlias = Callable[[str, Program, Program, Mapping[str, tuple[Left, ...]]], None]
+"""Told each pass that changed something, or left something as it did not pay: the program before
+and after, and what was left in each graph."""
 
 DEPLOYMENT = 2
 """The level at which weights are computed anew: for evaluation only."""
 
-Watch: TypeAlias = Callable[[str, Program, Program], None]
-"""Told each pass that changed something, with the program before and after."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """One pass: a function of a graph and of the rewritten graphs that it may use.
-
-    `level`: 1 keeps training exact, 2 is for deployment. `moves`: it lays weights out anew,
-    so a graph whose weights another graph shares is left alone. `fusion`: whether it pays is
-    up to the device, which it is given. `trains`: it is for gradients, so a network for deployment
-    goes without it. `last`: it runs when frames are settled, and is the same
-    reading to them.
-    """
-
-    run: Run
-    level: int = 1
-    moves: bool = False
-    fusion: bool = False
-    trains: bool = False
-    last: bool = False
-
-    @property
-    def name(self) -> str:
-        return self.run.__name__
-
-    def applies(self, level: int, device: Device | None) -> bool:
-        """Whether it runs at a level, for a device."""
-        trained = level < DEPLOYMENT or not self.trains
-        return self.level <= level and trained and (device is not None or not self.fusion)
-
-
 PIPELINE: tuple[Pass, ...] = (
     Pass(still, level=2),
     Pass(prune),
-    Pass(inline, moves=True, fusion=True),
-    Pass(dedupe),
-    Pass(merge_sums, moves=True),
+    Pass(inline, moves=True, fusion=True, tries=True),
+    Pass(dedupe, across=EQUAL),
+    Pass(merge_sums, moves=True, across=TERMS),
     Pass(fold_norm, level=2, moves=True),
     Pass(collapse_sums, level=2, moves=True),
     Pass(collapse_affine, level=2, moves=True),
-    Pass(fold_through_norm, moves=True),
-    Pass(batch_shared, fusion=True),
-    Pass(fuse_siblings, moves=True, fusion=True),
+    Pass(fold_through_norm, moves=True, across=LINKS),
+    Pass(batch_shared, fusion=True, across=TIED),
+    Pass(fuse_siblings, moves=True, fusion=True, across=SIBLINGS),
     Pass(fold_pool, level=2, moves=True),
     Pass(pool_weights, moves=True),
     Pass(split_gradients, fusion=True, trains=True),
     Pass(in_place, last=True),
     Pass(still_in_place, level=2, last=True),
 )
+
+ACROSS = tuple(step for step in PIPELINE if step.across)
+"""The passes that `inline` tries, in their order."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,14 +74,15 @@ def optimise(
     *,
     device: Device | None = CPU,
     passes: tuple[Pass, ...] = PIPELINE,
+    watch: Watch | None = None,
 ) -> Optimised:
     """The network that the passes up to `level` make of a network, and where its weights are from.
 
-    What pays on `device` is fused, on None what pays on every one. A space with open holes is
-    returned as it is. Raises E0910, naming the pass, where one breaks the program.
+    What pays on `device` is fused, on None what pays on every one; `watch` is told. A space with
+    open holes is returned as it is. Raises E0910, naming the pass, where one breaks the program.
     """
     moves = _Moves(program)
-    result = _optimised(program, level, passes, _Work(moves, device))
+    result = _optimised(program, level, passes, _Work(moves, device, watch))
     return Optimised(program=result, weights=moves.weights(result))
 
 
@@ -124,7 +98,7 @@ def _optimised(program: Program, level: int, passes: tuple[Pass, ...], work: _Wo
         return program
     shared = frozenset(_sharing(program))
     result = used(program)
-    chosen = [step for step in passes if step.applies(level, work.device)]
+    chosen = [step for step in passes if _runs(step, level, work.device)]
     for step in chosen:
         if not step.last:
             result = _run(step, result, shared, work)
@@ -137,24 +111,33 @@ def _optimised(program: Program, level: int, passes: tuple[Pass, ...], work: _Wo
     return replace(result, deployed=True, channels_last=best_channels_last(result))
 
 
+def _runs(step: Pass, level: int, device: Device | None) -> bool:
+    trained = level < DEPLOYMENT or not step.trains
+    return step.level <= level and trained and (device is not None or not step.fusion)
+
+
 def _run(step: Pass, program: Program, shared: frozenset[str], work: _Work) -> Program:
     modules: dict[str, Graph] = {}
+    given = (work.device,) if step.fusion else ()
+    if step.tries:
+        given = (*given, ACROSS)
+    left: dict[str, tuple[Left, ...]] = {}
     changed = False
     for key, graph in program.modules.items():
         if step.moves and key in shared:
             modules[key] = graph
             continue
-        given = (graph, modules, work.device) if step.fusion else (graph, modules)
-        rewrite = step.run(*given)
+        rewrite = step.run(graph, modules, *given)
         modules[key] = rewrite.graph
+        left[key] = rewrite.left
         if rewrite.graph is not graph:
             changed = True
             work.moves.add(key, rewrite)
-    if not changed:
-        return program
-    result = verify_program(used(replace(program, modules=modules)), step.name)
-    if work.watch is not None:
-        work.watch(step.name, program, result)
+    result = program
+    if changed:
+        result = verify_program(used(replace(program, modules=modules)), step.name)
+    if work.watch is not None and (changed or any(left.values())):
+        work.watch(step.name, program, result, left)
     return result
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item, Kind
 from archdsl.ir.scan import sources
@@ -12,6 +13,9 @@ from archdsl.ops.fused import Zeros
 from archdsl.ops.joins import Product
 
 Modules = Mapping[str, Graph]
+
+Leads: TypeAlias = dict[str, tuple[frozenset[int], ...]]
+"""For each module which outputs each input leads to."""
 
 
 def zero_results(graph: Graph, modules: Modules, empty: tuple[bool, ...]) -> tuple[bool, ...]:
@@ -53,35 +57,57 @@ def gives_zero(operation: Operation, types: Types, empty: Sequence[bool]) -> boo
     return bool(empty) and all(empty) and operation.traits(types).zero
 
 
-def inputs_taken(
-    key: str, modules: Modules, known: dict[str, tuple[bool, ...]]
-) -> tuple[bool, ...]:
-    """Which inputs of a module its outputs depend on; `known` are those told before.
+def leads_to(
+    outputs: Sequence[int],
+    order: Sequence[int],
+    node: Callable[[int], tuple[Kind, Sequence[int]]],
+    modules: Modules,
+    known: Leads,
+) -> dict[int, frozenset[int]]:
+    """Which of the outputs each value leads to, by position; what leads to none is left out.
 
-    A value that only goes where nothing takes it has no gradient, not one that is zero.
+    A value that only goes where nothing takes it has no gradient, not one that is zero. `order`:
+    positions, arguments first. `node`: the kind and the arguments of one.
     """
+    found: dict[int, dict[int, frozenset[int]]] = {}  # for each result of a node
+
+    def note(position: int, result: int, ends: frozenset[int]) -> None:
+        results = found.setdefault(position, {})
+        results[result] = results.get(result, frozenset()) | ends
+
+    for index, output in enumerate(outputs):
+        note(output, 0, frozenset((index,)))
+    for position in reversed(order):
+        if position not in found:
+            continue
+        results = found[position]
+        kind, args = node(position)
+        match kind:
+            case Item(index):
+                note(args[0], index, results[0])
+            case Invoke(module, steps=0):
+                for argument, leads in zip(args, inputs_lead(module, modules, known), strict=True):
+                    if taken := leads & results.keys():
+                        note(argument, 0, frozenset().union(*(results[r] for r in taken)))
+            case _:
+                for argument in args:
+                    note(argument, 0, frozenset().union(*results.values()))
+    return {p: frozenset().union(*results.values()) for p, results in found.items()}
+
+
+def inputs_lead(key: str, modules: Modules, known: Leads) -> tuple[frozenset[int], ...]:
+    """Which outputs of a module each of its inputs leads to; `known` are those told before."""
     if key not in known:
         graph = modules[key]
-        needed: set[int] = set()
-        todo = list(graph.outputs)
-        while todo:
-            position = todo.pop()
-            if position not in needed:
-                needed.add(position)
-                node = graph.nodes[position]
-                todo += taken_arguments(node.kind, node.args, modules, known)
-        known[key] = tuple(position in needed for position in graph.inputs)
+        leads = leads_to(
+            graph.outputs,
+            range(len(graph.nodes)),
+            lambda position: (graph.nodes[position].kind, graph.nodes[position].args),
+            modules,
+            known,
+        )
+        known[key] = tuple(leads.get(position, frozenset()) for position in graph.inputs)
     return known[key]
-
-
-def taken_arguments(
-    kind: Kind, args: Sequence[int], modules: Modules, known: dict[str, tuple[bool, ...]]
-) -> list[int]:
-    """The arguments of a node that its results depend on; a scan's all count."""
-    if not isinstance(kind, Invoke) or kind.steps:
-        return list(args)
-    taken = inputs_taken(kind.module, modules, known)
-    return [argument for argument, is_taken in zip(args, taken, strict=True) if is_taken]
 
 
 def has_effects(graph: Graph, modules: Modules) -> bool:

@@ -9,7 +9,7 @@ diag(W Cov[p] W'): moments of the input's patches, far fewer numbers than the ou
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 
 from archdsl.ir.graph import Graph, Path
 from archdsl.ops.convolution import Conv
@@ -17,9 +17,17 @@ from archdsl.ops.folded import ConvNormConv
 from archdsl.ops.normalisation import BatchNorm
 from archdsl.passes.draft import Draft, Rewrite, only_consumer, weight_name
 from archdsl.passes.layout import stem_of
+from archdsl.passes.step import Applied, Pattern, Stand
 from archdsl.passes.weights import Keep
 
 Modules = Mapping[str, Graph]
+
+
+def _link(seen: Applied) -> Hashable | None:
+    return "link" if isinstance(seen.operation, Conv | BatchNorm) else None
+
+
+LINKS = Pattern(Stand.LINKS, _link)
 
 
 def fold_through_norm(graph: Graph, modules: Modules) -> Rewrite:

@@ -4,28 +4,38 @@ conv_1(x), conv_2(x)                              -> split(conv(x))
 relu(bn_1(conv_1(x))), relu(bn_2(conv_2(x)))      -> split(relu(bn(conv(x))))
 linear_1(x), linear_2(x)                          -> split(linear(x))
 mlp_1(x), mlp_2(x)                                -> mlps(x)
+dwconv_1(x), dwconv_2(x)                          -> dwconvs(x)
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias, assert_never
 
-from archdsl.ir.cost import FLOAT_BYTES
 from archdsl.ir.graph import Apply, Graph, Path
-from archdsl.ops.base import Operation
-from archdsl.ops.convolution import Conv
+from archdsl.ops.base import Operation, Types
+from archdsl.ops.convolution import Conv, DepthwiseConv
+from archdsl.ops.depthwise import DepthwiseConvs
 from archdsl.ops.fused import PositionLinears, PositionMLPs, Split
 from archdsl.ops.linear import Linear
 from archdsl.ops.mlp import TokensLinear, TokensMLP
 from archdsl.ops.normalisation import BatchNorm
-from archdsl.passes.device import BATCH, CPU, Device
+from archdsl.passes.device import CPU, Device
 from archdsl.passes.draft import Draft, Rewrite, only_consumer
-from archdsl.passes.layout import mlp_rows, stem_of, wide_rows
-from archdsl.passes.reached import results_reached, taken
+from archdsl.passes.layout import depthwise_rows, mlp_rows, stem_of, wide_rows
+from archdsl.passes.reached import results_reached
+from archdsl.passes.step import Applied, Pattern, Stand
 
 Modules = Mapping[str, Graph]
+
+
+def _sibling(seen: Applied) -> Hashable | None:
+    return _but_width(seen.operation, seen.types)
+
+
+SIBLINGS = Pattern(Stand.SIBLINGS, _sibling)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +66,8 @@ def fuse_siblings(graph: Graph, modules: Modules, device: Device = CPU) -> Rewri
     draft = Draft(graph)
     consumers = draft.consumers()
     uses = Counter(node.path for node in graph.nodes if node.path)
-    alive = taken(draft, modules)
-    reach = results_reached(draft, alive)
-    chains = [_chain(draft, p, consumers, uses) for p in draft.live() if p in alive]
+    reach = results_reached(draft, modules)
+    chains = [_chain(draft, p, consumers, uses) for p in draft.live() if p in reach]
     single = [chain for chain in chains if chain is not None]
     for length in (3, 2, 1):  # as long as siblings agree
         groups: dict[Hashable, list[Chain]] = {}
@@ -70,27 +79,50 @@ def fuse_siblings(graph: Graph, modules: Modules, device: Device = CPU) -> Rewri
         fused = {chain.first for g in groups.values() if len(g) > 1 for chain in g}
         single = [chain for chain in single if chain.first not in fused]
         for group in groups.values():
-            if len(group) > 1 and _pays(draft, group, device):
+            if len(group) < 2:
+                continue
+            saving = _saving(draft, group, device)
+            if saving >= 0:
                 _fuse(draft, group)
+            else:
+                draft.leave([link for chain in group for link in chain.links], -saving)
     return draft.finish()
 
 
-def _pays(draft: Draft, group: list[Chain], device: Device) -> bool:
-    """Whether one wide operation is faster than several.
+def _saving(draft: Draft, group: list[Chain], device: Device) -> float:
+    """Seconds that one wide operation saves, below 0 where it takes longer than several.
 
     It saves calls and reading the input again. A part of a map's channels is not in one piece
-    though, so what takes it copies it: measured on convolutions of 8 to 64 pixels and 16 to 256
-    channels, the parts may be as large as what need not be read again.
+    though, so what takes it copies it.
     """
+    apart = sum(
+        device.seconds(operation, draft.inputs(link), draft.nodes[link].types)
+        for chain in group
+        for link in chain.links
+        if (operation := draft.operation(link)) is not None
+    )
+    inputs, together = draft.inputs(group[0].first), 0.0
+    for operation in _together(draft, group):
+        results = operation.results(inputs)
+        together += device.seconds(operation, inputs, results)
+        inputs = results
+    return apart - together
+
+
+def _together(draft: Draft, group: list[Chain]) -> Iterator[Operation]:
+    """The operations that a group becomes, each on the result of the one before."""
     first = group[0]
-    if len(draft.nodes[first.last].type.shape) != 3 or not isinstance(
-        draft.operation(first.first), Conv
-    ):
-        return True
-    size, call = BATCH * FLOAT_BYTES, device.call_bytes
-    (source,) = draft.inputs(first.first)
-    saved = (len(group) - 1) * (size * source.elements + call * len(first.links))
-    return size * sum(draft.nodes[chain.last].type.elements for chain in group) <= saved
+    operation = draft.operation(first.first)
+    fused = _as_one(operation, draft.inputs(first.first), len(group)) if operation else None
+    if fused is not None:
+        yield fused
+        return
+    for depth, link in enumerate(first.links):
+        operation = draft.operation(link)
+        assert operation is not None
+        channels = [draft.nodes[chain.links[depth]].type.channels for chain in group]
+        yield _wide(operation, sum(channels))
+    yield Split(sizes=tuple(draft.nodes[chain.last].type.channels for chain in group))
 
 
 def _chain(
@@ -99,26 +131,34 @@ def _chain(
     """The longest chain that starts at a node and could widen."""
     if uses[draft.nodes[position].path] > 1:
         return None
-    match draft.operation(position):
-        case Conv(groups=1):
-            return Chain((position, *_tail(draft, position, consumers, uses)))
-        case Linear() | TokensLinear() | TokensMLP():
-            return Chain((position,))
-        case _:
-            return None
+    operation = draft.operation(position)
+    key = _but_width(operation, draft.inputs(position)) if operation else None
+    if key is None:
+        return None
+    wide = isinstance(key, Conv) and key.groups == 1
+    return Chain((position, *(_tail(draft, position, consumers, uses) if wide else ())))
 
 
 def _common(draft: Draft, chain: Chain) -> Hashable:
     """What siblings agree in: their input, and all but their widths."""
-    operations = [draft.operation(link) for link in chain.links]
-    match operations[0]:
-        case Conv() as conv:
-            operations[0] = replace(conv, channels=1)
-        case Linear() as linear:
-            operations[0] = replace(linear, features=1)
+    first, *others = [draft.operation(link) for link in chain.links]
+    key = _but_width(first, draft.inputs(chain.first)) if first else None
+    return (draft.args(chain.first), (key, *others))
+
+
+def _but_width(operation: Operation, inputs: Types) -> Operation | None:
+    """What an operation has in common with its siblings; None where it can have none."""
+    match operation:
+        case Conv(groups=1):
+            return replace(operation, channels=1)
+        case Conv() | DepthwiseConv():
+            return depthwise(operation, inputs)
+        case Linear():
+            return replace(operation, features=1)
+        case TokensLinear() | TokensMLP():
+            return operation
         case _:
-            pass
-    return (draft.args(chain.first), tuple(operations))
+            return None
 
 
 def _tail(
@@ -146,18 +186,40 @@ def _elementwise(draft: Draft, position: int) -> bool:
     return keeps_shape and traits.per_channel and traits.per_position and not traits.random
 
 
+def depthwise(operation: Conv | DepthwiseConv, inputs: Types) -> Conv | None:
+    """The depthwise convolution that an operation is, with a square kernel; or None.
+
+    Of one channel it is a convolution like any other, whose siblings may be wider.
+    """
+    conv = operation.as_conv(inputs) if isinstance(operation, DepthwiseConv) else operation
+    square = conv.kw is conv.sw is conv.pw is None
+    apart = conv.groups > 1 and conv.depthwise(inputs)
+    return conv if apart and square and not conv.rounds else None
+
+
 def _fuse(draft: Draft, group: list[Chain]) -> None:
-    match draft.operation(group[0].first):
-        case Conv() | Linear():
-            results = _widen(draft, group)
-        case TokensLinear() as linear:
-            results = _side_by_side(draft, group, linear)
-        case TokensMLP() as mlp:
-            results = _side_by_side(draft, group, mlp)
-        case _:
-            return
+    first = group[0].first
+    operation = draft.operation(first)
+    fused = _as_one(operation, draft.inputs(first), len(group)) if operation else None
+    results = _side_by_side(draft, group, fused) if fused else _widen(draft, group)
     for chain, result in zip(group, results, strict=True):
         draft.replace(chain.last, result)
+
+
+AsOne: TypeAlias = PositionLinears | PositionMLPs | DepthwiseConvs
+
+
+def _as_one(operation: Operation, inputs: Types, count: int) -> AsOne | None:
+    """The operation with several results that several of one kind become; None where they widen."""
+    match operation:
+        case TokensLinear():
+            return PositionLinears(linear=operation, count=count)
+        case TokensMLP():
+            return PositionMLPs(mlp=operation, count=count)
+        case Conv() | DepthwiseConv() if each := depthwise(operation, inputs):
+            return DepthwiseConvs(conv=each, count=count)
+        case _:
+            return None
 
 
 def _widen(draft: Draft, group: list[Chain]) -> tuple[int, ...]:
@@ -194,21 +256,20 @@ def _wide(operation: Operation, channels: int) -> Operation:
             return operation
 
 
-def _side_by_side(
-    draft: Draft, group: list[Chain], operation: TokensLinear | TokensMLP
-) -> tuple[int, ...]:
-    """Maps over positions: one operation with several results."""
+def _side_by_side(draft: Draft, group: list[Chain], fused: AsOne) -> tuple[int, ...]:
+    """One operation with several results."""
     firsts = [chain.first for chain in group]
     (source,), inputs = draft.args(firsts[0]), draft.inputs(firsts[0])
     paths = [draft.nodes[first].path for first in firsts]
-    fused: PositionLinears | PositionMLPs
-    if isinstance(operation, TokensMLP):
-        fused = PositionMLPs(mlp=operation, count=len(group))
-        path = draft.fresh(stem_of(fused.attribute, draft.nodes[source].label))
-        draft.rows.update(mlp_rows(operation, inputs, path, paths, summed=False))
-    else:
-        fused = PositionLinears(linear=operation, count=len(group))
-        path = draft.fresh(stem_of(fused.attribute, draft.nodes[source].label))
-        draft.rows.update(wide_rows(path, [(p, operation, inputs) for p in paths]))
+    path = draft.fresh(stem_of(fused.attribute, draft.nodes[source].label))
+    match fused:
+        case PositionMLPs():
+            draft.rows.update(mlp_rows(fused.mlp, inputs, path, paths, summed=False))
+        case PositionLinears():
+            draft.rows.update(wide_rows(path, [(p, fused.linear, inputs) for p in paths]))
+        case DepthwiseConvs():
+            draft.rows.update(depthwise_rows(fused.conv, inputs, path, paths))
+        case _:
+            assert_never(fused)
     value = draft.add(fused, (source,), path, firsts[0])
     return draft.items(value, firsts[0])

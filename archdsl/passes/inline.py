@@ -11,36 +11,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from archdsl.ir.graph import Apply, Frame, FrameKind, Graph, Input, Invoke, Item, Node, Path
-from archdsl.ops.batches import SplitBatch, StackBatch
-from archdsl.ops.fused import Split
-from archdsl.passes.batch_shared import batch_shared
-from archdsl.passes.dedupe import dedupe
-from archdsl.passes.device import CPU, Device
+from archdsl.passes.device import Device
 from archdsl.passes.draft import Draft, Rewrite
-from archdsl.passes.facts import has_effects, inputs_taken
-from archdsl.passes.fold_through_norm import fold_through_norm
-from archdsl.passes.fuse_siblings import fuse_siblings
-from archdsl.passes.merge_sums import merge_sums
+from archdsl.passes.facts import has_effects, inputs_lead
+from archdsl.passes.meetings import applied, meeting, worth_a_class
+from archdsl.passes.step import Pass
 
 Modules = Mapping[str, Graph]
 
 SMALL = 8
 """Operations up to which a class is given up."""
-UNPRICED, PRICED = (dedupe, merge_sums, fold_through_norm), (batch_shared, fuse_siblings)
-"""The passes that may find something across a call; what the second kind finds has to pay."""
 MOST = 32
-"""Uses of small modules up to which they are tried: each takes a run of those passes."""
+"""Uses up to which they are tried: each takes a run of the passes."""
 
 
-def inline(graph: Graph, modules: Modules, device: Device = CPU) -> Rewrite:
+def inline(graph: Graph, modules: Modules, device: Device, across: Sequence[Pass]) -> Rewrite:
     """Dissolve the uses of small modules where the passes behind this one save operations by it.
 
-    Exact, as the same operations run. It is tried: the passes run on the graph with and without
-    the calls, and only uses stay dissolved without which less would be saved. So what nothing
-    gains by keeps its classes, and an activation more is not worth one. What was `use.weight` is
-    called `use_weight` then, by `tidy`.
+    Exact, as the same operations run. It is tried, for uses in which something meets its like: the
+    passes `across` run on the graph with and without the calls, and only uses stay dissolved
+    without which less would be saved. So what nothing gains by keeps its classes, and an
+    activation more is not worth one. What was `use.weight` is called `use_weight` then, by `tidy`.
     """
-    return _Inliner(graph, modules, device).run()
+    return _Inliner(graph, modules, device, across).run()
 
 
 @dataclass(slots=True)
@@ -48,6 +41,7 @@ class _Inliner:
     graph: Graph
     modules: Modules
     device: Device
+    across: Sequence[Pass]
     counts: dict[str, int] = field(default_factory=dict)
     """The operations of each module after the passes."""
 
@@ -66,25 +60,35 @@ class _Inliner:
         return dissolved(self.graph, self.modules, chosen)
 
     def _candidates(self) -> list[int]:
+        """The small uses that something meets its like in."""
+        draft = Draft(self.graph)
+        order = draft.live()
+        small = self._small(draft, order)
+        if not small:
+            return []
+        patterns = [step.across for step in self.across if step.across]
+        met = meeting(self.graph, self.modules, order, small, patterns)
+        return [position for position in order if position in met]
+
+    def _small(self, draft: Draft, order: Sequence[int]) -> set[int]:
         """The uses of small modules, all of whose results are read, under a path of their own.
 
         None with effects, and none that leaves an input out: what is run for nobody still updates
         the statistics of its norms, and would be gone.
         """
         paths = Counter(node.path for node in self.graph.nodes)
-        draft = Draft(self.graph)
         readers = draft.consumers()
-        return [
+        return {
             position
-            for position in draft.live()
+            for position in order
             if isinstance(kind := self.graph.nodes[position].kind, Invoke)
             and not kind.steps
             and paths[self.graph.nodes[position].path] == 1
             and _size(self.modules[kind.module], self.modules) <= SMALL
             and not has_effects(self.modules[kind.module], self.modules)
-            and all(inputs_taken(kind.module, self.modules, {}))
+            and all(inputs_lead(kind.module, self.modules, {}))
             and _all_read(self.graph, position, readers)
-        ]
+        }
 
     def _saved(self, chosen: Sequence[int], whole: int) -> int:
         """How many operations fewer there are, when some uses are dissolved."""
@@ -100,21 +104,14 @@ class _Inliner:
 
     def _after(self, graph: Graph) -> int:
         """The operations of a graph after the passes that are worth a class: no activations."""
-        for step in UNPRICED:
-            graph = step(graph, self.modules).graph
-        for priced in PRICED:
-            graph = priced(graph, self.modules, self.device).graph
+        for step in self.across:
+            given = (self.device,) if step.fusion else ()
+            graph = step.run(graph, self.modules, *given).graph
         return sum(_counts(graph, node) for node in graph.nodes)
 
 
 def _counts(graph: Graph, node: Node) -> bool:
-    """Whether a node is an operation with weights, or one that mixes positions: a pool."""
-    if not isinstance(node.kind, Apply) or isinstance(
-        node.kind.operation, Split | StackBatch | SplitBatch
-    ):
-        return False
-    mixes = not node.kind.operation.traits(graph.types_in(node)).per_position
-    return mixes or bool(graph.weights_of(node))
+    return isinstance(node.kind, Apply) and worth_a_class(applied(graph, node, node.kind.operation))
 
 
 def _size(graph: Graph, modules: Modules) -> int:

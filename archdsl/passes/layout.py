@@ -34,6 +34,18 @@ def wide_rows(path: Path, parts: Sequence[tuple[Path, Operation, Types]]) -> dic
     return rows
 
 
+def depthwise_rows(
+    operation: Operation, inputs: Types, path: Path, parts: Sequence[Path]
+) -> dict[str, Source]:
+    """Depthwise convolutions as one: their filters side by side for each channel."""
+    rows: dict[str, Source] = {}
+    for weight in operation.weights(inputs):
+        keeps = tuple(Keep(weight_name(part, weight.name)) for part in parts)
+        whole = Stack(keeps) if len(weight.shape) == 1 else Concat(1, keeps, (1,) * len(parts))
+        rows[weight_name(path, weight.name)] = whole
+    return rows
+
+
 def mlp_rows(
     mlp: TokensMLP, inputs: Types, path: Path, parts: Sequence[Path], *, summed: bool
 ) -> dict[str, Source]:

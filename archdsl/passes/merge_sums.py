@@ -23,9 +23,23 @@ from archdsl.ops.mlp import TokensMLP
 from archdsl.passes.draft import Draft, Rewrite
 from archdsl.passes.layout import mlp_rows, stem_of
 from archdsl.passes.prune import set_terms
+from archdsl.passes.step import Applied, Pattern, Stand
 
 Modules = Mapping[str, Graph]
 Merged: TypeAlias = tuple[int, int | None] | None
+
+
+def _term(seen: Applied) -> Hashable | None:
+    """What terms that become one have in common, whatever takes them beside the sum."""
+    operation, traits = seen.operation, seen.traits
+    if isinstance(operation, TokensMLP):
+        return operation
+    if operation.arity != 1 or traits.random or not (traits.linear or traits.affine):
+        return None
+    return (operation, seen.types, () if seen.weightless else seen.path)
+
+
+TERMS = Pattern(Stand.TERMS, _term)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,9 @@ def paths(program: Program) -> Program:
     """The program whose choices of one are sums of the alternatives with a gate, each times it.
 
     Such a hole takes any number of its alternatives; what is not taken is not computed. Holes of
-    several stay as they are. Paths of weights stay. Cai, Zhu and Han, "ProxylessNAS", section 3.2.
-    Raises ArchError E0906 where alternatives cannot be summed.
+    several (`2 of`, `any of`) stay decisions, without gates. Paths of weights stay. Cai, Zhu and
+    Han, "ProxylessNAS", section 3.2. Raises ArchError E0906 where alternatives cannot be
+    summed.
     """
     modules = {key: _Rewriter(graph).graph() for key, graph in program.modules.items()}
     return verify_program(replace(program, modules=modules), "paths")
@@ -35,9 +36,6 @@ class _Rewriter:
 
     def graph(self) -> Graph:
         for hole in self.before.holes:
-            if hole.quantity is Quantity.ANY:
-                why = "it takes any number of them, without gates"
-                raise refused(hole.name, why, hole.span, "a mixture of all alternatives")
             if hole.governor:
                 why = f"which alternatives it has depends on {hole.governor}"
                 raise refused(hole.name, why, hole.span, "a search that draws paths")
@@ -96,6 +94,6 @@ def _holes(formula: Formula) -> Iterator[str]:
 
 
 def _open(hole: Hole) -> Hole:
-    """A hole that takes any number, where it took one."""
+    """A hole that takes any number, each with a gate, where it took one."""
     several = hole.quantity is Quantity.ONE and len(hole.labels) > 1
-    return replace(hole, quantity=Quantity.ANY) if several else hole
+    return replace(hole, quantity=Quantity.ANY, gated=True) if several else hole

@@ -6,36 +6,23 @@ from collections.abc import Hashable, Mapping
 
 from archdsl.ir.graph import Graph
 from archdsl.passes.draft import Draft
-from archdsl.passes.facts import taken_arguments
+from archdsl.passes.facts import leads_to
 from archdsl.syntax.tree import ModuleKind
 
 Modules = Mapping[str, Graph]
 
 
-def taken(draft: Draft, modules: Modules) -> set[int]:
-    """The values that some output depends on, through the modules that are used."""
-    known: dict[str, tuple[bool, ...]] = {}
-    found: set[int] = set()
-    todo = [draft.value(output) for output in draft.graph.outputs]
-    while todo:
-        position = todo.pop()
-        if position not in found:
-            found.add(position)
-            kind = draft.nodes[position].kind
-            todo += taken_arguments(kind, draft.args(position), modules, known)
-    return found
+def results_reached(draft: Draft, modules: Modules) -> Mapping[int, Hashable]:
+    """Which results each value leads to, through the modules that are used; some lead to none.
 
-
-def results_reached(draft: Draft, taken: set[int]) -> Mapping[int, Hashable]:
-    """Which results each value leads to. Those of the net are all taken, so they count as one."""
-    results = [draft.value(output) for output in draft.graph.outputs]
-    if len(results) == 1 or draft.graph.kind is ModuleKind.NET:
-        return dict.fromkeys(taken)
-    reached: dict[int, set[int]] = {position: set() for position in taken}
-    for index, result in enumerate(results):
-        reached[result].add(index)
-    for position in reversed([p for p in draft.live() if p in taken]):
-        for argument in draft.args(position):
-            if argument in reached:
-                reached[argument] |= reached[position]
-    return {position: frozenset(found) for position, found in reached.items()}
+    Those of the net are all taken, so they count as one.
+    """
+    outputs = [draft.value(output) for output in draft.graph.outputs]
+    reached = leads_to(
+        outputs,
+        draft.live(),
+        lambda position: (draft.nodes[position].kind, draft.args(position)),
+        modules,
+        {},
+    )
+    return dict.fromkeys(reached) if draft.graph.kind is ModuleKind.NET else reached

@@ -10,8 +10,8 @@ from archdsl.codegen import network_source
 from archdsl.files import write_together
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
-from archdsl.passes.device import CPU, Device
-from archdsl.passes.driver import Optimised, optimise
+from archdsl.passes.device import CPU, Device, told
+from archdsl.passes.driver import Optimised, Watch, optimise
 from archdsl.run.checkpoint import Checkpoint, serialised
 from archdsl.run.inherit import Tensors, as_written, laid_out, read_weights
 from archdsl.syntax.errors import fault
@@ -29,10 +29,12 @@ def deploy(
     level: int = 2,
     format: bool = True,
     device: Device | None = CPU,
+    watch: Watch | None = None,
 ) -> list[Path]:
     """Write `network.py` of a network at a level, and beside it `weights.safetensors` that fit it.
 
-    `weights` are those of the network as written, or of level 1 for `device`. Before anything is
+    `weights` are those of the network as written, or of level 1 for `device`; `watch` is told
+    what the passes do. Before anything is
     written both networks run on random inputs, in evaluation, and must agree by the rule of
     `verify`.
 
@@ -43,10 +45,10 @@ def deploy(
             written then.
     """
     known = as_written(read_weights(weights), program, weights, program.genotype, device)
-    optimised = optimise(program, level, device=device)
+    optimised = optimise(program, level, device=device, watch=watch)
     tensors = laid_out(optimised, known)
     _check(program, optimised, known)
-    code = network_source(optimised.program, format=format)
+    code = network_source(optimised.program, format=format, device=told(device) if level else "")
     held = serialised(Checkpoint.of(program, tensors, {"level": level}))
     return write_together({folder / NETWORK: code, folder / WEIGHTS: held})
 

@@ -15,6 +15,10 @@ from archdsl.syntax.errors import fault
 RUNS = 7
 """Medians are of so many runs, each of calls for about `LONG` seconds."""
 LONG = 0.05
+SMALL = (lambda: nn.Conv2d(8, 8, 1), lambda: nn.BatchNorm2d(8), nn.ReLU)
+"""Layers of which a fusion saves calls: a bare `x + 1` takes a tenth of theirs."""
+COPIED = ((16, 64, 14, 14), (16, 32, 32, 32), (16, 128, 28, 28))
+"""Maps of some sizes, in caches and beyond: parts of them are what a fusion copies."""
 
 
 def tune(name: str = "cpu") -> Device:
@@ -28,32 +32,43 @@ def tune(name: str = "cpu") -> Device:
     except (RuntimeError, AssertionError) as error:
         message = str(error).splitlines()[0]
         raise fault("E0710", f"torch cannot use {name}: {message}", found=name) from None
-    small, large = torch.randn(8, device=device), torch.randn(1 << 24, device=device)
+    maps = torch.randn(16, 64, 28, 28, device=device)
     with torch.inference_mode():
-        call = _seconds(lambda: small + 1, device)
-        moved = 2 * large.numel() * large.element_size() / _seconds(lambda: large + 1, device)
+        call = statistics.fmean(_call(layer, device) for layer in SMALL)
+        bandwidth = statistics.median(_bandwidth(shape, device) for shape in COPIED)
+
+        def rate(layer: nn.Linear | nn.Conv2d, given: Tensor) -> float:
+            """Multiply-accumulates in a second, without the call and what is read and written."""
+            layer = layer.to(device)
+            result: Tensor = layer(given)
+            seconds = _seconds(lambda: layer(given), device)
+            macs = float(result.numel() * layer.weight[0].numel())
+            moved = given.numel() + layer.weight.numel() + result.numel()
+            rest = seconds - call - moved * given.element_size() / bandwidth
+            return macs / max(rest, seconds / 10)  # what is hidden behind reads is not for nothing
+
         return Device(
             name=name,
             call=call,
-            bandwidth=moved,
-            matrices=_macs(nn.Linear(1024, 1024), torch.randn(1024, 1024), device),
-            convolutions=_macs(
-                nn.Conv2d(64, 64, 3, padding=1), torch.randn(16, 64, 28, 28), device
-            ),
-            depthwise=_macs(
-                nn.Conv2d(64, 64, 3, padding=1, groups=64), torch.randn(16, 64, 28, 28), device
-            ),
-            wide=_gradients(
-                nn.Conv2d(64, 64, 5, padding=2, groups=64), torch.randn(16, 64, 28, 28), device
-            ),
+            bandwidth=bandwidth,
+            matrices=rate(nn.Linear(1024, 1024), torch.randn(1024, 1024, device=device)),
+            convolutions=rate(nn.Conv2d(64, 64, 3, padding=1), maps),
+            depthwise=rate(nn.Conv2d(64, 64, 3, padding=1, groups=64), maps),
+            multiplied=rate(nn.Conv2d(64, 128, 3, padding=1, groups=64), maps),
+            wide=_gradients(nn.Conv2d(64, 64, 5, padding=2, groups=64), maps, device),
         )
 
 
-def _macs(layer: nn.Linear | nn.Conv2d, given: Tensor, device: torch.device) -> float:
-    """Multiply-accumulates in a second of a layer whose outputs are as many as its inputs."""
-    layer, given = layer.to(device), given.to(device)
-    macs = given.numel() * layer.weight[0].numel()
-    return macs / _seconds(lambda: layer(given), device)
+def _call(layer: Callable[[], nn.Module], device: torch.device) -> float:
+    """Seconds of a layer that has next to nothing to do."""
+    module, given = layer().to(device).eval(), torch.randn(1, 8, 4, 4, device=device)
+    return _seconds(lambda: module(given), device)
+
+
+def _bandwidth(shape: tuple[int, ...], device: torch.device) -> float:
+    """Bytes in a second, read and written, where half of a map's channels are copied."""
+    part = torch.randn(shape, device=device).chunk(2, dim=1)[0]
+    return 2 * part.numel() * part.element_size() / _seconds(part.contiguous, device)
 
 
 def _gradients(layer: nn.Conv2d, given: Tensor, device: torch.device) -> float:
