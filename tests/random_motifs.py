@@ -359,11 +359,12 @@ def wide(body: Body) -> None:
     if coin(chance):
         value = body.apply(value, chance.choice(SMOOTH))
     dilation = chance.choice((1, 1, 2, 2, 3))
+    stride = dilation if coin(chance) else chance.choice((1, 1, 1, 2, 3))
     kernel = chance.choice((2, 3, 5)) if dilation > 1 else chance.choice((3, 4, 5, 5, 7))
     padding = None if kernel % 2 and chance.random() < 0.8 else chance.choice((1, 2, 3, 4))
     depthwise = DepthwiseConv(
         k=kernel,
-        s=chance.choice((1, 1, 1, 2, 3)),
+        s=stride,
         d=dilation,
         p=padding,
         bias=coin(chance),

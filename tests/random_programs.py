@@ -23,7 +23,7 @@ MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
     (m.layers, 6),
     (m.sums, 8),
     (m.perceptrons, 8),
-    (m.pooled, 9),
+    (m.pooled, 11),
     (m.zeros, 10),
     (m.dead_norm, 1),
     (m.nothing, 3),
@@ -42,7 +42,7 @@ MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
     (w.in_a_row, 3),
     (w.across, 5),
     (m.uses, 13),
-    (m.wide, 7),
+    (m.wide, 13),
 )
 TOTAL = tuple(weight for _, weight in MOTIFS)
 

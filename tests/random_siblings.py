@@ -70,8 +70,10 @@ def convolutions(body: Body) -> None:
     if not maps:
         return
     chance = body.chance
-    first = Conv(channels=4, k=chance.choice((1, 3)), bias=coin(chance))
-    if chance.random() < 0.3:
+    first: Operation = Conv(channels=4, k=chance.choice((1, 3)), bias=coin(chance))
+    if chance.random() < 0.2:
+        first = DepthwiseConv(bias=coin(chance))
+    elif chance.random() < 0.3:
         first = replace(first, **chance.choice(({"s": 2}, {"d": 2}, {"groups": 2}, {"kw": 1})))
     spread(body, chance.choice(maps), tails(body, [first]))
 

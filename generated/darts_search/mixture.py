@@ -174,12 +174,11 @@ class DepthwiseInParts(torch.autograd.Function):
         narrow = weight.shape[3] <= 3
         dx, dw = gradients(dy, x, weight, stride, (padding, padding), weights=narrow)
         if not narrow:
-            parts = []  # three columns of the kernel at a time
+            x, parts = F.pad(x, (padding, padding)), []  # three columns of the kernel at a time
             for first in range(0, weight.shape[3], 3):
                 columns = weight[..., first : first + 3]
-                left = padding - first
-                right = stride * (dy.shape[3] - 1) + columns.shape[3] - x.shape[3] - left
-                seen = F.pad(x, (left, right))
+                last = first + stride * (dy.shape[3] - 1) + columns.shape[3]
+                seen = x[..., first:last]
                 parts.append(gradients(dy, seen, columns, stride, (padding, 0), inputs=False)[1])
             dw = torch.cat(parts, 3)
         return dx if dilation == 1 else joined(dx, dilation, size), dw, db, None, None, None
