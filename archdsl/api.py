@@ -294,7 +294,8 @@ def load(
     mixtures of tokens run on that share of them (DASViT takes 1/4), the best; E0908 where none can.
     With `partial_channels` mixtures of maps run on that share of the channels (PC-DARTS takes 1/4),
     the first; E0909. E0709 for a mode or a share that what is asked for has no use for.
-    `device`, at level 1: as in `compile`; names of weights follow from it.
+    `device`, of mixtures and of networks at level 1, whose names of weights follow from it: as in
+    `compile`.
     """
     from archdsl.compiler import partial
     from archdsl.load import (
@@ -318,7 +319,8 @@ def load(
         network = optimised(found.network(), level, device=rates)
         return load_network(network, checkpoint=checkpoint)
     if mode == "mixture":
-        mixture = load_mixture(partial(found, **shares).space, checkpoint=checkpoint)
+        whole = partial(found, **shares).space
+        mixture = load_mixture(whole, checkpoint=checkpoint, device=rates)
         mixture.module.register_forward_pre_hook(Weighed(mixture))
         return mixture.module
     if mode == "paths":

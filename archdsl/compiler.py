@@ -77,19 +77,19 @@ def emit(found: Found, stage: Stage, options: Options = DEFAULT) -> str:
             return print_program(program)
         case Stage.IR_OPT:
             if options.supernet and options.mode is not Mode.PATH:
-                return print_program(_weighed(program, options.mode))
+                return print_program(_weighed(program, options))
             return print_program(optimised(program, options.level, device=options.device))
         case Stage.CODE:
             whole = options.supernet or found.architecture is None
             return source(found, replace(options, supernet=whole))
 
 
-def _weighed(program: Program, mode: Mode) -> Program:
+def _weighed(program: Program, options: Options) -> Program:
     """A space whose alternatives have gates: those that run, or all."""
     from archdsl.passes.mixed import mixture
     from archdsl.passes.paths import paths
 
-    return mixture(program) if mode is Mode.MIXTURE else paths(program)
+    return mixture(program, options.device) if options.mode is Mode.MIXTURE else paths(program)
 
 
 def source(found: Found, options: Options = DEFAULT) -> str:
@@ -101,13 +101,14 @@ def source(found: Found, options: Options = DEFAULT) -> str:
 
     if not options.supernet:
         return network_code(found.network(), options)
-    writers = {
-        Mode.PATH: supernet_source,
-        Mode.PATHS: paths_source,
-        Mode.MIXTURE: mixture_source,
-    }
-    write = writers[options.mode]
-    return write(found.space.program, format=options.format, checkpoint=options.checkpoint)
+    program, how = found.space.program, {"format": options.format, "checkpoint": options.checkpoint}
+    match options.mode:
+        case Mode.PATH:
+            return supernet_source(program, **how)
+        case Mode.PATHS:
+            return paths_source(program, **how)
+        case Mode.MIXTURE:
+            return mixture_source(program, **how, device=options.device)
 
 
 def network_code(

@@ -16,6 +16,7 @@ from archdsl.codegen import mixture_source, network_source, paths_source, supern
 from archdsl.codegen.choice import Layout, hole_value
 from archdsl.codegen.conditions import hole_values
 from archdsl.ir.graph import Hole, Program
+from archdsl.passes.device import CPU, Device
 from archdsl.passes.paths import paths
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
@@ -72,13 +73,16 @@ class Supernet:
         return result
 
 
-def load_mixture(space: SearchSpace | Program, *, checkpoint: bool = False) -> Mixture:
-    """The mixture supernet of a space, with fresh weights, in training mode.
+def load_mixture(
+    space: SearchSpace | Program, *, checkpoint: bool = False, device: Device | None = CPU
+) -> Mixture:
+    """The mixture supernet of a space for a device, with fresh weights, in training mode.
 
     Raises ArchError E0906 where a hole has no mixture.
     """
     view = space if isinstance(space, SearchSpace) else SearchSpace(space)
-    with imported(mixture_source(view.program, format=False, checkpoint=checkpoint)) as module:
+    source = mixture_source(view.program, format=False, checkpoint=checkpoint, device=device)
+    with imported(source) as module:
         return Mixture(view, root(module), module)
 
 

@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 
 import archdsl
 from archdsl.cli.main import app
+from archdsl.compiler import Mode, Options, source
 from archdsl.ir.elaborate import elaborate
 from archdsl.ir.graph import Program
+from archdsl.library import Library
 from archdsl.load import load_network
 from archdsl.passes import driver
 from archdsl.passes.device import CPU, GPU, Device, device_of, written
@@ -231,3 +233,18 @@ def test_tune(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.name == "cpu"
     assert found.call < 1 < found.bandwidth
     assert min(found.matrices, found.convolutions, found.depthwise, found.multiplied) > 1e6
+
+
+def test_gradients_in_parts_cost_as_much_forward() -> None:
+    network = Library().find("efficientnet_b0").network()
+    saved = {one.saved for one in explained(network) if one.step == "split_gradients"}
+    assert saved == {0.0}
+
+
+def test_mixtures_are_for_a_device() -> None:
+    found = Library().find("darts_search")
+    mixtures = [
+        source(found, Options(supernet=True, mode=Mode.MIXTURE, device=device, format=False))
+        for device in (CPU, GPU, None)
+    ]
+    assert ["DepthwiseConv2d(" in text for text in mixtures] == [True, False, False]

@@ -6,6 +6,7 @@ import random
 import re
 import sys
 from collections import Counter
+from typing import Any
 
 import pytest
 import torch
@@ -272,8 +273,8 @@ WRONG = (
 
 @pytest.mark.parametrize("change", WRONG, ids=lambda change: change[0])
 def test_wrong_mixtures_are_found(change: tuple[str, str], monkeypatch) -> None:
-    def wrong(program: Program, *, format: bool = True, checkpoint: bool = False) -> str:
-        text = mixture_source(program)
+    def wrong(program: Program, **how: Any) -> str:
+        text = mixture_source(program, **{**how, "format": True})
         assert change[0] in text
         return text.replace(*change)
 
@@ -282,8 +283,8 @@ def test_wrong_mixtures_are_found(change: tuple[str, str], monkeypatch) -> None:
 
 
 def test_two_updates_of_one_norm_are_found(monkeypatch) -> None:
-    def wrong(program: Program, *, format: bool = True, checkpoint: bool = False) -> str:
-        text = mixture_source(program)
+    def wrong(program: Program, **how: Any) -> str:
+        text = mixture_source(program, **{**how, "format": True})
         line = "        max_pool_3x3_n1 = self.max_pool_3x3_2_1(n1)\n"
         assert line in text
         return text.replace(line, line * 2)

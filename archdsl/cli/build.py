@@ -111,15 +111,14 @@ def compile_(
 
     from archdsl.passes.explain import Account
 
-    account = Account(options.device)
-    watch = account if explain else None
+    account = Account(options.device) if explain else None
     if weights is not None or level > 1:
-        paths = _deployed(found, weights, out, options, watch)
+        paths = _deployed(found, weights, out, options, account)
     else:
-        paths = compiler.compile_to(found, out, options, watch=watch)
+        paths = compiler.compile_to(found, out, options, watch=account)
     for path in paths:
         put_json({"path": str(path)}) if session.json else put(str(path))
-    for firing in account.firings:
+    for firing in account.firings if account else ():
         put_json(asdict(firing)) if session.json else put(str(firing))
 
 

@@ -26,6 +26,7 @@ from archdsl.ir.cost import cost
 from archdsl.ir.graph import Program
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import Helper
+from archdsl.passes.device import CPU, Device
 from archdsl.passes.mixed import mixture
 from archdsl.passes.paths import paths
 from archdsl.resources import templates
@@ -58,12 +59,18 @@ def supernet_source(program: Program, *, format: bool = True, checkpoint: bool =
     return _source(program, supernet=True, format=format, checkpoint=checkpoint)
 
 
-def mixture_source(program: Program, *, format: bool = True, checkpoint: bool = False) -> str:
-    """`supernet.py` whose calls run all architectures at once, weighed by gates.
+def mixture_source(
+    program: Program,
+    *,
+    format: bool = True,
+    checkpoint: bool = False,
+    device: Device | None = CPU,
+) -> str:
+    """`supernet.py` whose calls run all architectures at once, weighed by gates, for a device.
 
     Raises ArchError E0906 where a hole has no mixture.
     """
-    return relaxed_source(mixture(program), format=format, checkpoint=checkpoint)
+    return relaxed_source(mixture(program, device), format=format, checkpoint=checkpoint)
 
 
 def relaxed_source(program: Program, *, format: bool = False, checkpoint: bool = False) -> str:

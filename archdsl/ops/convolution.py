@@ -172,6 +172,10 @@ class Conv(Operation):
             return rectangle_slices(self.weights(inputs), shared)
         return kernel_slices(self.weights(inputs), shared)
 
+    def as_conv(self, inputs: Types) -> Conv:
+        """Itself, as `DepthwiseConv` has it too."""
+        return self
+
     def depthwise(self, inputs: Types) -> bool:
         """Whether every channel is filtered on its own."""
         return self.groups == self.channels == inputs[0].channels
@@ -267,6 +271,13 @@ class DepthwiseConv(Operation):
 
     def describe(self) -> str:
         return in_words(f"depthwise conv {_windowed(self)}", self.weight_bits, self.input_bits)
+
+
+def square_depthwise(operation: Conv | DepthwiseConv, inputs: Types) -> Conv | None:
+    """The depthwise convolution that an operation is, with a square kernel, unrounded; or None."""
+    conv = operation.as_conv(inputs)
+    square = conv.kw is conv.sw is conv.pw is None
+    return conv if square and conv.depthwise(inputs) and not conv.rounds else None
 
 
 def _check(keyword: str, conv: Conv | DepthwiseConv) -> None:

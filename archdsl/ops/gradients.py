@@ -7,7 +7,7 @@ from math import gcd
 
 from archdsl.ir.types import TensorType, Weight
 from archdsl.ops.base import Code, Helper, Operation, Traits, Types
-from archdsl.ops.convolution import Conv
+from archdsl.ops.convolution import Conv, DepthwiseConv, square_depthwise
 
 COLUMNS = 3
 """So wide may a kernel be whose weight has a fast gradient in torch on a CPU."""
@@ -120,6 +120,16 @@ class ConvInParts(Operation):
 
     conv: Conv
 
+    @property
+    def step(self) -> int:
+        """One position of its map in so many is read."""
+        return gcd(self.conv.s, self.conv.d)
+
+    @property
+    def phases(self) -> int:
+        """How far apart it reads what it reads: 1 for no phases."""
+        return self.conv.d // self.step
+
     def infer(self, inputs: Types) -> TensorType:
         return self.conv.infer(inputs)
 
@@ -144,20 +154,19 @@ class ConvInParts(Operation):
         return self.conv.describe()
 
 
-def in_parts(conv: Conv, inputs: Types) -> ConvInParts | None:
+def in_parts(operation: Conv | DepthwiseConv, inputs: Types) -> ConvInParts | None:
     """The convolution with gradients in parts; None where they are fast, or it has no such parts.
 
     Phases need every output at an input: one step of an output is one of the input, and no edge
     is lost or won.
     """
-    square = conv.kw is conv.sw is conv.pw is None
-    if not square or conv.rounds or not conv.depthwise(inputs) or conv.k == 1:
+    conv = square_depthwise(operation, inputs)
+    if conv is None or conv.k == 1:
         return None
-    padding, step = conv.padding[0], gcd(conv.s, conv.d)
-    dilation = conv.d // step
+    parts, padding = ConvInParts(conv=conv), conv.padding[0]
     if conv.d == 1:
-        return ConvInParts(conv=conv) if conv.k > COLUMNS else None
-    if padding % step or (dilation > 1 and conv.s > step):
+        return parts if conv.k > COLUMNS else None
+    if padding % parts.step or (parts.phases > 1 and conv.s > parts.step):
         return None
     keeps = 2 * padding == conv.d * (conv.k - 1) and padding % conv.d == 0
-    return ConvInParts(conv=conv) if dilation == 1 or keeps else None
+    return parts if parts.phases == 1 or keeps else None

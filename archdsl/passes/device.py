@@ -18,6 +18,7 @@ from archdsl.ops.convolution import Conv, DepthwiseConv
 from archdsl.ops.depthwise import DepthwiseConvs
 from archdsl.ops.folded import ConvNormConv
 from archdsl.ops.fused import Split
+from archdsl.ops.gradients import ConvInParts
 from archdsl.ops.in_place import AddInPlace, InPlace
 from archdsl.ops.token_convolution import TokenDepthwiseConv
 from archdsl.syntax.errors import ArchError, fault
@@ -77,7 +78,7 @@ class Device:
         match operation:
             case DepthwiseConvs():
                 return self.multiplied
-            case DepthwiseConv() | TokenDepthwiseConv():
+            case DepthwiseConv() | TokenDepthwiseConv() | ConvInParts():
                 return self.depthwise
             case Conv() if operation.depthwise(inputs):
                 return self.depthwise

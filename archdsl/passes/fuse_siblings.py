@@ -16,7 +16,7 @@ from typing import TypeAlias, assert_never
 
 from archdsl.ir.graph import Apply, Graph, Path
 from archdsl.ops.base import Operation, Types
-from archdsl.ops.convolution import Conv, DepthwiseConv
+from archdsl.ops.convolution import Conv, DepthwiseConv, square_depthwise
 from archdsl.ops.depthwise import DepthwiseConvs
 from archdsl.ops.fused import PositionLinears, PositionMLPs, Split
 from archdsl.ops.linear import Linear
@@ -191,10 +191,8 @@ def depthwise(operation: Conv | DepthwiseConv, inputs: Types) -> Conv | None:
 
     Of one channel it is a convolution like any other, whose siblings may be wider.
     """
-    conv = operation.as_conv(inputs) if isinstance(operation, DepthwiseConv) else operation
-    square = conv.kw is conv.sw is conv.pw is None
-    apart = conv.groups > 1 and conv.depthwise(inputs)
-    return conv if apart and square and not conv.rounds else None
+    conv = square_depthwise(operation, inputs)
+    return conv if conv and conv.groups > 1 else None
 
 
 def _fuse(draft: Draft, group: list[Chain]) -> None:

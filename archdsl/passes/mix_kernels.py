@@ -168,7 +168,7 @@ def alike(layer: Layer, inputs: Types) -> Hashable | None:
     if isinstance(layer, Linear):
         plain = layer.weight_bits is None and layer.input_bits is None
         return ("linear", layer.features) if plain else None
-    conv = layer.as_conv(inputs) if isinstance(layer, DepthwiseConv) else layer
+    conv = layer.as_conv(inputs)
     if conv.rounds:
         return None
     reach = [
@@ -185,11 +185,7 @@ def widest(layers: Sequence[Layer], inputs: Types) -> Conv | Linear:
     first = layers[0]
     if isinstance(first, Linear):
         return replace(first, bias=bias)
-    convs = [
-        layer.as_conv(inputs) if isinstance(layer, DepthwiseConv) else layer
-        for layer in layers
-        if not isinstance(layer, Linear)
-    ]
+    convs = [layer.as_conv(inputs) for layer in layers if not isinstance(layer, Linear)]
     (height, width), (p, pw) = (
         tuple(max(sizes) for sizes in zip(*values, strict=True))
         for values in ([c.kernel for c in convs], [c.padding for c in convs])

@@ -7,7 +7,6 @@ dwconv(k=3, d=2)(x)   -> the same; its gradients as those of a plain kernel on e
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import gcd
 
 from archdsl.ir.cost import FLOAT_BYTES
 from archdsl.ir.graph import Apply, Graph
@@ -34,8 +33,7 @@ def split_gradients(graph: Graph, modules: Modules, device: Device = CPU) -> Rew
         if not isinstance(operation, Conv | DepthwiseConv):
             continue
         inputs = draft.inputs(position)
-        conv = operation if isinstance(operation, Conv) else operation.as_conv(inputs)
-        parts = in_parts(conv, inputs)
+        parts = in_parts(operation, inputs)
         if parts and _pays(parts, inputs, device):
             draft.change(position, Apply(parts), draft.args(position))
     return draft.finish()
@@ -48,8 +46,7 @@ def _pays(parts: ConvInParts, inputs: Types, device: Device) -> bool:
     module lets be.
     """
     conv = parts.conv
-    step = gcd(conv.s, conv.d)
-    copies = 3 if conv.d > step else int(step > 1)
+    copies = 3 if parts.phases > 1 else int(parts.step > 1)
     if conv.k > COLUMNS:
         copies += -(-conv.k // COLUMNS)
     moved = 2 * copies * FLOAT_BYTES * inputs[0].elements
