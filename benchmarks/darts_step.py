@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -45,7 +45,17 @@ TOO_LONG = (
     f"cores, not alone), so what is compiled is `{FEW}`, of one cell."
 )
 CHECKPOINTED = ", checkpointed"
-SIDES = ("by hand", MIXTURE, MIXTURE + LAST, MIXTURE + LAST + CHECKPOINTED)
+HAND = "by hand"
+FOR_GATES = ", gates alone"
+"""The step of the gates asks for the gradients of the gates alone, those that it uses."""
+SIDES = (
+    HAND,
+    HAND + FOR_GATES,
+    MIXTURE,
+    MIXTURE + LAST,
+    MIXTURE + LAST + FOR_GATES,
+    MIXTURE + LAST + CHECKPOINTED,
+)
 
 
 @dataclass
@@ -56,6 +66,7 @@ class Side:
     run: Callable[[Tensor, list[Tensor]], Tensor]
     logits: list[Tensor]
     last: bool = False
+    gates_alone: bool = False
 
     def __post_init__(self) -> None:
         self.weights = torch.optim.SGD(
@@ -68,15 +79,18 @@ class Side:
             images = images.contiguous(memory_format=torch.channels_last)
         return F.cross_entropy(self.run(images, self.logits), labels)
 
-    def backward(self, images: Tensor, labels: Tensor) -> None:
+    def backward(
+        self, images: Tensor, labels: Tensor, inputs: Sequence[Tensor] | None = None
+    ) -> None:
         self.weights.zero_grad()
         self.gates.zero_grad()
-        self.loss(images, labels).backward()
+        self.loss(images, labels).backward(inputs=inputs)
 
     def step(self, batches: list[tuple[Tensor, Tensor]]) -> None:
         """A step of the gates on one batch, then a step of the weights on another."""
         for (images, labels), optimiser in zip(batches, (self.gates, self.weights), strict=True):
-            self.backward(images, labels)
+            alone = self.gates_alone and optimiser is self.gates
+            self.backward(images, labels, self.logits if alone else None)
             if optimiser is self.weights:
                 nn.utils.clip_grad_norm_(self.module.parameters(), 5)
             optimiser.step()
@@ -89,10 +103,15 @@ def logits(dtype: torch.dtype = torch.float32) -> list[Tensor]:
     return [one.requires_grad_() for one in drawn]
 
 
-def by_hand(dtype: torch.dtype = torch.float32) -> Side:
+def by_hand(name: str = HAND, dtype: torch.dtype = torch.float32) -> Side:
     torch.manual_seed(0)
     network = SearchNetwork().to(dtype)
-    return Side(network, lambda x, given: network(x, *softmaxes(given)), logits(dtype))
+
+    def run(images: Tensor, given: list[Tensor]) -> Tensor:
+        result: Tensor = network(images, *softmaxes(given))
+        return result
+
+    return Side(network, run, logits(dtype), gates_alone=FOR_GATES in name)
 
 
 def softmaxes(given: list[Tensor]) -> list[Tensor]:
@@ -112,7 +131,7 @@ def original(folder: Path, dtype: torch.dtype = torch.float32) -> Side:
 
 def generated(name: str = MIXTURE, dtype: torch.dtype = torch.float32) -> Side:
     """The mixture that a side names, or its plain reading, with the weights of that by hand."""
-    reference = by_hand(dtype).module
+    reference = by_hand(dtype=dtype).module
     assert isinstance(reference, SearchNetwork)
     program = Library().find("darts_search").space.program
     if name.startswith(PLAIN):
@@ -137,7 +156,7 @@ def formed(mixture: Mixture, name: str, dtype: torch.dtype = torch.float32) -> S
         assert isinstance(result, Tensor)
         return result
 
-    return Side(mixture.module, run, logits(dtype), last)
+    return Side(mixture.module, run, logits(dtype), last, FOR_GATES in name)
 
 
 def values(mixture: Mixture, weights: list[Tensor]) -> Iterator[tuple[str, Tensor]]:
@@ -185,7 +204,7 @@ def apart(other: Side, name: Callable[[str], str] = str) -> tuple[float, float]:
 
     `name`: what that side calls a weight of the network by hand.
     """
-    one = by_hand(torch.float64)
+    one = by_hand(dtype=torch.float64)
     ((images, labels),) = batches(1, 2, torch.float64)
     for side in (one, other):
         side.backward(images, labels)
@@ -233,7 +252,7 @@ def made(name: str, folder: Path | None) -> Side:
     if name == ORIGINAL:
         assert folder is not None
         return original(folder)
-    return by_hand() if name == SIDES[0] else generated(name)
+    return by_hand(name) if name.startswith(HAND) else generated(name)
 
 
 def measured(
@@ -263,16 +282,15 @@ def main(
     times = measured(sides, batches(2, BATCH, torch.float32), runs)
     bytes_kept = {name: saved_bytes(sides[name]) for name in shown}
     sides.clear()
-    first = SIDES[0]
     rows: list[Row] = []
     for name in shown:
-        ratios = [a / b for a, b in zip(times[first], times[name], strict=True)]
+        ratios = [a / b for a, b in zip(times[HAND], times[name], strict=True)]
         row: dict[str, str | int | float] = {
             "network": name,
             "s per step": statistics.median(times[name]),
             "times as fast": statistics.median(ratios),
             "MB for backward": bytes_kept[name] / 1e6,
-            "share": bytes_kept[name] / bytes_kept[first],
+            "share": bytes_kept[name] / bytes_kept[HAND],
             "MB resident": resident(name, threads, folder),
         }
         if name == MIXTURE:
@@ -310,6 +328,8 @@ def notes(threads: int, runs: int, folder: Path | None, weights: float, gates: f
         f"{threads} threads.",
         f"Gradients in float64, batch 2: weights at most {weights:.1e} of the largest apart, "
         f"gates {gates:.1e}, on any side.",
+        f"`{FOR_GATES[2:]}`: the step of the gates asks torch for their gradients only "
+        "(`backward(inputs=gates)`); it leads to the same gates and weights.",
         "`checkpointed`: cells run again in the backward pass (`compile --checkpoint`); what "
         "the cell in the works keeps then is not among the bytes for backward.",
         f"`{ORIGINAL}`: `git clone https://github.com/quark0/darts DIR`"

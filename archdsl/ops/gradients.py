@@ -29,7 +29,7 @@ class DepthwiseConv2d(nn.Conv2d):
         step = math.gcd(*sizes[::2])  # it reads one position in so many, and every one of those
         x = x[..., ::step, ::step] if step > 1 else x
         sizes = [size // step for size in sizes]
-        return DepthwiseInParts.apply(x, self.weight, self.bias, *sizes)
+        return DepthwiseInParts.apply(x, self.weight, self.bias, sizes)
 '''
 
 IN_PARTS = '''\
@@ -39,14 +39,12 @@ class DepthwiseInParts(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(
-        x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: int, dilation: int
-    ) -> Tensor:
-        return F.conv2d(x, weight, bias, stride, padding, dilation, len(weight))
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None, sizes: list[int]) -> Tensor:
+        return F.conv2d(x, weight, bias, *sizes, len(weight))  # stride, padding, dilation
 
     @staticmethod
     def setup_context(ctx, inputs, output) -> None:
-        x, weight, _, *ctx.sizes = inputs
+        x, weight, _, ctx.sizes = inputs
         ctx.save_for_backward(x, weight)
 
     @staticmethod
@@ -58,16 +56,16 @@ class DepthwiseInParts(torch.autograd.Function):
         if dilation > 1:
             x, dy, padding = phases(x, dilation), phases(dy, dilation), padding // dilation
         narrow = weight.shape[3] <= 3
-        dx, dw = gradients(dy, x, weight, stride, (padding, padding), weights=narrow)
+        dx, dw = gradients(dy, x, weight, stride, padding, weights=narrow)
         if not narrow:
-            x, parts = F.pad(x, (padding, padding)), []  # three columns of the kernel at a time
-            for first in range(0, weight.shape[3], 3):
-                columns = weight[..., first : first + 3]
-                last = first + stride * (dy.shape[3] - 1) + columns.shape[3]
-                seen = x[..., first:last]
-                parts.append(gradients(dy, seen, columns, stride, (padding, 0), inputs=False)[1])
+            parts = []
+            for first in range(0, weight.shape[3], 3):  # three columns of the kernel at a time
+                columns, left = weight[..., first : first + 3], padding - first
+                width = stride * (dy.shape[3] - 1) + columns.shape[3]
+                seen = F.pad(x, (left, width - left - x.shape[3], padding, padding))
+                parts.append(gradients(dy, seen, columns, stride, padding=0, inputs=False)[1])
             dw = torch.cat(parts, 3)
-        return dx if dilation == 1 else joined(dx, dilation, size), dw, db, None, None, None
+        return dx if dilation == 1 else joined(dx, dilation, size), dw, db, None
 
 
 def gradients(
@@ -75,12 +73,12 @@ def gradients(
     x: Tensor,
     weight: Tensor,
     stride: int,
-    padding: tuple[int, int],
+    padding: int,
     inputs: bool = True,
     weights: bool = True,
 ) -> tuple[Tensor | None, Tensor | None]:
     """Those of a depthwise convolution's input and weight."""
-    sizes = (stride, stride), padding, (1, 1), False, (0, 0), len(weight)
+    sizes = (stride, stride), (padding, padding), (1, 1), False, (0, 0), len(weight)
     wanted = inputs, weights, False
     return torch.ops.aten.convolution_backward(dy, x, weight, None, *sizes, wanted)[:2]
 

@@ -27,7 +27,7 @@ class ScaledBatchNorm2d(nn.BatchNorm2d):
         if self.training:
             self.num_batches_tracked.add_(1)
         statistics = self.running_mean, self.running_var
-        weight = scale.to(self.running_mean).repeat(x.shape[1])  # in one piece: faster
+        weight = scale.to(self.running_mean).expand(x.shape[1]).contiguous()  # faster
         return F.batch_norm(x, *statistics, weight, None, self.training, self.momentum, self.eps)
 '''
 
