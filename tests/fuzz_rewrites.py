@@ -12,9 +12,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial, wraps
 from itertools import product
+from multiprocessing import get_context
 from random import Random
 
 import torch
@@ -38,6 +40,8 @@ from tests.rewrite_laws import LAWS
 from tests.verify_spaces import names, tiny
 
 COUNT = 10_000
+CHUNK = 250
+"""So many networks are one task of a process."""
 BATCH = 4
 SPACES = 25
 """One network in so many is an architecture of a shipped space."""
@@ -235,7 +239,11 @@ def run(first: int, last: int) -> Found:
 def main(count: int = COUNT) -> int:
     """Compare many networks, print what was found; 1 where something is wrong."""
     begin = time.perf_counter()
-    found = run(0, count)
+    found = Found()
+    firsts = range(0, count, CHUNK)
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as workers:
+        for part in workers.map(run, firsts, (min(n + CHUNK, count) for n in firsts)):
+            found.merge(part)
     print(f"{count:,} networks in {time.perf_counter() - begin:.0f} s")
     for name in laws():
         print(f"{found.fired[name]:8,}  {name}")

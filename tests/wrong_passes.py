@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache
+from multiprocessing import get_context
 
 import torch
 
@@ -234,9 +236,14 @@ SLIPS: tuple[Slip, ...] = (
 
 
 def main() -> None:
-    for slip in SLIPS:
-        count = needed(slip)
-        print(f"{count if count is not None else 'never':>6}  {slip.name}", flush=True)
+    with ProcessPoolExecutor(mp_context=get_context("spawn")) as workers:
+        counts = workers.map(_needed, range(len(SLIPS)))  # slips themselves cannot be sent
+        for slip, count in zip(SLIPS, counts, strict=True):
+            print(f"{count if count is not None else 'never':>6}  {slip.name}", flush=True)
+
+
+def _needed(number: int) -> int | None:
+    return needed(SLIPS[number])
 
 
 if __name__ == "__main__":
