@@ -92,15 +92,16 @@ def _weighed(program: Program, options: Options) -> Program:
     return mixture(program, options.device) if options.mode is Mode.MIXTURE else paths(program)
 
 
-def source(found: Found, options: Options = DEFAULT) -> str:
+def source(found: Found, options: Options = DEFAULT, *, watch: Watch | None = None) -> str:
     """The Python of a network, or of the whole space.
 
-    Raises ArchError E0906 where alternatives have no sum, E0907 where nothing can be checkpointed.
+    `watch` is told what the passes do to a network or a mixture. Raises ArchError E0906 where
+    alternatives have no sum, E0907 where nothing can be checkpointed.
     """
     from archdsl.codegen import mixture_source, paths_source, supernet_source
 
     if not options.supernet:
-        return network_code(found.network(), options)
+        return network_code(found.network(), options, watch=watch)
     program, how = found.space.program, {"format": options.format, "checkpoint": options.checkpoint}
     match options.mode:
         case Mode.PATH:
@@ -108,7 +109,7 @@ def source(found: Found, options: Options = DEFAULT) -> str:
         case Mode.PATHS:
             return paths_source(program, **how)
         case Mode.MIXTURE:
-            return mixture_source(program, **how, device=options.device)
+            return mixture_source(program, **how, device=options.device, watch=watch)
 
 
 def network_code(
@@ -153,7 +154,7 @@ def compile_to(
 ) -> list[Path]:
     """Write `network.py`, and `supernet.py` where asked for or nothing else is there.
 
-    Files are replaced whole. `watch` is told what the passes do to the network. Raises ArchError
+    Files are replaced whole. `watch` is told what the passes do. Raises ArchError
     E0707 where the folder cannot be written, E0906 where alternatives have no sum.
     """
     written = []
@@ -161,7 +162,7 @@ def compile_to(
         code = network_code(found.network(), options, watch=watch)
         written.append(write_whole(folder / "network.py", code))
     if options.supernet or found.architecture is None:
-        text = source(found, replace(options, supernet=True))
+        text = source(found, replace(options, supernet=True), watch=watch)
         written.append(write_whole(folder / "supernet.py", text))
     return written
 

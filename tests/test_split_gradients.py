@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,13 @@ def close(found: tuple[Tensor, ...], expected: tuple[Tensor, ...], allowed: floa
     )
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-@pytest.mark.parametrize("size", [(12, 12), (9, 14), (11, 7)])
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [
+        *product(SHAPES, [(12, 12), (9, 14), (11, 7)]),
+        *product((shape for shape in SHAPES if shape[2]), [(3, 2), (1, 1)]),  # all but padding
+    ],
+)
 def test_gradients_on_maps_of_any_size(
     shape: tuple[int, int, int, int], size: tuple[int, int], tmp_path: Path
 ) -> None:

@@ -218,7 +218,7 @@ SLIPS: tuple[Slip, ...] = (
     Slip("weights pooled as values are", ((_Fold, "take_in", pooled_as_values),)),
     # ---- split_gradients
     Slip("columns of a kernel not shifted", (
-        in_wrong_parts("+ 3], padding - first", "+ 3], padding"),)),
+        in_wrong_parts("seen = x[..., first : first +", "seen = x[..., :"),)),
     Slip("phases joined in another order", (
         in_wrong_parts("permute(2, 4, 0, 5, 1, 3)", "permute(2, 4, 1, 5, 0, 3)"),)),
     Slip("steps of a dilated kernel from the second on", (

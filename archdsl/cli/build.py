@@ -105,8 +105,10 @@ def compile_(
     if emit is not None:
         put(compiler.emit(found, compiler.Stage(emit), options))
         return
-    if explain and found.architecture is None:
-        raise typer.BadParameter("passes work on networks: --explain takes an architecture")
+    if explain and found.architecture is None and options.mode is not compiler.Mode.MIXTURE:
+        raise typer.BadParameter(
+            "--explain tells of passes: it takes an architecture, or a space with --mode mixture"
+        )
     assert out is not None
 
     from archdsl.passes.explain import Account

@@ -26,7 +26,8 @@ from archdsl.ir.cost import cost
 from archdsl.ir.graph import Program
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import Helper
-from archdsl.passes.device import CPU, Device
+from archdsl.passes.device import CPU, Device, told
+from archdsl.passes.driver import Watch
 from archdsl.passes.mixed import mixture
 from archdsl.passes.paths import paths
 from archdsl.resources import templates
@@ -65,17 +66,28 @@ def mixture_source(
     format: bool = True,
     checkpoint: bool = False,
     device: Device | None = CPU,
+    watch: Watch | None = None,
 ) -> str:
     """`supernet.py` whose calls run all architectures at once, weighed by gates, for a device.
 
-    Raises ArchError E0906 where a hole has no mixture.
+    `watch` is told what the passes do. Raises ArchError E0906 where a hole has no mixture.
     """
-    return relaxed_source(mixture(program, device), format=format, checkpoint=checkpoint)
+    mixed = mixture(program, device, watch)
+    return relaxed_source(mixed, format=format, checkpoint=checkpoint, device=told(device))
 
 
-def relaxed_source(program: Program, *, format: bool = False, checkpoint: bool = False) -> str:
+def relaxed_source(
+    program: Program, *, format: bool = False, checkpoint: bool = False, device: str = ""
+) -> str:
     """The same for a program that is a mixture by now, after whichever passes."""
-    return _source(program, supernet=True, format=format, argument="gates", checkpoint=checkpoint)
+    return _source(
+        program,
+        supernet=True,
+        format=format,
+        argument="gates",
+        checkpoint=checkpoint,
+        device=device,
+    )
 
 
 def paths_source(program: Program, *, format: bool = True, checkpoint: bool = False) -> str:

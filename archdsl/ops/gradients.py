@@ -58,11 +58,10 @@ class DepthwiseInParts(torch.autograd.Function):
         narrow = weight.shape[3] <= 3
         dx, dw = gradients(dy, x, weight, stride, padding, weights=narrow)
         if not narrow:
-            parts = []
-            for first in range(0, weight.shape[3], 3):  # three columns of the kernel at a time
-                columns, left = weight[..., first : first + 3], padding - first
-                width = stride * (dy.shape[3] - 1) + columns.shape[3]
-                seen = F.pad(x, (left, width - left - x.shape[3], padding, padding))
+            x, parts = F.pad(x, (padding,) * 4), []  # three columns of the kernel at a time
+            for first in range(0, weight.shape[3], 3):
+                columns = weight[..., first : first + 3]
+                seen = x[..., first : first + stride * (dy.shape[3] - 1) + columns.shape[3]]
                 parts.append(gradients(dy, seen, columns, stride, padding=0, inputs=False)[1])
             dw = torch.cat(parts, 3)
         return dx if dilation == 1 else joined(dx, dilation, size), dw, db, None
@@ -127,6 +126,12 @@ class ConvInParts(Operation):
     def phases(self) -> int:
         """How far apart it reads what it reads: 1 for no phases."""
         return self.conv.d // self.step
+
+    @property
+    def copies(self) -> int:
+        """How many maps of the input's size its gradients are computed from."""
+        copies = 3 if self.phases > 1 else int(self.step > 1)
+        return copies + (-(-self.conv.k // COLUMNS) if self.conv.k > COLUMNS else 0)
 
     def infer(self, inputs: Types) -> TensorType:
         return self.conv.infer(inputs)

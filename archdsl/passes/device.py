@@ -18,13 +18,15 @@ from archdsl.ops.convolution import Conv, DepthwiseConv
 from archdsl.ops.depthwise import DepthwiseConvs
 from archdsl.ops.folded import ConvNormConv
 from archdsl.ops.fused import Split
-from archdsl.ops.gradients import ConvInParts
+from archdsl.ops.gradients import ConvInParts, in_parts
 from archdsl.ops.in_place import AddInPlace, InPlace
 from archdsl.ops.token_convolution import TokenDepthwiseConv
 from archdsl.syntax.errors import ArchError, fault
 
 BATCH = 16
 """The batch that predictions are for."""
+DILATED = 4
+"""Gradients of a dilated kernel take so many times what that of a wide one's weight takes."""
 MAP = 3
 """Axes of a map, without the batch."""
 
@@ -68,6 +70,22 @@ class Device:
         arithmetic = BATCH * operation.macs(inputs) / self._rate(operation, inputs)
         copies = self._copies(results) if isinstance(operation, DepthwiseConvs) else 0.0
         return self.call + transfer + arithmetic + copies
+
+    def slow_gradients(self, operation: Operation, inputs: Types) -> float:
+        """What gradients of a depthwise kernel take that those of a small plain one do not.
+
+        Arithmetic at a slow rate, or the copies by which they are computed in parts; seconds for
+        a batch of 16.
+        """
+        match operation:
+            case ConvInParts():
+                moved = 2 * operation.copies * BATCH * inputs[0].elements
+                return FLOAT_BYTES * moved / self.bandwidth
+            case Conv() | DepthwiseConv() if parts := in_parts(operation, inputs):
+                slower = DILATED if parts.conv.d > 1 else 1
+                return slower * BATCH * parts.macs(inputs) / self.wide
+            case _:
+                return 0.0
 
     def _copies(self, parts: Types) -> float:
         """What it takes that parts of a map are not in one piece: what reads one copies it."""

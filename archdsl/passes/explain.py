@@ -18,8 +18,9 @@ class Firing:
     """A pass that changed a module, or that left something in it as it would not pay.
 
     `line`: of the text, 1-based, 0 where nothing says; `times`: how often a network uses the
-    module; `gone` and `made`: operations of one use; `saved`: seconds of all uses, forward, for a
-    batch of 16, as the device's rates have it. Below 0 for what costs time elsewhere saved.
+    module; `gone` and `made`: operations of one use; `saved`: seconds of all uses for a batch of
+    16, forward and what gradients take beyond those of plain kernels, as the device's rates have
+    it. Below 0 for what costs time elsewhere saved.
     `fired`: whether it was done; where not, `gone` stays, nothing is made, and `saved` is what
     one operation for all of it would save: below 0.
     """
@@ -155,7 +156,9 @@ def _seconds(graph: Graph, nodes: Sequence[Node], device: Device) -> float:
     total = 0.0
     for node in nodes:
         assert isinstance(node.kind, Apply)
-        total += device.seconds(node.kind.operation, graph.types_in(node), node.types)
+        operation, inputs = node.kind.operation, graph.types_in(node)
+        total += device.seconds(operation, inputs, node.types)
+        total += device.slow_gradients(operation, inputs)
     return total
 
 

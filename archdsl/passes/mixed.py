@@ -15,7 +15,7 @@ from archdsl.ir.verifier import verify_program
 from archdsl.ops.fused import Zeros
 from archdsl.passes.dedupe import dedupe
 from archdsl.passes.device import CPU, Device
-from archdsl.passes.driver import used
+from archdsl.passes.driver import Watch, used
 from archdsl.passes.hoist import hoist
 from archdsl.passes.mix_kernels import mix_kernels
 from archdsl.passes.prune import prune
@@ -27,11 +27,12 @@ from archdsl.passes.weights import Same, Source, names_in
 Modules = Mapping[str, Graph]
 
 
-def mixture(program: Program, device: Device | None = CPU) -> Program:
+def mixture(program: Program, device: Device | None = CPU, watch: Watch | None = None) -> Program:
     """The mixture form of a space, as it pays on a device: no holes decide, gates weigh.
 
     Weights keep their paths: what passes drop stays, unreached, and operations made one are known
-    under the paths of all. Raises ArchError E0906 where a hole cannot be mixed.
+    under the paths of all. `watch` is told what each pass does to each module. Raises ArchError
+    E0906 where a hole cannot be mixed.
     """
     relaxed = relax(program)
     modules: dict[str, Graph] = {}
@@ -43,10 +44,29 @@ def mixture(program: Program, device: Device | None = CPU) -> Program:
         kernels = mix_kernels(once.graph)
         scaled, made = scale_norms(nest_gates(kernels), modules)
         modules |= made
-        if device is not None:
-            scaled = split_gradients(scaled, modules, device).graph
-        modules[key] = _named(graph, set_apart(scaled), once.rows, modules)
+        parts = scaled if device is None else split_gradients(scaled, modules, device).graph
+        if watch is not None:
+            stages = {
+                "prune": pruned,
+                "hoist": hoisted,
+                "dedupe": once.graph,
+                "mix_kernels": kernels,
+                "scale_norms": scaled,
+                "split_gradients": parts,
+            }
+            behind = {k: g for k, g in relaxed.modules.items() if k not in modules}
+            _tell(watch, replace(relaxed, modules=modules | behind), key, stages)
+        modules[key] = _named(graph, set_apart(parts), once.rows, modules)
     return verify_program(used(replace(relaxed, modules=modules)), "mixture")
+
+
+def _tell(watch: Watch, program: Program, key: str, stages: Mapping[str, Graph]) -> None:
+    """Tell what each pass made of a module, in a program where the others are as they are."""
+    before = program
+    for step, graph in stages.items():
+        after = replace(program, modules={**program.modules, key: graph})
+        watch(step, before, after, {})
+        before = after
 
 
 def _named(before: Graph, after: Graph, rows: Mapping[str, Source], modules: Modules) -> Graph:

@@ -172,11 +172,10 @@ class DepthwiseInParts(torch.autograd.Function):
         narrow = weight.shape[3] <= 3
         dx, dw = gradients(dy, x, weight, stride, padding, weights=narrow)
         if not narrow:
-            parts = []
-            for first in range(0, weight.shape[3], 3):  # three columns of the kernel at a time
-                columns, left = weight[..., first : first + 3], padding - first
-                width = stride * (dy.shape[3] - 1) + columns.shape[3]
-                seen = F.pad(x, (left, width - left - x.shape[3], padding, padding))
+            x, parts = F.pad(x, (padding,) * 4), []  # three columns of the kernel at a time
+            for first in range(0, weight.shape[3], 3):
+                columns = weight[..., first : first + 3]
+                seen = x[..., first : first + stride * (dy.shape[3] - 1) + columns.shape[3]]
                 parts.append(gradients(dy, seen, columns, stride, padding=0, inputs=False)[1])
             dw = torch.cat(parts, 3)
         return dx if dilation == 1 else joined(dx, dilation, size), dw, db, None
