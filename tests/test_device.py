@@ -17,10 +17,13 @@ from archdsl.cli.main import app
 from archdsl.compiler import Mode, Options, source
 from archdsl.ir.elaborate import elaborate
 from archdsl.ir.graph import Program
+from archdsl.ir.types import TensorType
 from archdsl.library import Library
 from archdsl.load import load_network
+from archdsl.ops.convolution import Conv
+from archdsl.ops.gradients import in_parts
 from archdsl.passes import driver
-from archdsl.passes.device import CPU, GPU, Device, device_of, written
+from archdsl.passes.device import BATCH, CPU, GPU, Device, device_of, written
 from archdsl.passes.driver import optimise
 from archdsl.passes.explain import explained
 from archdsl.run import tune as measuring
@@ -235,10 +238,37 @@ def test_tune(monkeypatch: pytest.MonkeyPatch) -> None:
     assert min(found.matrices, found.convolutions, found.depthwise, found.multiplied) > 1e6
 
 
-def test_gradients_in_parts_cost_as_much_forward() -> None:
+def test_gradients_in_parts_save_what_is_slow_without() -> None:
+    operation = Conv(channels=8, k=5, p=2, groups=8)
+    inputs = (TensorType((8, 16, 16)),)
+    parts = in_parts(operation, inputs)
+    assert parts is not None
+    values = BATCH * 8 * 16 * 16
+    assert CPU.slow_gradients(operation, inputs) == 25 * values / CPU.wide
+    assert CPU.slow_gradients(parts, inputs) == 2 * 2 * 4 * values / CPU.bandwidth
+    assert CPU.seconds(operation, inputs, inputs) == CPU.seconds(parts, inputs, inputs)
     network = Library().find("efficientnet_b0").network()
-    saved = {one.saved for one in explained(network) if one.step == "split_gradients"}
-    assert saved == {0.0}
+    saved = [one.saved for one in explained(network) if one.step == "split_gradients"]
+    assert min(saved) > 0
+
+
+def test_a_mixture_is_explained(tmp_path: Path) -> None:
+    given = ["compile", "darts_search", "--supernet", "--mode", "mixture", "-o", str(tmp_path)]
+    told = CliRunner().invoke(app, [*given, "--explain", "--json"])
+    assert told.exit_code == 0, told.output
+    path, *firings = map(json.loads, told.stdout.splitlines())
+    assert path == {"path": str(tmp_path / "supernet.py")}
+    found = {(one["step"], one["module"]) for one in firings}
+    assert {
+        ("dedupe", "normal"),
+        ("scale_norms", "reduce"),
+        ("split_gradients", "sep_conv"),
+    } <= found
+    assert all(all(one["gone"] + one["made"]) for one in firings)
+    gpu = CliRunner().invoke(app, [*given, "--explain", "--device", "gpu"]).stdout
+    assert "dedupe " in gpu
+    assert "split_gradients" not in gpu
+    assert "Optimised for the device gpu." in (tmp_path / "supernet.py").read_text()
 
 
 def test_mixtures_are_for_a_device() -> None:

@@ -145,7 +145,7 @@ def _left(nodes: Sequence[Node], more: Counter[object]) -> list[Node]:
 def _told(node: Node) -> str:
     match node.kind:
         case Apply(operation):
-            return operation.describe()
+            return operation.describe() or operation.keyword  # pictures leave gates unnamed
         case Invoke(module):
             return module.partition("#")[0]
         case _:
