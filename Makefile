@@ -30,7 +30,7 @@ help: ## list the targets
 # ---- use ----------------------------------------------------------------------------------------
 
 demo: .venv/.run ## search, derive and retrain a network on real images, in minutes
-	$(PY) -m archdsl.run.demo
+	$(PY) -u -m archdsl.run.demo
 
 # ---- checks -------------------------------------------------------------------------------------
 

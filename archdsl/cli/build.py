@@ -34,7 +34,10 @@ def compile_(
     ] = None,
     level: Level = 1,
     supernet: Annotated[
-        bool, typer.Option("--supernet", help="The whole space as well, as supernet.py.")
+        bool,
+        typer.Option(
+            "--supernet", help="Of an architecture: its whole space as well, as supernet.py."
+        ),
     ] = False,
     mode: Annotated[
         Mode,
@@ -107,7 +110,8 @@ def compile_(
         return
     if explain and found.architecture is None and options.mode is not compiler.Mode.MIXTURE:
         raise typer.BadParameter(
-            "--explain tells of passes: it takes an architecture, or a space with --mode mixture"
+            "--explain tells what passes do, to an architecture or with --mode mixture to a space; "
+            "a path supernet is written as it is"
         )
     assert out is not None
 

@@ -118,7 +118,7 @@ def _words(report: Inheritance) -> list[str]:
     total = len(report.carried) + len(report.reshaped) + len(report.fresh)
     lines = [
         f"carried {len(report.carried)} of {total} tensors, "
-        f"{report.carried_params:,} of {report.params:,} parameters"
+        f"{report.carried_params:,} of {report.params:,} parameters of the network as written"
     ]
     if report.reshaped:
         name, old, new = report.reshaped[0]

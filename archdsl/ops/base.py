@@ -211,6 +211,8 @@ class Operation(ABC):
     helpers: ClassVar[tuple[Helper, ...]] = ()
     arity: ClassVar[int | None] = 1
     """How many inputs it takes; None for any number (joins)."""
+    manner: ClassVar[str] = ""
+    """How a pass has it computed, where nothing else tells it from what it was: `in place`."""
     channels_last: ClassVar[bool] = False
     """Whether maps are best given to it with the channels last in memory: convolutions."""
     batched: ClassVar[bool] = True

@@ -108,6 +108,7 @@ class ConvInParts(Operation):
     """
 
     keyword = "conv_in_parts"
+    manner = "gradients in parts"
     attribute = "dwconv"
     channels_last = True
     helpers = (
@@ -154,7 +155,7 @@ class ConvInParts(Operation):
         return self.conv.traits(inputs)
 
     def describe(self) -> str:
-        return self.conv.describe()
+        return f"depthwise {self.conv.describe()}"
 
 
 def in_parts(operation: Conv | DepthwiseConv, inputs: Types) -> ConvInParts | None:

@@ -16,6 +16,7 @@ class InPlace(Operation):
     """An activation that writes its result where its input was."""
 
     keyword = "in_place"
+    manner = "in place"
     attribute = "act"
 
     activation: Activation
@@ -46,6 +47,7 @@ class AddInPlace(Operation):
     """The sum of two values, where the first was."""
 
     keyword = "add_in_place"
+    manner = "in place"
     attribute = "sum"
     arity: ClassVar[int | None] = 2
 

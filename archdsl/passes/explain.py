@@ -145,7 +145,8 @@ def _left(nodes: Sequence[Node], more: Counter[object]) -> list[Node]:
 def _told(node: Node) -> str:
     match node.kind:
         case Apply(operation):
-            return operation.describe() or operation.keyword  # pictures leave gates unnamed
+            name = operation.describe() or operation.keyword  # pictures leave gates unnamed
+            return f"{name} {operation.manner}".rstrip()
         case Invoke(module):
             return module.partition("#")[0]
         case _:

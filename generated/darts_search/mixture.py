@@ -232,7 +232,7 @@ class DepthwiseConv2d(nn.Conv2d):
 
 
 class Separable3(nn.Module):
-    """Conv 5x5, conv 1x1, batch norm."""
+    """Depthwise conv 5x5, conv 1x1, batch norm."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -245,7 +245,7 @@ class Separable3(nn.Module):
 
 
 class Separable4(nn.Module):
-    """ReLU, conv 5x5, conv 1x1, batch norm."""
+    """ReLU, depthwise conv 5x5, conv 1x1, batch norm."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -270,7 +270,7 @@ class SepConv2(nn.Module):
 
 
 class Separable5(nn.Module):
-    """Conv, conv, batch norm."""
+    """Depthwise conv, conv, batch norm."""
 
     def __init__(self, dim: int, kernel: int, padding: int) -> None:
         super().__init__()
@@ -569,7 +569,7 @@ class SepConv3(nn.Module):
 
 
 class Separable6(nn.Module):
-    """Conv, conv, batch norm."""
+    """Depthwise conv, conv, batch norm."""
 
     def __init__(self, dim: int, kernel: int, padding: int) -> None:
         super().__init__()
