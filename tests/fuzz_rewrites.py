@@ -150,13 +150,14 @@ def _noise(given: Program) -> dict[str, float]:
                 module.register_forward_hook(partial(_off, nudge))
         subject = Subject(OPTIMISED, network, carry=nudge)
         for row in verdict(given, "noise", [subject], 0, BATCH, True).rows:
-            if ("float32" in row.check) == (precision == "float32") and row.difference < NOISE:
+            of_this = ("float32" in row.check) == (precision == "float32")
+            if of_this and row.difference < NOISE[precision]:
                 noise[row.check] = max(noise.get(row.check, EXACT), row.difference)
     return noise
 
 
 PRECISIONS = {torch.float32: "float32", torch.float64: "float64"}
-NOISE = 1e-3
+NOISE = {"float32": 0.1, "float64": 1e-3}
 """Larger differences are none of rounding."""
 
 

@@ -358,8 +358,8 @@ def wide(body: Body) -> None:
     value = chance.choice(maps)
     if coin(chance):
         value = body.apply(value, chance.choice(SMOOTH))
-    dilation = chance.choice((1, 1, 2, 2, 3))
-    stride = dilation if coin(chance) else chance.choice((1, 1, 1, 2, 3))
+    dilation = chance.choice((1, 2, 2, 3))
+    stride = dilation if chance.random() < 0.4 else chance.choice((1, 1, 1, 2, 3))
     kernel = chance.choice((2, 3, 5)) if dilation > 1 else chance.choice((3, 4, 5, 5, 7))
     padding = None if kernel % 2 and chance.random() < 0.8 else chance.choice((1, 2, 3, 4))
     depthwise = DepthwiseConv(

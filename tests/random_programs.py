@@ -18,31 +18,31 @@ from tests.random_networks import Body, Chance, Part, norm
 MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
     (m.anything, 15),
     (s.siblings, 11),
-    (s.convolutions, 25),
+    (s.convolutions, 38),
     (m.tied, 8),
-    (m.layers, 6),
-    (m.sums, 8),
-    (m.perceptrons, 8),
-    (m.pooled, 11),
+    (m.layers, 12),
+    (m.sums, 14),
+    (m.perceptrons, 10),
+    (m.pooled, 13),
     (m.zeros, 10),
     (m.dead_norm, 1),
     (m.nothing, 3),
     (m.dead, 2),
-    (m.twice, 11),
-    (m.joined_twice, 2),
-    (m.through_norm, 12),
+    (m.twice, 13),
+    (m.joined_twice, 3),
+    (m.through_norm, 14),
     (m.mixture, 2),
     (m.along, 3),
     (m.memory, 1),
     (m.towards, 1),
     (s.left_out, 2),
-    (w.calls, 5),
-    (w.cells, 5),
+    (w.calls, 6),
+    (w.cells, 6),
     (w.not_taken, 5),
     (w.in_a_row, 3),
     (w.across, 5),
     (m.uses, 13),
-    (m.wide, 13),
+    (m.wide, 44),
 )
 TOTAL = tuple(weight for _, weight in MOTIFS)
 
@@ -71,7 +71,7 @@ def network(seed: int) -> str:
     body = Body(chance, types=dict(inputs), parts=[part for part, _ in parts])
     if "words" in inputs:
         body.apply("words", Embedding(dim=4))
-    for _ in range(chance.choice((2, 3, 4))):
+    for _ in range(chance.choice((3, 4, 4))):
         statement(body)
     spelled = ", ".join(f"{name}: {type_}" for name, type_ in inputs.items())
     returned = body.sinks()[-4:] or list(body.types)[-1:]

@@ -49,7 +49,7 @@ def tails(body: Body, chain: list[Operation]) -> list[Operation]:
     chance = body.chance
     if coin(chance):
         chain.append(norm(chance, next(iter(body.types.values()))))
-    if chance.random() < 0.6:
+    if chance.random() < 0.68:
         noisy = (Dropout(p=0.2), Shuffle(groups=2))
         chain.append(chance.choice(noisy) if chance.random() < 0.3 else chance.choice(SMOOTH))
     return chain
