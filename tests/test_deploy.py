@@ -166,6 +166,14 @@ def test_weights_of_level_1_are_taken_too(weights: Path) -> None:
     assert all(torch.equal(two[name], direct[name]) for name in two | direct)
 
 
+def test_weights_that_cannot_be_got_back_are_not_replaced(weights: Path) -> None:
+    run("compile", SMALL, "-O", 1, "--weights", weights, "-o", "out")
+    before = Path("out/weights.safetensors").read_bytes()
+    given = ("--weights", "out/../out/weights.safetensors", "-o", "out")
+    found = run("compile", SMALL, "-O", 2, *given, code=2)
+    assert "E0709" in found.stderr and Path("out/weights.safetensors").read_bytes() == before
+
+
 def test_foreign_weights_are_refused_by_name(weights: Path) -> None:
     state = load_file(weights)
     name = sorted(state)[0]

@@ -209,6 +209,7 @@ def test_a_file_of_rates(tmp_path: Path) -> None:
         (written(CPU).replace("1e+10", "inf"), "bandwidth = inf"),
         (written(CPU).replace("1e+10", "true"), "bandwidth = True"),
         (written(CPU).replace("1e+10", "1" + 400 * "0"), "bandwidth = 1000"),
+        (written(CPU).replace("1e+10", "1" + 5000 * "0"), "integer string conversion"),
         (written(CPU).replace("1e+10", "'fast'"), "bandwidth = fast"),
     ],
 )

@@ -75,6 +75,20 @@ def test_gradients_on_maps_of_any_size(
     assert close(gradients(own, x), gradients(plain, x), 1e-13)
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_only_what_is_asked_for(shape: tuple[int, int, int, int], tmp_path: Path) -> None:
+    plain, own = both(tmp_path, shape)
+    x = torch.randn(3, CHANNELS, 12, 12, dtype=torch.float64, requires_grad=True)
+    for chosen in ((True, False), (False, True)):
+        found = []
+        for module in (plain.double(), own.double().train()):
+            asked = [a for a, take in zip((x, module.weight), chosen, strict=True) if take]
+            x.requires_grad_(chosen[0])
+            module.weight.requires_grad_(chosen[1])
+            found.append(torch.autograd.grad(module(x).sin().sum(), asked))
+        assert close(*found, 1e-12)
+
+
 @pytest.mark.parametrize("shape", SHAPES[4:5])
 def test_gradients_of_gradients(shape: tuple[int, int, int, int], tmp_path: Path) -> None:
     own = both(tmp_path, shape)[1].double().train()

@@ -11,10 +11,12 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from archdsl.ir.elaborate import elaborate
 from archdsl.library import Library
 from archdsl.load import Supernet, load_mixture, load_network, load_supernet
 from archdsl.passes.driver import optimised
 from archdsl.passes.partial_tokens import partial_tokens
+from archdsl.syntax.parse import parse
 from archdsl.verify.equal import randomise
 from archdsl.verify.mixtures import softmax_gates
 from tests.data_parallel import IMAGES, SPACE, gradients, together
@@ -128,6 +130,18 @@ def test_autocast(name: str, train: bool) -> None:
     for module, call in calls:
         module.train(train)
         near(call, inputs_of(name), module)
+
+
+def test_autocast_of_statistics_by_patches() -> None:
+    """A batch norm that is part of one convolution with those around it keeps float32's."""
+    text = """archdsl 1
+    space s { net n(x: 3 x 28 x 28) = x -> conv(6, k=3, bias=no) -> bn -> conv(8, k=7, s=7, p=0) }
+    """
+    program = optimised(elaborate(parse(text, "s").spaces[0]), 1)
+    network = load_network(program)
+    assert "norm.running_mean" in "".join(network.state_dict())
+    near(network, [torch.randn(4, 3, 28, 28)], network)
+    assert all(value.dtype != torch.bfloat16 for value in network.state_dict().values())
 
 
 def near(call, inputs: list[Tensor], module: nn.Module) -> None:

@@ -51,13 +51,14 @@ class ConvNormConv(nn.Module):
     def statistics(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and variance of the first convolution's output, which is not computed."""
         conv, norm = self.conv1, self.norm
-        patches = self.patches(x)  # (C*k*k, B*H*W)
-        centre = patches.mean(1)
-        patches = patches - centre[:, None]
-        count = patches.shape[1]
         weight = conv.weight.flatten(1)
-        mean = weight @ centre
-        var = (weight @ (patches @ patches.T / count) * weight).sum(1)
+        with torch.autocast(x.device.type, enabled=False):  # a norm's statistics are never short
+            patches = self.patches(x.to(weight.dtype))  # (C*k*k, B*H*W)
+            centre = patches.mean(1)
+            patches = patches - centre[:, None]
+            count = patches.shape[1]
+            mean = weight @ centre
+            var = (weight @ (patches @ patches.T / count) * weight).sum(1)
         with torch.no_grad():
             norm.num_batches_tracked += 1
             norm.running_mean.lerp_(mean, norm.momentum)

@@ -167,11 +167,11 @@ _RATES = tuple(field.name for field in fields(Device) if field.name != "name")
 
 
 def _read(path: Path) -> Device:
-    from tomllib import TOMLDecodeError, loads
+    from tomllib import loads
 
     try:
         found = loads(read_text(path))
-    except TOMLDecodeError as error:
+    except ValueError as error:  # no TOML, or a number of thousands of digits
         raise _refused(path, str(error)) from None
     for name in found.keys() | set(_RATES):
         if name not in found:

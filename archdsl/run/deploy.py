@@ -11,9 +11,9 @@ from archdsl.files import write_together
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
 from archdsl.passes.device import CPU, Device, told
-from archdsl.passes.driver import Optimised, Watch, optimise
+from archdsl.passes.driver import DEPLOYMENT, Optimised, Watch, optimise
 from archdsl.run.checkpoint import Checkpoint, serialised
-from archdsl.run.inherit import Tensors, as_written, laid_out, read_weights
+from archdsl.run.inherit import Tensors, as_written, laid_out, read_weights, refuse_to_replace
 from archdsl.syntax.errors import fault
 from archdsl.verify.compare import batch_of, optimised_subject
 from archdsl.verify.equal import Comparison, Subject
@@ -41,9 +41,11 @@ def deploy(
     Raises:
         ArchError: E0708 for a file that cannot be read, E0812 where it does not hold exactly the
             weights of the network, E0813 where the optimised network cannot take them, E0814
-            where the two networks differ, E0707 where the folder cannot be written. Nothing is
-            written then.
+            where the two networks differ, E0707 where the folder cannot be written, E0709 where
+            weights that cannot be got back would be replaced. Nothing is written then.
     """
+    if level >= DEPLOYMENT:
+        refuse_to_replace(weights, [folder / WEIGHTS])
     known = as_written(read_weights(weights), program, weights, program.genotype, device)
     optimised = optimise(program, level, device=device, watch=watch)
     tensors = laid_out(optimised, known)

@@ -23,7 +23,7 @@ from archdsl.run.exporters import (
     outputs_of,
     traced,
 )
-from archdsl.run.inherit import Tensors, as_written, laid_out, read_weights
+from archdsl.run.inherit import Tensors, as_written, laid_out, read_weights, refuse_to_replace
 from archdsl.syntax.errors import fault
 from archdsl.verify.compare import batch_of
 
@@ -68,6 +68,7 @@ def export(
     suffixes = {_suffix(path) for path in files}
     if ".onnx" in suffixes:
         need_onnx()
+    refuse_to_replace(weights, files)
     known = as_written(read_weights(weights), program, weights, program.genotype, device)
     plain = load_network(program)
     plain.load_state_dict(known)

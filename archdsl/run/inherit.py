@@ -6,7 +6,7 @@ network (-O1): the weight map of the passes goes both ways.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -95,6 +95,18 @@ def inherit(
     new |= {name: old[name] for name in carried}
     write_weights(out, new, after, level, device)
     return report
+
+
+def refuse_to_replace(weights: Path, files: Sequence[Path]) -> None:
+    """Raise ArchError E0709 where one of the files to write is the one that is read."""
+    for path in files:
+        if path.exists() and weights.exists() and path.samefile(weights):
+            raise fault(
+                "E0709",
+                f"{weights} would be replaced by what it cannot be got back from",
+                found=f"{path} as the file to write",
+                expected="another place",
+            )
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:

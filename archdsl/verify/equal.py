@@ -153,13 +153,13 @@ def load(subject: Subject, module: nn.Module, state: Tensors, dtype: torch.dtype
 
 
 def run(subject: Subject, module: nn.Module, inputs: Inputs, train: bool) -> Outcome:
-    """Forward, and backward from a fixed mixture of all outputs."""
+    """Forward, and backward from a fixed mixture of all outputs; for inference forward alone."""
     module.train(train)
     inputs = tuple(x.detach().requires_grad_(x.is_floating_point()) for x in inputs)
     result = subject.call(module, *inputs)
     parts = (result,) if isinstance(result, Tensor) else result
     outputs = torch.cat([part.flatten() for part in parts])
-    found = gradients(module, inputs, outputs)
+    found = {} if subject.evaluates else gradients(module, inputs, outputs)
     state = module.state_dict().keys()
     buffers = {n: b.detach().clone().double() for n, b in module.named_buffers() if n in state}
     return Outcome(outputs.detach(), found, buffers)

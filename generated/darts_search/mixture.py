@@ -165,20 +165,23 @@ class DepthwiseInParts(torch.autograd.Function):
     def backward(ctx, dy: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = (tensor.to(dy.dtype) for tensor in ctx.saved_tensors)
         stride, padding, dilation = ctx.sizes
+        inputs, weights, biases, _ = ctx.needs_input_grad
         size = x.shape[2:]
-        db = dy.sum((0, 2, 3)) if ctx.needs_input_grad[2] else None
+        db = dy.sum((0, 2, 3)) if biases else None
         if dilation > 1:
             x, dy, padding = phases(x, dilation), phases(dy, dilation), padding // dilation
         narrow = weight.shape[3] <= 3
-        dx, dw = gradients(dy, x, weight, stride, padding, weights=narrow)
-        if not narrow:
+        dx, dw = gradients(dy, x, weight, stride, padding, inputs, weights and narrow)
+        if weights and not narrow:
             x, parts = F.pad(x, (padding,) * 4), []  # three columns of the kernel at a time
             for first in range(0, weight.shape[3], 3):
                 columns = weight[..., first : first + 3]
                 seen = x[..., first : first + stride * (dy.shape[3] - 1) + columns.shape[3]]
                 parts.append(gradients(dy, seen, columns, stride, padding=0, inputs=False)[1])
             dw = torch.cat(parts, 3)
-        return dx if dilation == 1 else joined(dx, dilation, size), dw, db, None
+        if inputs and dilation > 1:
+            dx = joined(dx, dilation, size)
+        return dx, dw, db, None
 
 
 def gradients(
