@@ -90,14 +90,14 @@ def leads_to(
                     if taken := leads & results.keys():
                         note(argument, 0, frozenset().union(*(results[r] for r in taken)))
             case _:
-                for argument in args if _passes_gradients(kind) else ():
+                for argument in args if _passes_gradients(kind, args) else ():
                     note(argument, 0, frozenset().union(*results.values()))
     return {p: frozenset().union(*results.values()) for p, results in found.items()}
 
 
-def _passes_gradients(kind: Kind) -> bool:
-    """Zeros are made anew, whatever goes in."""
-    return not (isinstance(kind, Apply) and isinstance(kind.operation, Zero | Zeros))
+def _passes_gradients(kind: Kind, args: Sequence[int]) -> bool:
+    """Not so what is zero whatever goes in: it is made anew."""
+    return not (isinstance(kind, Apply) and gives_zero(kind.operation, (), [False] * len(args)))
 
 
 def inputs_lead(key: str, modules: Modules, known: Leads) -> tuple[frozenset[int], ...]:

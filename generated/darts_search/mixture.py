@@ -177,7 +177,7 @@ class DepthwiseInParts(torch.autograd.Function):
             for first in range(0, weight.shape[3], 3):
                 columns = weight[..., first : first + 3]
                 seen = x[..., first : first + stride * (dy.shape[3] - 1) + columns.shape[3]]
-                parts.append(gradients(dy, seen, columns, stride, padding=0, inputs=False)[1])
+                parts.append(gradients(dy, seen, columns, stride, 0, False, True)[1])
             dw = torch.cat(parts, 3)
         if inputs and dilation > 1:
             dx = joined(dx, dilation, size)
@@ -190,8 +190,8 @@ def gradients(
     weight: Tensor,
     stride: int,
     padding: int,
-    inputs: bool = True,
-    weights: bool = True,
+    inputs: bool,
+    weights: bool,
 ) -> tuple[Tensor | None, Tensor | None]:
     """Those of a depthwise convolution's input and weight."""
     sizes = (stride, stride), (padding, padding), (1, 1), False, (0, 0), len(weight)
