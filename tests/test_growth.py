@@ -6,6 +6,7 @@ Counts of calls stand for time, so that a busy machine changes nothing.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -51,6 +52,33 @@ def test_optimising_and_writing_are_linear(name: str, level: int) -> None:
     calls(text(30), level)  # what is imported and remembered once is not counted
     small, large = (calls(text(size), level) for size in (150, 600))
     assert large < small * 4**MOST_GROWTH
+
+
+def chain_of_one_weight(nodes: int) -> str:
+    return f"""net network(x: 4 x 8 x 8) {{
+      n[0] = x
+      for i in 1..{nodes} {{ n[i] = n[i-1] -> conv(4)@w -> relu }}
+      return n[{nodes}]
+    }}"""
+
+
+def nested(depth: int) -> str:
+    """Cells that use the one before twice: uses double, what is written does not."""
+    cells = [
+        f"cell c{i}(x) = (x -> c{i - 1}@a) + (x -> tanh -> c{i - 1}@a)" for i in range(1, depth)
+    ]
+    first = "cell c0(x) = x -> conv(4) -> relu"
+    return "\n".join([first, *cells, f"net network(image: 4 x 6 x 6) = image -> c{depth - 1}"])
+
+
+@pytest.mark.parametrize("level", [1, 2])
+@pytest.mark.parametrize(
+    ("text", "few", "many"), [(chain_of_one_weight, 100, 400), (nested, 4, 16)]
+)
+def test_sharing_is_linear(text: Callable[[int], str], few: int, many: int, level: int) -> None:
+    calls(text(few), level)
+    small, large = calls(text(few), level), calls(text(many), level)
+    assert large < small * (many / few) ** MOST_GROWTH
 
 
 def dense(nodes: int) -> str:

@@ -14,6 +14,7 @@ from archdsl.ir.graph import Graph, Invoke, Program
 from archdsl.passes import inline as module
 from archdsl.passes.device import CPU
 from archdsl.passes.driver import ACROSS, PIPELINE
+from archdsl.passes.facts import Modules
 from archdsl.passes.inline import inline
 from archdsl.passes.prune import prune
 from archdsl.passes.step import Pass
@@ -65,7 +66,7 @@ def never(step: Pass) -> Pass:
 
 def dissolved(program: Program, across: tuple[Pass, ...]) -> list[tuple[str, ...]]:
     """The uses that are dissolved in any module, after `prune`."""
-    modules: dict[str, Graph] = {}
+    modules = Modules()
     found: list[tuple[str, ...]] = []
     for key, graph in program.modules.items():
         rewrite = inline(prune(graph, modules).graph, modules, CPU, across)

@@ -8,18 +8,16 @@ cell@c a, cell@c b           -> split(cell@c stack(a, b))
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 from archdsl.ir.cost import FLOAT_BYTES
 from archdsl.ir.graph import Apply, Graph, Invoke, Item
 from archdsl.ops.batches import SplitBatch, StackBatch
 from archdsl.passes.device import BATCH, CPU, Device
 from archdsl.passes.draft import Draft, Rewrite
-from archdsl.passes.facts import has_effects, has_weights
+from archdsl.passes.facts import Modules
 from archdsl.passes.reached import results_reached
 from archdsl.passes.step import Applied, Pattern, Stand
-
-Modules = Mapping[str, Graph]
 
 UNREAD = -1
 """Stands for a result that nothing reads."""
@@ -44,7 +42,7 @@ def batch_shared(graph: Graph, modules: Modules, device: Device = CPU) -> Rewrit
     shared = {path for path, count in paths.items() if count > 1}
     if not shared:
         return Rewrite(graph=graph)
-    draft = Draft(graph)
+    draft = Draft(graph, modules)
     reach = results_reached(draft, modules)
     groups: dict[Hashable, list[int]] = {}
     for position in draft.live():
@@ -74,34 +72,9 @@ def _saving(draft: Draft, group: Sequence[int], modules: Modules, device: Device
     first = group[0]
     values = (*draft.inputs(first), *draft.nodes[first].types)
     copied = len(group) * BATCH * FLOAT_BYTES * sum(type_.elements for type_ in values)
-    calls, weights = _size(draft, first, modules)
-    saved = (len(group) - 1) * (device.call_bytes * calls + 2 * FLOAT_BYTES * weights)
+    inside = modules.of(draft.graph, draft.graph.nodes[first])
+    saved = (len(group) - 1) * (device.call_bytes * inside.calls + 2 * FLOAT_BYTES * inside.weights)
     return (saved - copied) / device.bandwidth
-
-
-def _size(draft: Draft, position: int, modules: Modules) -> tuple[int, int]:
-    """How many calls a node is, and of how many weights."""
-    kind = draft.nodes[position].kind
-    if isinstance(kind, Invoke):
-        return _size_of(kind.module, modules)
-    operation = draft.operation(position)
-    owned = operation.weights(draft.inputs(position)) if operation else ()
-    return 1, sum(weight.elements for weight in owned)
-
-
-def _size_of(module: str, modules: Modules) -> tuple[int, int]:
-    graph, calls, weights = modules[module], 0, 0
-    for node in graph.nodes:
-        match node.kind:
-            case Apply():
-                calls += 1
-                weights += sum(weight.elements for weight in graph.weights_of(node))
-            case Invoke(inner):
-                more = _size_of(inner, modules)
-                calls, weights = calls + more[0], weights + more[1]
-            case _:
-                pass
-    return calls, weights
 
 
 def _batchable(draft: Draft, position: int, modules: Modules) -> bool:
@@ -110,8 +83,8 @@ def _batchable(draft: Draft, position: int, modules: Modules) -> bool:
         case Apply():
             return not draft.weightless(position) and _each_alone(draft, position)
         case Invoke(module, steps=0):
-            inner = modules[module]
-            return has_weights(inner, modules) and not has_effects(inner, modules)
+            inner = modules.inside(module)
+            return bool(inner.weights) and not inner.has_effects
         case _:
             return False
 
@@ -121,29 +94,25 @@ def _each_alone(draft: Draft, position: int) -> bool:
     return not traits.batch_statistics and not traits.random
 
 
-def _independent(draft: Draft, group: Sequence[int]) -> Iterator[list[int]]:
-    """Parts of a group in which no node needs another; known anew after each rewrite."""
-    waiting = list(group)
-    while waiting:
-        chosen: list[int] = []
-        for position in waiting:
-            needed = _needed(draft, position)
-            if needed.isdisjoint(chosen) and all(position not in _needed(draft, p) for p in chosen):
-                chosen.append(position)
-        waiting = [position for position in waiting if position not in chosen]
-        yield chosen
+def _independent(draft: Draft, group: Sequence[int]) -> Iterable[list[int]]:
+    """Parts of a group in which no node needs another: by how many of the group are in a row.
 
-
-def _needed(draft: Draft, position: int) -> set[int]:
-    """What a node depends on."""
-    found: set[int] = set()
-    todo = list(draft.args(position))
+    That holds when the parts before have become one: what is as deep needs only what is less so.
+    """
+    members, depths = set(group), dict[int, int]()
+    todo = list(reversed(group))
     while todo:
-        argument = todo.pop()
-        if argument not in found:
-            found.add(argument)
-            todo += draft.args(argument)
-    return found
+        args = draft.args(todo[-1])
+        waiting = [argument for argument in args if argument not in depths]
+        if waiting:
+            todo += waiting
+            continue
+        position = todo.pop()
+        depths[position] = max((depths[a] + (a in members) for a in args), default=0)
+    parts: dict[int, list[int]] = {}
+    for position in group:
+        parts.setdefault(depths[position], []).append(position)
+    return parts.values()
 
 
 def _stack(draft: Draft, group: Sequence[int]) -> None:

@@ -14,10 +14,9 @@ from archdsl.ir.graph import Graph, Path
 from archdsl.ir.types import Weight
 from archdsl.ops.base import Axis, Operation, Types
 from archdsl.passes.draft import Draft, Rewrite, weight_name
+from archdsl.passes.facts import Modules
 from archdsl.passes.laws import SUM, THROUGH, composed
 from archdsl.passes.weights import Keep, Source
-
-Modules = Mapping[str, Graph]
 
 
 def collapse_affine(graph: Graph, modules: Modules) -> Rewrite:
@@ -25,7 +24,7 @@ def collapse_affine(graph: Graph, modules: Modules) -> Rewrite:
 
     For deployment: training would move the product otherwise than its factors.
     """
-    draft = Draft(graph)
+    draft = Draft(graph, modules)
     readers = draft.consumers()
     uses = Counter(node.path for node in graph.nodes if node.path)
     for first in draft.live():

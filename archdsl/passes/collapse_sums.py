@@ -20,6 +20,7 @@ from archdsl.ops.base import Axis
 from archdsl.ops.fused import Average
 from archdsl.ops.joins import Mean, Sum
 from archdsl.passes.draft import Draft, Rewrite, weight_name
+from archdsl.passes.facts import Modules
 from archdsl.passes.laws import TOTAL, identity
 from archdsl.passes.matrices import (
     Behind,
@@ -33,8 +34,6 @@ from archdsl.passes.matrices import (
 )
 from archdsl.passes.weights import LONGEST, Source, names_in, size_of
 
-Modules = Mapping[str, Graph]
-
 
 def collapse_sums(graph: Graph, modules: Modules) -> Rewrite:
     """Multiply and add the matrices on all ways to a value, where that is less work than the ways.
@@ -42,7 +41,7 @@ def collapse_sums(graph: Graph, modules: Modules) -> Rewrite:
     For deployment: training would move the product otherwise than its factors. What something
     else reads on the way stays, and the matrices end there.
     """
-    collapse = _Collapse(graph)
+    collapse = _Collapse(graph, modules)
     for position in reversed(collapse.order):
         any(collapse.at(position, axis) for axis in Axis)  # the first axis that pays
     return collapse.draft.finish()
@@ -61,8 +60,8 @@ class _State:
 class _Collapse:
     """A graph under collapse: who reads what by now."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.draft = Draft(graph)
+    def __init__(self, graph: Graph, modules: Modules) -> None:
+        self.draft = Draft(graph, modules)
         self.order = self.draft.live()
         self.place = {position: i for i, position in enumerate(self.order)}
         self.readers = {value: Counter(takers) for value, takers in self.draft.consumers().items()}

@@ -8,16 +8,14 @@ bn(a), bn(a) without weights        -> one, whose statistics must have been equa
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable
 
 from archdsl.ir.graph import Apply, Graph, Invoke, Item
 from archdsl.ops.joins import Mean, Product, Sum
 from archdsl.passes.draft import Draft, Rewrite, weight_name
-from archdsl.passes.facts import has_effects, has_weights
+from archdsl.passes.facts import Modules
 from archdsl.passes.step import Applied, Pattern, Stand
 from archdsl.passes.weights import Keep, Same
-
-Modules = Mapping[str, Graph]
 
 
 def _equal(seen: Applied) -> Hashable | None:
@@ -38,7 +36,7 @@ def dedupe(graph: Graph, modules: Modules) -> Rewrite:
     time. A batch norm that is applied twice under one path updates its statistics twice, so
     both stay; two without parameters see the same values, update alike, and become one.
     """
-    draft = Draft(graph)
+    draft = Draft(graph, modules)
     uses = Counter(node.path for node in graph.nodes if node.path)
     first: dict[Hashable, int] = {}
     merged: dict[int, list[int]] = {}
@@ -66,10 +64,10 @@ def _key(
         case Item(index):
             return ("item", index, args)
         case Invoke(module):
-            graph = modules[module]
-            if has_effects(graph, modules):
+            inside = modules.inside(module)
+            if inside.has_effects:
                 return None
-            return ("use", node.kind, args, node.path if has_weights(graph, modules) else ())
+            return ("use", node.kind, args, node.path if inside.weights else ())
         case Apply(operation):
             traits = draft.traits(position)
             weights = operation.weights(draft.inputs(position))

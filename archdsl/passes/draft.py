@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
@@ -9,6 +10,7 @@ from heapq import heapify, heappop, heappush
 from archdsl.ir.graph import Apply, Graph, Item, Kind, Node, Path
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import Operation, Traits
+from archdsl.passes.facts import Modules
 from archdsl.passes.weights import Source
 
 
@@ -54,11 +56,22 @@ def weight_name(path: Path, weight: str) -> str:
     return ".".join((*path, weight))
 
 
+def _tied_updates(graph: Graph, modules: Modules) -> list[list[int]]:
+    """The nodes that update the same statistics: norms and uses under one path."""
+    paths = Counter(node.path for node in graph.nodes if node.path)
+    found: dict[Path, list[int]] = {}
+    for position, node in enumerate(graph.nodes):
+        if paths[node.path] > 1 and modules.of(graph, node).batch_statistics:
+            found.setdefault(node.path, []).append(position)
+    return list(found.values())
+
+
 class Draft:
     """The values of a graph, to be replaced and added to; positions of old nodes stay valid."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, modules: Modules) -> None:
         self.graph = graph
+        self.tied = _tied_updates(graph, modules)
         self.nodes: list[Node] = list(graph.nodes)
         self.places: list[float] = [float(i) for i in range(len(graph.nodes))]
         self.instead: dict[int, int] = {}
@@ -172,16 +185,28 @@ class Draft:
         return result
 
     def live(self) -> list[int]:
-        """What the outputs need, and all inputs, each after what it takes."""
+        """What is run: what the outputs need, and all inputs, each after what it takes.
+
+        Statistics that are needed are updated by all that updates them, read or not.
+        """
         needed: set[int] = set()
-        stack = [self.value(output) for output in self.graph.outputs]
+        self._need(self.graph.outputs, needed)
+        waiting = self.tied
+        while found := [uses for uses in waiting if not needed.isdisjoint(uses)]:
+            waiting = [uses for uses in waiting if needed.isdisjoint(uses)]
+            for uses in found:
+                self._need(uses, needed)
+        needed.update(self.graph.inputs)
+        return self._order(needed)
+
+    def _need(self, values: Iterable[int], needed: set[int]) -> None:
+        """Add what some values need, and themselves."""
+        stack = [self.value(position) for position in values]
         while stack:
             position = stack.pop()
             if position not in needed:
                 needed.add(position)
                 stack.extend(self.args(position))
-        needed.update(self.graph.inputs)
-        return self._order(needed)
 
     def _order(self, needed: set[int]) -> list[int]:
         """A topological order, as near to the order of the text as there is."""

@@ -15,6 +15,7 @@ from archdsl.passes.collapse_sums import collapse_sums
 from archdsl.passes.dedupe import EQUAL, dedupe
 from archdsl.passes.device import CPU, Device
 from archdsl.passes.draft import Left, Rewrite, weight_name
+from archdsl.passes.facts import Modules
 from archdsl.passes.fold_norm import fold_norm, still
 from archdsl.passes.fold_pool import fold_pool, pool_weights
 from archdsl.passes.fold_through_norm import LINKS, fold_through_norm
@@ -117,7 +118,7 @@ def _runs(step: Pass, level: int, device: Device | None) -> bool:
 
 
 def _run(step: Pass, program: Program, shared: frozenset[str], work: _Work) -> Program:
-    modules: dict[str, Graph] = {}
+    modules = Modules()
     given = (work.device,) if step.fusion else ()
     if step.tries:
         given = (*given, ACROSS)

@@ -1,25 +1,97 @@
-"""What passes ask about a module that is used: is its result zero, has it effects?"""
+"""What passes ask about the modules that a graph uses: zero results, effects, weights, size."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TypeAlias
 
-from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item, Kind
+from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item, Kind, Node
 from archdsl.ir.scan import sources
 from archdsl.ops.base import Operation, Types
 from archdsl.ops.constants import Zero
 from archdsl.ops.fused import Zeros
 from archdsl.ops.joins import Product
 
-Modules = Mapping[str, Graph]
-
-Leads: TypeAlias = dict[str, tuple[frozenset[int], ...]]
-"""For each module which outputs each input leads to."""
+Leads: TypeAlias = tuple[frozenset[int], ...]
+"""For each input of a module the outputs that it leads to."""
 
 
-def zero_results(graph: Graph, modules: Modules, empty: tuple[bool, ...]) -> tuple[bool, ...]:
-    """Which results of a module are zero, given which of its inputs are."""
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """What is in a module and in those that it uses: calls, elements of weights, effects."""
+
+    calls: int = 0
+    weights: int = 0
+    random: bool = False
+    batch_statistics: bool = False
+
+    @property
+    def has_effects(self) -> bool:
+        """Whether running it twice differs from running it once."""
+        return self.random or self.batch_statistics
+
+    def __add__(self, other: Inside) -> Inside:
+        return Inside(
+            calls=self.calls + other.calls,
+            weights=self.weights + other.weights,
+            random=self.random or other.random,
+            batch_statistics=self.batch_statistics or other.batch_statistics,
+        )
+
+
+class Modules(dict[str, Graph]):
+    """The graphs that a graph may use, by their keys, each set once.
+
+    What is told of one is remembered: uses in uses would take exponential time otherwise.
+    """
+
+    def __init__(self, graphs: Mapping[str, Graph] | None = None) -> None:
+        super().__init__(graphs or {})
+        self._inside: dict[str, Inside] = {}
+        self._zeros: dict[tuple[str, tuple[bool, ...]], tuple[bool, ...]] = {}
+        self._leads: dict[str, Leads] = {}
+
+    def inside(self, key: str) -> Inside:
+        """What is in a module."""
+        if key not in self._inside:
+            graph = self[key]
+            self._inside[key] = sum((self.of(graph, node) for node in graph.nodes), Inside())
+        return self._inside[key]
+
+    def of(self, graph: Graph, node: Node) -> Inside:
+        """What a node of a graph is, or what is in what it uses."""
+        match node.kind:
+            case Apply(operation):
+                traits = operation.traits(graph.types_in(node))
+                weights = sum(weight.elements for weight in graph.weights_of(node))
+                return Inside(1, weights, traits.random, traits.batch_statistics)
+            case Invoke(module):
+                return self.inside(module)
+            case _:
+                return Inside()
+
+    def zero_results(self, key: str, empty: tuple[bool, ...]) -> tuple[bool, ...]:
+        """Which results of a module are zero, given which of its inputs are."""
+        if (key, empty) not in self._zeros:
+            self._zeros[key, empty] = _zero_results(self[key], self, empty)
+        return self._zeros[key, empty]
+
+    def inputs_lead(self, key: str) -> Leads:
+        """Which outputs of a module each of its inputs leads to."""
+        if key not in self._leads:
+            graph = self[key]
+            leads = leads_to(
+                graph.outputs,
+                range(len(graph.nodes)),
+                lambda position: (graph.nodes[position].kind, graph.nodes[position].args),
+                self,
+            )
+            self._leads[key] = tuple(leads.get(input_, frozenset()) for input_ in graph.inputs)
+        return self._leads[key]
+
+
+def _zero_results(graph: Graph, modules: Modules, empty: tuple[bool, ...]) -> tuple[bool, ...]:
     inputs = iter(empty)
     known: list[tuple[bool, ...]] = []
     for node in graph.nodes:
@@ -41,10 +113,9 @@ def zero_results(graph: Graph, modules: Modules, empty: tuple[bool, ...]) -> tup
 
 def use_results(use: Invoke, modules: Modules, empty: tuple[bool, ...]) -> tuple[bool, ...]:
     """Which results of a use are zero. A scan's are where its step's are, whatever goes in."""
-    graph = modules[use.module]
     if not use.steps:
-        return zero_results(graph, modules, empty)
-    known = zero_results(graph, modules, (False,) * len(empty))
+        return modules.zero_results(use.module, empty)
+    known = modules.zero_results(use.module, (False,) * len(empty))
     return tuple(known[source] for source in sources(len(empty) - 1, len(known)))
 
 
@@ -62,7 +133,6 @@ def leads_to(
     order: Sequence[int],
     node: Callable[[int], tuple[Kind, Sequence[int]]],
     modules: Modules,
-    known: Leads,
 ) -> dict[int, frozenset[int]]:
     """Which of the outputs each value leads to, by position; what leads to none is left out.
 
@@ -86,7 +156,7 @@ def leads_to(
             case Item(index):
                 note(args[0], index, results[0])
             case Invoke(module, steps=0):
-                for argument, leads in zip(args, inputs_lead(module, modules, known), strict=True):
+                for argument, leads in zip(args, modules.inputs_lead(module), strict=True):
                     if taken := leads & results.keys():
                         note(argument, 0, frozenset().union(*(results[r] for r in taken)))
             case _:
@@ -98,47 +168,3 @@ def leads_to(
 def _passes_gradients(kind: Kind, args: Sequence[int]) -> bool:
     """Not so what is zero whatever goes in: it is made anew."""
     return not (isinstance(kind, Apply) and gives_zero(kind.operation, (), [False] * len(args)))
-
-
-def inputs_lead(key: str, modules: Modules, known: Leads) -> tuple[frozenset[int], ...]:
-    """Which outputs of a module each of its inputs leads to; `known` are those told before."""
-    if key not in known:
-        graph = modules[key]
-        leads = leads_to(
-            graph.outputs,
-            range(len(graph.nodes)),
-            lambda position: (graph.nodes[position].kind, graph.nodes[position].args),
-            modules,
-            known,
-        )
-        known[key] = tuple(leads.get(position, frozenset()) for position in graph.inputs)
-    return known[key]
-
-
-def has_effects(graph: Graph, modules: Modules) -> bool:
-    """Whether running a module twice differs from running it once: randomness, statistics."""
-    for node in graph.nodes:
-        match node.kind:
-            case Apply(operation):
-                traits = operation.traits(tuple(graph.nodes[a].type for a in node.args))
-                if traits.random or traits.batch_statistics:
-                    return True
-            case Invoke(module) if has_effects(modules[module], modules):
-                return True
-            case _:
-                pass
-    return False
-
-
-def has_weights(graph: Graph, modules: Modules) -> bool:
-    """Whether a module holds any parameter or buffer."""
-    for node in graph.nodes:
-        match node.kind:
-            case Apply(operation):
-                if operation.weights(tuple(graph.nodes[a].type for a in node.args)):
-                    return True
-            case Invoke(module) if has_weights(modules[module], modules):
-                return True
-            case _:
-                pass
-    return False

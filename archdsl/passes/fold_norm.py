@@ -8,15 +8,13 @@ conv(bn(x))          -> conv'(x)     where the convolution is not padded
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 
 from archdsl.ir.graph import Graph, Path
 from archdsl.ops.base import ChannelAffine, Layer, Operation
 from archdsl.passes.draft import Draft, Rewrite, weight_name
+from archdsl.passes.facts import Modules
 from archdsl.passes.laws import COLUMNS, ROWS, SUM, THROUGH, factor_of, shift_of
 from archdsl.passes.weights import LONGEST, Keep, Source, size_of
-
-Modules = Mapping[str, Graph]
 
 
 def fold_norm(graph: Graph, modules: Modules) -> Rewrite:
@@ -26,7 +24,7 @@ def fold_norm(graph: Graph, modules: Modules) -> Rewrite:
     what is between, where weights have other uses, nor forward into padding with zeros, which the
     shift does not reach.
     """
-    fold = _Fold(graph)
+    fold = _Fold(graph, modules)
     order = fold.draft.live()
     for position in order:
         if affine := fold.affine(position):
@@ -39,7 +37,7 @@ def fold_norm(graph: Graph, modules: Modules) -> Rewrite:
 
 def still(graph: Graph, modules: Modules) -> Rewrite:
     """Drop what does something in training only: dropout, drop path."""
-    draft = Draft(graph)
+    draft = Draft(graph, modules)
     for position in draft.live():
         args = draft.args(position)
         if draft.traits(position).random and len(args) == 1 and draft.weightless(position):
@@ -50,8 +48,8 @@ def still(graph: Graph, modules: Modules) -> Rewrite:
 class _Fold:
     """A graph under folding: who reads what, and what became of the weights so far."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.draft = Draft(graph)
+    def __init__(self, graph: Graph, modules: Modules) -> None:
+        self.draft = Draft(graph, modules)
         self.readers = self.draft.consumers()
         self.uses = Counter(node.path for node in graph.nodes if node.path)
 

@@ -7,7 +7,7 @@ mlp_1(pool(x)), mlp_2(pool(x))    -> pooled mlps(x)
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from archdsl.ir.graph import Apply, Graph
 from archdsl.ir.types import Weight
@@ -16,10 +16,9 @@ from archdsl.ops.pooled import POSITIONAL, Pooled, first_weight
 from archdsl.ops.pooling import Pool
 from archdsl.passes.device import BATCH
 from archdsl.passes.draft import Draft, Rewrite, weight_name
+from archdsl.passes.facts import Modules
 from archdsl.passes.laws import composed, fixed
 from archdsl.passes.weights import Keep
-
-Modules = Mapping[str, Graph]
 
 
 def fold_pool(graph: Graph, modules: Modules) -> Rewrite:
@@ -28,7 +27,7 @@ def fold_pool(graph: Graph, modules: Modules) -> Rewrite:
     For deployment: the weights change. Only where all that reads the pooled value can take it in,
     so that the pool is gone.
     """
-    fold = _Fold(graph)
+    fold = _Fold(graph, modules)
     for position, matrix, readers in fold.pools():
         rows = fixed(matrix, fold.operation(position).describe())
         for reader in readers:
@@ -43,7 +42,7 @@ def pool_weights(graph: Graph, modules: Modules) -> Rewrite:
 
     Exact in training: the parameters stay, and their gradients pass through the product.
     """
-    fold = _Fold(graph)
+    fold = _Fold(graph, modules)
     for position, _, readers in fold.pools():
         if isinstance(fold.operation(position), Pool) and fold.pays(position, readers):
             for reader in readers:
@@ -56,8 +55,8 @@ def pool_weights(graph: Graph, modules: Modules) -> Rewrite:
 class _Fold:
     """A graph whose pools are taken in, the last first, so that a pool of a pool can be too."""
 
-    def __init__(self, graph: Graph) -> None:
-        self.draft = Draft(graph)
+    def __init__(self, graph: Graph, modules: Modules) -> None:
+        self.draft = Draft(graph, modules)
         self.consumers = self.draft.consumers()
         self.uses = Counter(node.path for node in graph.nodes if node.path)
 

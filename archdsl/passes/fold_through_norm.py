@@ -16,11 +16,10 @@ from archdsl.ops.convolution import Conv
 from archdsl.ops.folded import ConvNormConv
 from archdsl.ops.normalisation import BatchNorm
 from archdsl.passes.draft import Draft, Rewrite, only_consumer, weight_name
+from archdsl.passes.facts import Modules
 from archdsl.passes.layout import stem_of
 from archdsl.passes.step import Applied, Pattern, Stand
 from archdsl.passes.weights import Keep
-
-Modules = Mapping[str, Graph]
 
 
 def _link(seen: Applied) -> Hashable | None:
@@ -37,7 +36,7 @@ def fold_through_norm(graph: Graph, modules: Modules) -> Rewrite:
     the statistics. Never done where something else reads what is between, or where one of the
     three has other uses.
     """
-    draft = Draft(graph)
+    draft = Draft(graph, modules)
     consumers = draft.consumers()
     uses = Counter(node.path for node in graph.nodes if node.path)
     for position in draft.live():

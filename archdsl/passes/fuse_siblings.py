@@ -24,11 +24,10 @@ from archdsl.ops.mlp import TokensLinear, TokensMLP
 from archdsl.ops.normalisation import BatchNorm
 from archdsl.passes.device import CPU, Device
 from archdsl.passes.draft import Draft, Rewrite, only_consumer
+from archdsl.passes.facts import Modules
 from archdsl.passes.layout import depthwise_rows, mlp_rows, stem_of, wide_rows
 from archdsl.passes.reached import results_reached
 from archdsl.passes.step import Applied, Pattern, Stand
-
-Modules = Mapping[str, Graph]
 
 
 def _sibling(seen: Applied) -> Hashable | None:
@@ -63,7 +62,7 @@ def fuse_siblings(graph: Graph, modules: Modules, device: Device = CPU) -> Rewri
     the same reason siblings in a module lead to the same of its results: a use may take one
     result and not another.
     """
-    draft = Draft(graph)
+    draft = Draft(graph, modules)
     consumers = draft.consumers()
     uses = Counter(node.path for node in graph.nodes if node.path)
     reach = results_reached(draft, modules)

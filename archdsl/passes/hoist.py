@@ -11,8 +11,7 @@ from dataclasses import replace
 
 from archdsl.ir.graph import Apply, Graph, Input, Invoke, Node
 from archdsl.ops.base import Operation
-
-Modules = Mapping[str, Graph]
+from archdsl.passes.facts import Modules
 
 
 def hoist(graph: Graph, modules: Modules) -> tuple[Graph, dict[str, Graph]]:

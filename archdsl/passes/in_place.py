@@ -8,8 +8,6 @@ A copy less to write and to read, and while training one map less to keep for th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from archdsl.ir.graph import Apply, Graph, Invoke
 from archdsl.ops.activation import Activation
 from archdsl.ops.base import Operation
@@ -17,8 +15,7 @@ from archdsl.ops.in_place import AddInPlace, InPlace
 from archdsl.ops.joins import Sum
 from archdsl.ops.normalisation import BatchNorm
 from archdsl.passes.draft import Draft, Rewrite
-
-Modules = Mapping[str, Graph]
+from archdsl.passes.facts import Modules
 
 
 def in_place(graph: Graph, modules: Modules) -> Rewrite:
@@ -37,7 +34,7 @@ def still_in_place(graph: Graph, modules: Modules) -> Rewrite:
 
 
 def _overwritten(graph: Graph, modules: Modules, training: bool) -> Rewrite:
-    draft = Draft(graph)
+    draft = Draft(graph, modules)
     consumers = draft.consumers()
     for position in draft.live():
         args = draft.args(position)

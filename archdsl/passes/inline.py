@@ -13,11 +13,9 @@ from dataclasses import dataclass, field, replace
 from archdsl.ir.graph import Apply, Frame, FrameKind, Graph, Input, Invoke, Item, Node, Path
 from archdsl.passes.device import Device
 from archdsl.passes.draft import Draft, Rewrite
-from archdsl.passes.facts import has_effects, inputs_lead
+from archdsl.passes.facts import Modules
 from archdsl.passes.meetings import applied, meeting, worth_a_class
 from archdsl.passes.step import Pass
-
-Modules = Mapping[str, Graph]
 
 SMALL = 8
 """Operations up to which a class is given up."""
@@ -61,7 +59,7 @@ class _Inliner:
 
     def _candidates(self) -> list[int]:
         """The small uses that something meets its like in."""
-        draft = Draft(self.graph)
+        draft = Draft(self.graph, self.modules)
         order = draft.live()
         small = self._small(draft, order)
         if not small:
@@ -84,9 +82,9 @@ class _Inliner:
             if isinstance(kind := self.graph.nodes[position].kind, Invoke)
             and not kind.steps
             and paths[self.graph.nodes[position].path] == 1
-            and _size(self.modules[kind.module], self.modules) <= SMALL
-            and not has_effects(self.modules[kind.module], self.modules)
-            and all(inputs_lead(kind.module, self.modules, {}))
+            and self.modules.inside(kind.module).calls <= SMALL
+            and not self.modules.inside(kind.module).has_effects
+            and all(self.modules.inputs_lead(kind.module))
             and _all_read(self.graph, position, readers)
         }
 
@@ -114,16 +112,6 @@ def _counts(graph: Graph, node: Node) -> bool:
     return isinstance(node.kind, Apply) and worth_a_class(applied(graph, node, node.kind.operation))
 
 
-def _size(graph: Graph, modules: Modules) -> int:
-    """The operations of a module and of those that it uses."""
-    return sum(
-        _size(modules[node.kind.module], modules)
-        if isinstance(node.kind, Invoke)
-        else isinstance(node.kind, Apply)
-        for node in graph.nodes
-    )
-
-
 def _all_read(graph: Graph, position: int, readers: Mapping[int, list[int]]) -> bool:
     """Whether something reads each result: what a module computes for none would be left out."""
     count = len(graph.nodes[position].types)
@@ -135,7 +123,7 @@ def _all_read(graph: Graph, position: int, readers: Mapping[int, list[int]]) -> 
 
 def dissolved(graph: Graph, modules: Modules, chosen: Sequence[int]) -> Rewrite:
     """The graph with the operations of some modules in the place of their uses."""
-    draft = Draft(graph)
+    draft = Draft(graph, modules)
     readers = draft.consumers()
     frames: dict[Path, Frame] = {}
     inlined: dict[Path, str] = {}

@@ -6,7 +6,7 @@ equal get one number.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item, Node, Path
@@ -14,9 +14,9 @@ from archdsl.ops.base import Operation
 from archdsl.ops.batches import SplitBatch, StackBatch
 from archdsl.ops.fused import Average, Split
 from archdsl.ops.joins import Mean, Sum
+from archdsl.passes.facts import Modules
 from archdsl.passes.step import Applied, Pattern, Stand
 
-Modules = Mapping[str, Graph]
 Values = tuple[int, ...]
 
 OUTSIDE = -1

@@ -10,7 +10,7 @@ mlp_1 a + mlp_2 a            -> one MLP with all units and both biases
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -21,11 +21,11 @@ from archdsl.ops.joins import Mean, Sum
 from archdsl.ops.linear import Linear
 from archdsl.ops.mlp import TokensMLP
 from archdsl.passes.draft import Draft, Rewrite
+from archdsl.passes.facts import Modules
 from archdsl.passes.layout import mlp_rows, stem_of
 from archdsl.passes.prune import set_terms
 from archdsl.passes.step import Applied, Pattern, Stand
 
-Modules = Mapping[str, Graph]
 Merged: TypeAlias = tuple[int, int | None] | None
 
 
@@ -57,7 +57,7 @@ def merge_sums(graph: Graph, modules: Modules) -> Rewrite:
     Exact in training: the gradient of shared weights is the same sum, and no weight is
     multiplied. Max pooling is not linear and stays; the 1/n of a mean stays outside.
     """
-    draft = Draft(graph)
+    draft = Draft(graph, modules)
     waiting = [i for i in range(len(graph.nodes)) if _is_join(draft, i)]
     readers = Readers(draft)
     while waiting:

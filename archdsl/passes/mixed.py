@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from archdsl.ir.graph import Apply, Graph, Invoke, Node, Path, Program
+from archdsl.ir.graph import Apply, Graph, Node, Path, Program
 from archdsl.ir.relax import relax
 from archdsl.ir.verifier import verify_program
 from archdsl.ops.fused import Zeros
 from archdsl.passes.dedupe import dedupe
 from archdsl.passes.device import CPU, Device
 from archdsl.passes.driver import Watch, used
+from archdsl.passes.facts import Modules
 from archdsl.passes.hoist import hoist
 from archdsl.passes.mix_kernels import mix_kernels
 from archdsl.passes.prune import prune
@@ -23,8 +24,6 @@ from archdsl.passes.scale_norms import nest_gates, scale_norms
 from archdsl.passes.set_apart import set_apart
 from archdsl.passes.split_gradients import split_gradients
 from archdsl.passes.weights import Same, Source, names_in
-
-Modules = Mapping[str, Graph]
 
 
 def mixture(program: Program, device: Device | None = CPU, watch: Watch | None = None) -> Program:
@@ -35,7 +34,7 @@ def mixture(program: Program, device: Device | None = CPU, watch: Watch | None =
     E0906 where a hole cannot be mixed.
     """
     relaxed = relax(program)
-    modules: dict[str, Graph] = {}
+    modules = Modules()
     for key, graph in relaxed.modules.items():
         pruned = prune(graph, modules).graph
         hoisted, bare = hoist(pruned, modules)
@@ -76,7 +75,7 @@ def _named(before: Graph, after: Graph, rows: Mapping[str, Source], modules: Mod
     nodes = list(after.nodes)
     kept: dict[Path, None] = {}
     for node in before.nodes:
-        if node.path and node.path not in there and _owns(before, node, modules):
+        if node.path and node.path not in there and modules.of(before, node).weights:
             there.add(node.path)
             kept[node.path] = None
             nodes += _unreached(before, node, len(nodes), after.inputs[0])
@@ -96,16 +95,6 @@ def _aliases(rows: Mapping[str, Source]) -> dict[Path, Path]:
             others = (tuple(other.split(".")[:-1]) for other in names_in(source))
             found |= {other: path for other in others if other != path}
     return found
-
-
-def _owns(graph: Graph, node: Node, modules: Modules) -> bool:
-    match node.kind:
-        case Invoke(module):
-            return any(
-                _owns(modules[module], inner, modules) for inner in modules[module].nodes
-            ) or bool(modules[module].aliases)
-        case _:
-            return bool(graph.weights_of(node))
 
 
 def _unreached(graph: Graph, node: Node, start: int, source: int) -> list[Node]:

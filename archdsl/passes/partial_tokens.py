@@ -16,10 +16,10 @@ from archdsl.ir.verifier import verify_program
 from archdsl.ops.base import Operation, OperationError, Types
 from archdsl.ops.partial import PutBack, TokenSelection
 from archdsl.ops.tokens import ClassToken
+from archdsl.passes.facts import Modules
 from archdsl.passes.regions import between, dominators
 from archdsl.syntax.errors import ArchError, fault
 
-Modules = Mapping[str, Graph]
 RESULTS = ("best", "index", "scores")
 TOKENS = 2
 """The axes of what is selected from: (N, C)."""
@@ -36,7 +36,7 @@ def partial_tokens(program: Program, share: Fraction) -> Program:
     that.
     """
     _check_order(program)
-    modules: dict[str, Graph] = {}
+    modules = Modules()
     always = frozenset(_with_class_token(program))
     found = False
     for key, graph in program.modules.items():
@@ -94,7 +94,7 @@ class _Part:
     source: int
     choice: int
     inside: Mapping[int, Node]
-    modules: Modules
+    modules: Mapping[str, Graph]
     count: int
     always: int
 

@@ -9,19 +9,14 @@ id(a), sum(a)        -> a
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-
-from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item, Path
+from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item
 from archdsl.ops.base import Operation
 from archdsl.ops.constants import Identity
 from archdsl.ops.fused import Average, Zeros
 from archdsl.ops.joins import Concat, Mean, Product, Sum
 from archdsl.ops.mixture import Mixture
 from archdsl.passes.draft import Draft, Rewrite
-from archdsl.passes.facts import gives_zero, has_effects, use_results
-
-Modules = Mapping[str, Graph]
+from archdsl.passes.facts import Modules, gives_zero, use_results
 
 
 def prune(graph: Graph, modules: Modules) -> Rewrite:
@@ -29,41 +24,20 @@ def prune(graph: Graph, modules: Modules) -> Rewrite:
 
     Zero stops at operations with f(0) != 0: the batch norm of zero is its bias, so it stays
     and reads zeros. A mean keeps its divisor. What is dropped has no effect on any output,
-    so its weights had no gradient, or one that is zero. Nothing is dropped where a batch norm
-    that stays has a use that would go: its statistics would be updated less often.
+    so its weights had no gradient, or one that is zero.
     """
-    draft = Draft(graph)
+    draft = Draft(graph, modules)
     zero: set[tuple[int, int]] = set()
     for position in range(len(graph.nodes)):
         _visit(draft, position, zero, modules)
     whole = {position for position, _ in zero if _all_zero(draft, position, zero)}
     _write_zeros(draft, whole)
-    rewrite = draft.finish()
-    left = _updates(rewrite.graph, modules)
-    if any(0 < left[path] < count for path, count in _updates(graph, modules).items()):
-        return Rewrite(graph=graph)
-    return rewrite
+    return draft.finish()
 
 
 def _all_zero(draft: Draft, position: int, zero: set[tuple[int, int]]) -> bool:
     """Whether all results of a node are zero; a use that gives something else reads its inputs."""
     return all((position, i) in zero for i in range(len(draft.nodes[position].types)))
-
-
-def _updates(graph: Graph, modules: Modules) -> Counter[Path]:
-    """How often the statistics at each path are updated when the outputs are computed."""
-    found: Counter[Path] = Counter()
-    for position in Draft(graph).live():
-        node = graph.nodes[position]
-        match node.kind:
-            case Apply(operation):
-                updates = operation.traits(graph.types_in(node)).batch_statistics
-            case Invoke(module):
-                updates = has_effects(modules[module], modules)
-            case _:
-                updates = False
-        found[node.path] += updates
-    return found
 
 
 def _visit(draft: Draft, position: int, zero: set[tuple[int, int]], modules: Modules) -> None:

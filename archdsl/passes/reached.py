@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 
-from archdsl.ir.graph import Graph
 from archdsl.passes.draft import Draft
-from archdsl.passes.facts import leads_to
+from archdsl.passes.facts import Modules, leads_to
 from archdsl.syntax.tree import ModuleKind
-
-Modules = Mapping[str, Graph]
 
 
 def results_reached(draft: Draft, modules: Modules) -> Mapping[int, Hashable]:
@@ -23,6 +20,5 @@ def results_reached(draft: Draft, modules: Modules) -> Mapping[int, Hashable]:
         draft.live(),
         lambda position: (draft.nodes[position].kind, draft.args(position)),
         modules,
-        {},
     )
     return dict.fromkeys(reached) if draft.graph.kind is ModuleKind.NET else reached

@@ -6,15 +6,12 @@ dwconv(k=3, d=2)(x)   -> the same; its gradients as those of a plain kernel on e
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from archdsl.ir.graph import Apply, Graph
 from archdsl.ops.convolution import Conv, DepthwiseConv
 from archdsl.ops.gradients import in_parts
 from archdsl.passes.device import CPU, Device
 from archdsl.passes.draft import Draft, Rewrite
-
-Modules = Mapping[str, Graph]
+from archdsl.passes.facts import Modules
 
 
 def split_gradients(graph: Graph, modules: Modules, device: Device = CPU) -> Rewrite:
@@ -22,7 +19,7 @@ def split_gradients(graph: Graph, modules: Modules, device: Device = CPU) -> Rew
 
     Exact in training: the same products, summed in another order. Weights keep their names.
     """
-    draft = Draft(graph)
+    draft = Draft(graph, modules)
     for position in draft.live():
         operation = draft.operation(position)
         if not isinstance(operation, Conv | DepthwiseConv):
