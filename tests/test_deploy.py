@@ -189,6 +189,40 @@ def test_weights_that_are_no_numbers_are_refused(weights: Path) -> None:
     assert "E0814" in found.stderr and not Path("out").exists()
 
 
+def test_short_floats_are_not_rounded_again(weights: Path) -> None:
+    state = load_file(weights)
+    short = {n: t.half() if t.is_floating_point() else t for n, t in state.items()}
+    save_file(short, "half.safetensors")
+    save_file(
+        {n: t.float() if t.dtype is torch.half else t for n, t in short.items()}, "long.safetensors"
+    )
+    for name in ("half", "long"):
+        run("compile", SMALL, "-O", 2, "--weights", f"{name}.safetensors", "-o", name)
+    half, long = (load_file(f"{name}/weights.safetensors") for name in ("half", "long"))
+    assert half.keys() == long.keys() and all(torch.equal(half[n], long[n]) for n in long)
+    run("compile", SMALL, "-O", 1, "--weights", "half.safetensors", "-o", "one")
+    assert {t.dtype for t in load_file("one/weights.safetensors").values()} == {
+        torch.half,
+        torch.int64,
+    }
+
+
+@pytest.mark.parametrize("kind", [torch.int8, torch.bool, torch.complex64])
+def test_weights_of_other_numbers_are_refused(weights: Path, kind: torch.dtype) -> None:
+    state = load_file(weights)
+    name = next(n for n in state if n.endswith("weight"))
+    save_file({**state, name: state[name].to(kind)}, "other.safetensors")
+    found = run("compile", SMALL, "-O", 2, "--weights", "other.safetensors", "-o", "out", code=2)
+    assert "E0812" in found.stderr and name in found.stderr and not Path("out").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_not_waited_for(weights: Path) -> None:
+    os.mkfifo("pipe.safetensors")
+    found = run("compile", SMALL, "-O", 2, "--weights", "pipe.safetensors", "-o", "out", code=2)
+    assert "E0708" in found.stderr and "a pipe" in found.stderr
+
+
 def test_both_files_or_none(weights: Path) -> None:
     os.makedirs("out/network.py")
     found = run("compile", SMALL, "-O", 2, "--weights", weights, "-o", "out", code=2)

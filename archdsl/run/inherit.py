@@ -18,6 +18,7 @@ from torch import Tensor
 
 from archdsl.controllers.tensors import below
 from archdsl.ir.graph import Program
+from archdsl.ir.types import Weight
 from archdsl.load import load_network
 from archdsl.passes.device import CPU, Device
 from archdsl.passes.driver import Optimised, optimise
@@ -111,6 +112,13 @@ def refuse_to_replace(weights: Path, files: Sequence[Path]) -> None:
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file; of a search's checkpoint, the shared weights."""
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise fault(
+            "E0708",
+            f"{path} is not a file",
+            found="a folder" if path.is_dir() else "a pipe or a device",
+            expected="weights in a safetensors file",
+        )
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -156,29 +164,38 @@ def as_written(
     `whose` is how messages call the network. Raises ArchError E0812 where the tensors are not
     exactly its weights.
     """
-    wanted = {name: w.shape for name, w in network_weights(program).items()}
+    wanted = network_weights(program)
     if tensors.keys() == wanted.keys():
-        _same_shapes(tensors, wanted, path, whose)
+        _check_each(tensors, wanted, path, whose)
         return tensors
     optimised = optimise(program, device=device)
-    names = {name: w.shape for name, w in network_weights(optimised.program).items()}
+    names = network_weights(optimised.program)
     if tensors.keys() != names.keys():
         _refuse(tensors, wanted, path, whose)
-    _same_shapes(tensors, names, path, whose)
+    _check_each(tensors, names, path, whose)
     return optimised.weights.backward(tensors)
 
 
-def _same_shapes(
-    tensors: Tensors, wanted: Mapping[str, tuple[int, ...]], path: Path, whose: str
-) -> None:
-    for name, shape in wanted.items():
-        if tuple(tensors[name].shape) != shape:
+def _check_each(tensors: Tensors, wanted: Mapping[str, Weight], path: Path, whose: str) -> None:
+    """Raise ArchError E0812 at the first tensor of another shape, or of no real numbers."""
+    for name, weight in wanted.items():
+        tensor = tensors[name]
+        if tuple(tensor.shape) != weight.shape:
             raise fault(
                 "E0812",
                 f"{name} in {path} has another shape than in {whose}",
-                found=str(tuple(tensors[name].shape)),
-                expected=str(shape),
+                found=str(tuple(tensor.shape)),
+                expected=str(weight.shape),
                 hint="say which architecture the weights are of, parameters included",
+            )
+        counts = weight.buffer and not weight.shape and tensor.dtype is torch.int64
+        if not (tensor.is_floating_point() or counts):
+            raise fault(
+                "E0812",
+                f"{name} in {path} is not of real numbers",
+                found=str(tensor.dtype).removeprefix("torch."),
+                expected="float32, or floats of another length",
+                hint="quantised weights have to be turned back first",
             )
 
 
@@ -204,8 +221,17 @@ def write_weights(
 
 
 def laid_out(optimised: Optimised, tensors: Tensors) -> dict[str, Tensor]:
-    """The weights that an optimised network loads. Raises ArchError E0813 where it cannot."""
+    """The weights that an optimised network loads. Raises ArchError E0813 where it cannot.
+
+    What level 2 computes of short floats has more digits than they do, so it becomes float32.
+    """
+    if optimised.program.deployed:
+        tensors = {n: t.float() if _is_short(t) else t for n, t in tensors.items()}
     try:
         return optimised.weights.forward(tensors)
     except UnequalBuffers as error:
         raise fault("E0813", f"{error}", hint="write them with -O 0") from None
+
+
+def _is_short(tensor: Tensor) -> bool:
+    return tensor.is_floating_point() and tensor.itemsize < torch.float32.itemsize
