@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 import torch
@@ -85,3 +86,19 @@ def test_writing_in_place_is_refused() -> None:
     supernet.module.register_forward_pre_hook(lambda module, args: (args[0].mul_(2), *args[1:]))
     with pytest.raises(ValueError, match="in place: mul_"):
         together(supernet, (batch(supernet),), [supernet.space.sample(random.Random(0))])
+
+
+def test_a_forward_that_was_set_stays() -> None:
+    supernet = load_supernet(elaborate(parse(TWO, "two").spaces[0]))
+    supernet.module.eval()
+    part = next(supernet.module.children())
+    calls = []
+    forward = part.forward
+
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        calls.append(args)
+        return forward(*args, **kwargs)
+
+    part.forward = counted
+    together(supernet, (batch(supernet),), [supernet.space.unrank(0)])
+    assert calls and part.forward is counted

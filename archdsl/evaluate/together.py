@@ -96,6 +96,7 @@ class _Memory:
         kept = [module for module in network.modules() if any(module.children())]
         kept = list(dict.fromkeys((*kept, *network.children())))
         kept.remove(network)
+        own = {module: module.__dict__.get("forward") for module in kept}  # what a user set there
         for module in kept:
             whole = not any(inner in kept for inner in module.modules() if inner is not module)
             module.forward = self._remembered(module, whole=whole)
@@ -103,8 +104,10 @@ class _Memory:
             with self._names:
                 yield
         finally:
-            for module in kept:
+            for module, forward in own.items():
                 del module.forward
+                if forward is not None:
+                    module.forward = forward
 
     def _remembered(self, module: nn.Module, *, whole: bool) -> Callable[..., Any]:
         """The module's `forward`, which is asked only for what is not known.
