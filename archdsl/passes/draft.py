@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
 
-from archdsl.ir.graph import Apply, Graph, Item, Kind, Node, Path
+from archdsl.ir.graph import Apply, Frame, Graph, Item, Kind, Node, Path
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import Operation, Traits
 from archdsl.passes.facts import Modules
@@ -40,6 +40,13 @@ class Rewrite:
     uses: Mapping[Path, Path] = field(default_factory=dict)
     inlined: Mapping[Path, str] = field(default_factory=dict)
     left: tuple[Left, ...] = ()
+
+
+def frames_used(frames: Mapping[Path, Frame], nodes: Iterable[Node]) -> dict[Path, Frame]:
+    """The frames that the path of a node still leads through."""
+    paths = {node.path for node in nodes}
+    prefixes = {path[:depth] for path in paths for depth in range(1, len(path) + 1)}
+    return {prefix: frame for prefix, frame in frames.items() if prefix in prefixes}
 
 
 def only_consumer(position: int, consumers: Mapping[int, list[int]]) -> int | None:
@@ -237,11 +244,7 @@ class Draft:
             replace(self.nodes[p], args=tuple(number[a] for a in self.args(p))) for p in order
         )
         outputs = tuple(number[self.value(output)] for output in self.graph.outputs)
-        paths = {node.path for node in nodes}
-        prefixes = {path[:depth] for path in paths for depth in range(1, len(path) + 1)}
-        frames = {
-            prefix: frame for prefix, frame in self.graph.frames.items() if prefix in prefixes
-        }
+        frames = frames_used(self.graph.frames, nodes)
         graph = replace(self.graph, nodes=nodes, outputs=outputs, frames=frames)
         return Rewrite(graph=graph, rows=self.rows, uses=self.uses, left=tuple(self.left))
 

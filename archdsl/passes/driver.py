@@ -51,7 +51,7 @@ PIPELINE: tuple[Pass, ...] = (
     Pass(batch_shared, fusion=True, across=TIED),
     Pass(fuse_siblings, moves=True, fusion=True, across=SIBLINGS),
     Pass(fold_pool, level=2, moves=True),
-    Pass(pool_weights, moves=True),
+    Pass(pool_weights),
     Pass(split_gradients, fusion=True, trains=True),
     Pass(in_place, last=True),
     Pass(still_in_place, level=2, last=True),

@@ -11,7 +11,7 @@ from collections import Counter
 
 from archdsl.ir.graph import Graph, Path
 from archdsl.ops.base import ChannelAffine, Layer, Operation
-from archdsl.passes.draft import Draft, Rewrite, weight_name
+from archdsl.passes.draft import Draft, Rewrite, only_consumer, weight_name
 from archdsl.passes.facts import Modules
 from archdsl.passes.laws import COLUMNS, ROWS, SUM, THROUGH, factor_of, shift_of
 from archdsl.passes.weights import LONGEST, Keep, Source, size_of
@@ -64,10 +64,6 @@ class _Fold:
         """Whether a node is the only use of its weights."""
         return self.uses[self.draft.nodes[position].path] <= 1
 
-    def _reader(self, position: int) -> int | None:
-        takers = self.readers.get(position, [])
-        return takers[0] if len(takers) == 1 and takers[0] >= 0 else None
-
     def _layer(self, position: int, *, reads: bool) -> Layer | None:
         """The linear map at an end of a node, if its weights can be changed."""
         operation = self.draft.operation(position)
@@ -91,7 +87,7 @@ class _Fold:
         """Into the linear map before: W becomes factor W, b becomes factor b + shift."""
         (before,) = self.draft.args(position)
         layer = self._layer(before, reads=False)
-        if layer is None or self._reader(before) != position:
+        if layer is None or only_consumer(before, self.readers) != position:
             return
         factor, shift, bias = *self._parts(position, affine), self._bias(before, layer)
         weight = self._weight(self.draft.nodes[before].path, layer.weight)
@@ -107,7 +103,7 @@ class _Fold:
 
     def forward(self, position: int, affine: ChannelAffine) -> None:
         """Into the linear map behind: W becomes W factor, b becomes b + W shift."""
-        behind = self._reader(position)
+        behind = only_consumer(position, self.readers)
         layer = self._layer(behind, reads=True) if behind is not None else None
         if behind is None or layer is None:
             return

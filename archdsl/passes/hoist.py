@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from archdsl.ir.graph import Apply, Graph, Input, Invoke, Node
 from archdsl.ops.base import Operation
+from archdsl.passes.draft import frames_used
 from archdsl.passes.facts import Modules
 
 
@@ -95,6 +96,5 @@ def _without_first(graph: Graph) -> Graph:
         position[old] = len(nodes)
         nodes.append(replace(node, args=tuple(position[arg] for arg in node.args)))
     outputs = tuple(position[output] for output in graph.outputs)
-    prefixes = {node.path[:depth] for node in nodes for depth in range(1, len(node.path))}
-    frames = {path: frame for path, frame in graph.frames.items() if path in prefixes}
+    frames = frames_used(graph.frames, nodes)
     return replace(graph, nodes=tuple(nodes), outputs=outputs, frames=frames)

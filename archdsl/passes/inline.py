@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from archdsl.ir.graph import Apply, Frame, FrameKind, Graph, Input, Invoke, Item, Node, Path
 from archdsl.passes.device import Device
-from archdsl.passes.draft import Draft, Rewrite
+from archdsl.passes.draft import Draft, Rewrite, frames_used
 from archdsl.passes.facts import Modules
 from archdsl.passes.meetings import applied, meeting, worth_a_class
 from archdsl.passes.step import Pass
@@ -143,8 +143,7 @@ def dissolved(graph: Graph, modules: Modules, chosen: Sequence[int]) -> Rewrite:
         frames[node.path] = Frame(kind=FrameKind.OPERATION, name=used.definition)
         frames |= {(*node.path, *prefix): frame for prefix, frame in used.frames.items()}
     rewrite = draft.finish()
-    paths = {node.path[:depth] for node in rewrite.graph.nodes for depth in range(len(node.path))}
-    kept = {prefix: frame for prefix, frame in frames.items() if prefix in paths}
+    kept = frames_used(frames, rewrite.graph.nodes)
     whole = replace(rewrite.graph, frames={**rewrite.graph.frames, **kept})
     return replace(rewrite, graph=whole, inlined=inlined)
 

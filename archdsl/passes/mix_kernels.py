@@ -21,6 +21,7 @@ from archdsl.ops.kernels import GivenWeights, Layer, LayerWeight, MixedWeight
 from archdsl.ops.linear import Linear
 from archdsl.ops.mixture import Mixture
 from archdsl.passes.device import BATCH, CPU
+from archdsl.passes.draft import frames_used
 
 PASSES = 6
 """How often a kernel is read or written to mix it: padded, weighed, added, and back."""
@@ -69,8 +70,7 @@ class _Mixer:
                 args = tuple(self.now[argument] for argument in node.args)
                 self.nodes.append(replace(node, args=args))
         outputs = tuple(self.now[output] for output in self.graph.outputs)
-        prefixes = {node.path[:depth] for node in self.nodes for depth in range(1, len(node.path))}
-        frames = {path: frame for path, frame in self.graph.frames.items() if path in prefixes}
+        frames = frames_used(self.graph.frames, self.nodes)
         return replace(self.graph, nodes=tuple(self.nodes), outputs=outputs, frames=frames)
 
     # --- which layers are one ---------------------------------------------------------------

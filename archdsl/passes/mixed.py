@@ -15,6 +15,7 @@ from archdsl.ir.verifier import verify_program
 from archdsl.ops.fused import Zeros
 from archdsl.passes.dedupe import dedupe
 from archdsl.passes.device import CPU, Device
+from archdsl.passes.draft import frames_used
 from archdsl.passes.driver import Watch, used
 from archdsl.passes.facts import Modules
 from archdsl.passes.hoist import hoist
@@ -79,10 +80,7 @@ def _named(before: Graph, after: Graph, rows: Mapping[str, Source], modules: Mod
             there.add(node.path)
             kept[node.path] = None
             nodes += _unreached(before, node, len(nodes), after.inputs[0])
-    prefixes = {
-        path[:depth] for path in (node.path for node in nodes) for depth in range(1, len(path))
-    }
-    frames = {path: frame for path, frame in before.frames.items() if path in prefixes}
+    frames = frames_used(before.frames, nodes)
     return replace(after, nodes=tuple(nodes), frames=frames, aliases=aliases)
 
 
