@@ -27,7 +27,7 @@ CASES = Path(__file__).parent / "cases" / "fmt"
 SEEDS = st.integers(min_value=0, max_value=2**32)
 
 
-@settings(max_examples=2_000, derandomize=True, deadline=None, database=None)
+@settings(max_examples=1_000, derandomize=True, deadline=None, database=None)
 @given(seed=SEEDS)
 def test_programs_keep_their_meaning(seed: int) -> None:
     tree = program(seed)
