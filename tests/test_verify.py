@@ -67,6 +67,48 @@ def test_cells_with_two_inputs_and_blocks_decided_anew() -> None:
         assert verdict.ok, str(verdict)
 
 
+ONE_NORM = """archdsl 1
+space one_norm {
+  cell normed(x) = x -> conv(4) -> bn
+  net network(image: 4 x 6 x 6) {
+    return %s
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        "(image -> bn@n) + (image -> {a = tanh -> bn@n | relu | b = conv(4) -> bn@n})"
+        " + (image -> sigmoid -> bn@n)",
+        "(image -> normed@n) + (image -> {a = tanh -> normed@n | relu}) + (image -> normed@n)",
+    ],
+)
+def test_statistics_are_updated_in_the_order_of_the_text(result: str) -> None:
+    """Running averages depend on it; an expression that is written later would come later."""
+    space = written(ONE_NORM % result)
+    for number in range(space.size):
+        verdict = verify(space, space.unrank(number), batch=8, steps=False)
+        assert verdict.ok, str(verdict)
+
+
+def test_what_nothing_reads_is_run_in_its_place() -> None:
+    space = written(
+        """archdsl 1
+space unread {
+  net network(image: 4 x 6 x 6) {
+    a = image -> bn@n
+    b = image -> tanh -> bn@n
+    return a
+  }
+}
+"""
+    )
+    verdict = verify(space, space.unrank(0), batch=8)
+    assert verdict.ok, str(verdict)
+
+
 # ---- the check itself ----------------------------------------------------------------------------
 
 

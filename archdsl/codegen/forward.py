@@ -190,6 +190,8 @@ class Emitter:
             return False
         if step.label and step.out not in self.plan.unit.outputs:
             return False
+        if step.out in self.plan.in_order:
+            return False
         owner = self.plan.owners.get(step.out)
         for user in self.users.get(step.out, ()):
             if owner is not None and owner[0] == user:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from archdsl.codegen.needs import FALSE, TRUE, Diagram, Diagrams
-from archdsl.codegen.steps import Gather, Nothing, Pick, Project, Step, Unit
+from archdsl.codegen.steps import Gather, Leaf, Nothing, Part, Pick, Project, Step, Unit, Use
 from archdsl.ir.formula import ALWAYS, Formula, Taken, all_of, any_of, negate
+from archdsl.ir.graph import Path
 
 Branch: TypeAlias = tuple[int, int]
 """An alternative of a pick, or a term of a gather: the step's value and the argument's index."""
@@ -34,6 +35,8 @@ class Plan:
     within: dict[Branch, list[Step]] = field(default_factory=dict)
     likes: dict[int, int] = field(default_factory=dict)
     """For zeros and for values not always computed: a value of that type that always is."""
+    in_order: set[int] = field(default_factory=set)
+    """What may update statistics before another step updates the same: each is a statement."""
     diagrams: Diagrams = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,6 +47,7 @@ class Plan:
         self.steps = {
             out: step for out, step in by_value.items() if self.needs.get(out, FALSE) != FALSE
         }
+        self._find_order()
         for step in self.steps.values():
             if step.spare is not None:
                 self.uses.setdefault(step.spare, []).append((step.out, SPARE))
@@ -55,6 +59,15 @@ class Plan:
             self.directly.setdefault(self.owners.get(out), []).append(step)
             for branch in self._around(out):
                 self.within.setdefault(branch, []).append(step)
+
+    def _find_order(self) -> None:
+        """Running averages depend on the order of their updates, which is that of the text."""
+        last: dict[Path, int] = {}
+        for out, step in self.steps.items():
+            if _may_update(step):
+                if step.path in last:
+                    self.in_order.add(last[step.path])
+                last[step.path] = out
 
     # --- needs -----------------------------------------------------------------------------
 
@@ -224,3 +237,14 @@ class Plan:
         outer, position = owner
         edge = self.edge(self.steps[outer], position)
         return all_of((self._reached(outer, branch, atoms), edge))
+
+
+def _may_update(step: Step) -> bool:
+    """Whether a step may update statistics, itself or in what it uses."""
+    match step.what:
+        case Leaf(operation, inputs=inputs):
+            return operation.traits(inputs).batch_statistics
+        case Use() | Part():
+            return True
+        case _:
+            return False
