@@ -27,6 +27,7 @@ from archdsl.passes import (
 )
 from archdsl.passes.draft import Draft, Rewrite
 from archdsl.passes.driver import optimise
+from archdsl.passes.facts import Inside, Modules
 from archdsl.passes.fold_pool import _Fold
 from archdsl.passes.weights import Concat as ConcatRow
 from archdsl.passes.weights import Keep, Source, Stack
@@ -138,6 +139,20 @@ def key_without(*drop: int) -> Change:
         return tuple(part for i, part in enumerate(key) if i not in drop)
 
     return dedupe, "_key", wrong
+
+
+def told_of_uses(owner: Any, name: str, **told: Any) -> Change:
+    """A question about a node that is answered wrongly of what is in a module that it uses."""
+    right = getattr(owner, name)
+
+    class Wrong(Modules):
+        def inside(self, key: str) -> Inside:
+            return replace(super().inside(key), **told)
+
+    def wrong(draft: Draft, position: int, modules: Modules, *rest: Any) -> Any:
+        return right(draft, position, Wrong(modules), *rest)
+
+    return owner, name, wrong
 
 
 def rule(index: int, **parts: Any) -> Change:

@@ -24,6 +24,7 @@ from archdsl.ops.pooling import MaxPool
 from archdsl.passes import (
     batch_shared,
     dedupe,
+    draft,
     driver,
     fuse_siblings,
     in_place,
@@ -78,6 +79,7 @@ from tests.slips import (
     split_reversed,
     statistics_once,
     swapped_items,
+    told_of_uses,
     traits,
     unordered,
     uses_ignored,
@@ -146,7 +148,7 @@ SLIPS: tuple[Slip, ...] = (
     Slip("one zero makes a sum zero", ((prune, "gives_zero", any_zero),)),
     Slip("zero factors are left out", ((prune, "_simplify", factors_left_out),)),
     Slip("a module passes on its first input", ((prune, "_pass_through", passed_first),)),
-    Slip("a dead use of a tied norm is dropped", ((prune, "_updates", lambda *_: Counter()),)),
+    Slip("a dead use of a tied norm is dropped", ((draft, "_tied_updates", lambda *_: []),)),
     # ---- dedupe
     Slip("two draws taken for one", ((dedupe, "_key", draws_alike),)),
     Slip("weights of different layers taken for one", (key_without(3),)),
@@ -155,8 +157,9 @@ SLIPS: tuple[Slip, ...] = (
     Slip("statistics updated once, not twice", ((dedupe, "_key", statistics_once),)),
     Slip("norms with weights of their own merged", ((dedupe, "_key", norms_alike),)),
     Slip("concatenation taken for a set", ((dedupe, "_key", unordered),)),
-    Slip("modules with effects merged", ((dedupe, "has_effects", lambda *_: False),)),
-    Slip("modules with weights merged", ((dedupe, "has_weights", lambda *_: False),)),
+    Slip("modules with effects merged", (
+        told_of_uses(dedupe, "_key", random=False, batch_statistics=False),)),
+    Slip("modules with weights merged", (told_of_uses(dedupe, "_key", weights=0),)),
     # ---- merge_sums
     Slip("the maximum taken for linear", (traits(MaxPool, linear=True),)),
     Slip("a convolution with a bias taken for linear", (traits(Conv, linear=True),)),
@@ -177,7 +180,7 @@ SLIPS: tuple[Slip, ...] = (
     # ---- batch_shared
     Slip("batches mixed by what mixes them", ((batch_shared, "_each_alone", lambda d, p: True),)),
     Slip("cells that mix batches, run on both", (
-        (batch_shared, "has_effects", lambda *_: False),)),
+        told_of_uses(batch_shared, "_batchable", random=False, batch_statistics=False),)),
     Slip("what follows one use follows all", ((batch_shared, "_following", following_first),)),
     Slip("what nothing takes joins the batch", (
         (batch_shared, "results_reached", lambda d, m: dict.fromkeys(d.live())),)),
