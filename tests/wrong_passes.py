@@ -92,10 +92,15 @@ MOST = 1_000
 
 
 @cache
-def networks() -> tuple[tuple[Program, Optimised], ...]:
-    """The random networks, and what the right passes make of them."""
-    found = (program(number) for number in range(MOST) if number % SPACES)
-    return tuple((given, optimise(given)) for given in found)
+def rewritten(number: int) -> tuple[Program, Optimised]:
+    """A random network, and what the right passes make of it."""
+    given = program(number)
+    return given, optimise(given)
+
+
+def networks() -> Iterator[tuple[Program, Optimised]]:
+    """The random networks, without those of spaces that ship."""
+    return (rewritten(number) for number in range(MOST) if number % SPACES)
 
 
 @contextmanager
