@@ -155,7 +155,8 @@ class ConvInParts(Operation):
         )
 
     def traits(self, inputs: Types) -> Traits:
-        return self.conv.traits(inputs)
+        # Under vmap the result of a function of one's own is a view, not to be written over.
+        return replace(self.conv.traits(inputs), fresh=False)
 
     def describe(self) -> str:
         return f"depthwise {self.conv.describe()}"

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
+from typing import TypeAlias
 
 from archdsl.ir.cost import FLOAT_BYTES
 from archdsl.ir.graph import Apply, Graph, Invoke, Item
 from archdsl.ops.batches import SplitBatch, StackBatch
 from archdsl.passes.device import BATCH, CPU, Device
-from archdsl.passes.draft import Draft, Rewrite
+from archdsl.passes.draft import Draft, Rewrite, only_consumer
 from archdsl.passes.facts import Modules
 from archdsl.passes.reached import results_reached
 from archdsl.passes.step import Applied, Pattern, Stand
@@ -50,13 +51,14 @@ def batch_shared(graph: Graph, modules: Modules, device: Device = CPU) -> Rewrit
         if node.path in shared and position in reach and _batchable(draft, position, modules):
             key = (node.kind, node.path, draft.inputs(position), reach[position])
             groups.setdefault(key, []).append(position)
+    readers = draft.consumers()
     for group in groups.values():
         for together in _independent(draft, group):
             if len(together) < 2:
                 continue
             saving = _saving(draft, together, modules, device)
             if saving >= 0:
-                _stack(draft, together)
+                _stack(draft, together, readers)
             else:
                 draft.leave(together, -saving)
     return draft.finish()
@@ -95,37 +97,39 @@ def _each_alone(draft: Draft, position: int) -> bool:
 
 
 def _independent(draft: Draft, group: Sequence[int]) -> Iterable[list[int]]:
-    """Parts of a group in which no node needs another: by how many of the group are in a row.
+    """Parts of a group in which no node comes before another: by how many are in a row.
 
     That holds when the parts before have become one: what is as deep needs only what is less so.
     """
     members, depths = set(group), dict[int, int]()
     todo = list(reversed(group))
     while todo:
-        args = draft.args(todo[-1])
-        waiting = [argument for argument in args if argument not in depths]
+        before = draft.after(todo[-1])
+        waiting = [position for position in before if position not in depths]
         if waiting:
             todo += waiting
             continue
-        position = todo.pop()
-        depths[position] = max((depths[a] + (a in members) for a in args), default=0)
+        depths[todo.pop()] = max((depths[p] + (p in members) for p in before), default=0)
     parts: dict[int, list[int]] = {}
     for position in group:
         parts.setdefault(depths[position], []).append(position)
     return parts.values()
 
 
-def _stack(draft: Draft, group: Sequence[int]) -> None:
+Readers: TypeAlias = dict[int, list[int]]
+"""Who takes each value of the graph as it was; what became part of a stack takes none any more."""
+
+
+def _stack(draft: Draft, group: Sequence[int], readers: Readers) -> None:
     """One node for a group, and for what follows all of them alike."""
-    readers = _readers(draft, group)
     last = group[-1]
     columns = zip(*[draft.args(position) for position in group], strict=True)
     stacked = tuple(_together(draft, values, last) for values in columns)
     whole = draft.again(group[0], stacked, last)
     results = draft.items(whole, last) if len(draft.nodes[whole].types) > 1 else (whole,)
-    for result, members in zip(results, readers, strict=True):
+    for result, members in zip(results, _results(draft, group, readers), strict=True):
         like = last
-        while (following := _following(draft, members)) is not None:
+        while (following := _following(draft, members, readers)) is not None:
             like = following[-1]
             result = draft.again(following[0], (result,), like)
             members = following
@@ -136,19 +140,19 @@ def _stack(draft: Draft, group: Sequence[int]) -> None:
                 draft.replace(member, part)
 
 
-def _readers(draft: Draft, group: Sequence[int]) -> list[list[int]]:
+def _results(draft: Draft, group: Sequence[int], readers: Readers) -> list[list[int]]:
     """For each result of a group the nodes that stand for it, one for each member."""
     count = len(draft.nodes[group[0]].types)
     if count == 1:
         return [list(group)]
-    consumers = draft.consumers()
     found: list[list[int]] = []
     for index in range(count):
         found.append([])
         for position in group:
-            items = [p for p in consumers.get(position, ()) if draft.nodes[p].kind == Item(index)]
+            items = [p for p in readers.get(position, ()) if draft.nodes[p].kind == Item(index)]
             for other in items[1:]:
                 draft.replace(other, items[0])
+                readers.setdefault(items[0], []).extend(readers.pop(other, ()))
             found[-1].append(items[0] if items else UNREAD)
     return found
 
@@ -164,15 +168,14 @@ def _together(draft: Draft, values: Sequence[int], like: int) -> int:
     return draft.add(StackBatch(), tuple(values), draft.fresh(StackBatch.attribute), like)
 
 
-def _following(draft: Draft, members: Sequence[int]) -> list[int] | None:
+def _following(draft: Draft, members: Sequence[int], readers: Readers) -> list[int] | None:
     """The nodes behind some values, where each is all that reads its value, and all are alike."""
-    consumers = draft.consumers()
     found: list[int] = []
     for member in members:
-        takers = consumers.get(member, [])
-        if len(takers) != 1 or takers[0] < 0:
+        taker = only_consumer(member, readers)
+        if taker is None or taker in draft.instead:
             return None
-        found.append(takers[0])
+        found.append(taker)
     first = draft.operation(found[0])
     alike = first is not None and all(draft.operation(position) == first for position in found)
     if not alike or len(set(found)) < len(found) or len(draft.nodes[found[0]].types) != 1:

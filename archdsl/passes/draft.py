@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
+from itertools import pairwise
 
 from archdsl.ir.graph import Apply, Frame, Graph, Item, Kind, Node, Path
 from archdsl.ir.types import TensorType
@@ -79,6 +80,7 @@ class Draft:
     def __init__(self, graph: Graph, modules: Modules) -> None:
         self.graph = graph
         self.tied = _tied_updates(graph, modules)
+        self.earlier = {b: a for uses in self.tied for a, b in pairwise(uses)}
         self.nodes: list[Node] = list(graph.nodes)
         self.places: list[float] = [float(i) for i in range(len(graph.nodes))]
         self.instead: dict[int, int] = {}
@@ -97,6 +99,11 @@ class Draft:
     def args(self, position: int) -> tuple[int, ...]:
         args = self.nodes[position].args
         return tuple([self.value(argument) for argument in args]) if self.instead else args
+
+    def after(self, position: int) -> tuple[int, ...]:
+        """What comes before a node: its arguments, and an earlier update of its statistics."""
+        earlier = self.earlier.get(position)
+        return self.args(position) if earlier is None else (*self.args(position), earlier)
 
     def inputs(self, position: int) -> tuple[TensorType, ...]:
         """The types of a node's arguments."""
@@ -194,10 +201,11 @@ class Draft:
     def live(self) -> list[int]:
         """What is run: what the outputs need, and all inputs, each after what it takes.
 
-        Statistics that are needed are updated by all that updates them, read or not.
+        Statistics that are needed are updated by all that updates them, read or not, even where
+        something else stands for its value, and in the order of the graph.
         """
         needed: set[int] = set()
-        self._need(self.graph.outputs, needed)
+        self._need([self.value(output) for output in self.graph.outputs], needed)
         waiting = self.tied
         while found := [uses for uses in waiting if not needed.isdisjoint(uses)]:
             waiting = [uses for uses in waiting if needed.isdisjoint(uses)]
@@ -207,8 +215,8 @@ class Draft:
         return self._order(needed)
 
     def _need(self, values: Iterable[int], needed: set[int]) -> None:
-        """Add what some values need, and themselves."""
-        stack = [self.value(position) for position in values]
+        """Add nodes and what they need."""
+        stack = list(values)
         while stack:
             position = stack.pop()
             if position not in needed:
@@ -217,11 +225,13 @@ class Draft:
 
     def _order(self, needed: set[int]) -> list[int]:
         """A topological order, as near to the order of the text as there is."""
-        waiting = {position: len(set(self.args(position))) for position in needed}
+        waiting: dict[int, int] = {}
         takers: dict[int, list[int]] = {}
         for position in needed:
-            for argument in set(self.args(position)):
-                takers.setdefault(argument, []).append(position)
+            before = needed.intersection(self.after(position))
+            waiting[position] = len(before)
+            for other in before:
+                takers.setdefault(other, []).append(position)
         ready = [(self.places[p], p) for p, count in waiting.items() if not count]
         heapify(ready)
         order = []

@@ -26,6 +26,7 @@ from archdsl.run.exporters import (
 from archdsl.run.inherit import Tensors, as_written, laid_out, read_weights, refuse_to_replace
 from archdsl.syntax.errors import fault
 from archdsl.verify.compare import batch_of
+from archdsl.verify.equal import largest
 
 FORMATS: Mapping[str, Callable[[ExportedProgram, Program], Exported]] = {
     ".pt2": as_archive,
@@ -137,7 +138,7 @@ def distance(
     with torch.no_grad():
         expected = outputs_of(plain(*inputs))
         apart = _farthest(run(*inputs), expected)
-        allowed = APART * max(float(part.abs().max()) for part in expected)
+        allowed = APART * largest(expected)
         if _jumps(program):
             moved = [_moved(plain, inputs, expected, generator) for _ in range(DRAWS)]
             allowed = max(allowed, *moved)
@@ -148,7 +149,7 @@ def _farthest(found: Outputs, expected: Outputs) -> float:
     """The largest difference; infinite where there is no comparing."""
     if [part.shape for part in found] != [part.shape for part in expected]:
         return float("inf")
-    return max(float((a - b).abs().max()) for a, b in zip(found, expected, strict=True))
+    return largest(a - b for a, b in zip(found, expected, strict=True))
 
 
 def _moved(

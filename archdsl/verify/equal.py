@@ -182,7 +182,9 @@ def gradients(module: nn.Module, inputs: Inputs, outputs: Tensor) -> dict[str, T
 
 
 def largest(tensors: Iterable[Tensor]) -> float:
-    return max((t.abs().max().item() for t in tensors if t.numel()), default=0.0)
+    """The largest of all numbers by size; no number where one of them is none."""
+    found = [t.abs().max().double() for t in tensors if t.numel()]
+    return torch.stack(found).max().item() if found else 0.0
 
 
 def farthest(found: Tensors, expected: Tensors) -> float:
