@@ -40,6 +40,7 @@ MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
     (w.cells, 6),
     (w.not_taken, 5),
     (w.in_a_row, 3),
+    (w.norms_between, 4),
     (w.across, 5),
     (m.uses, 13),
     (m.wide, 44),

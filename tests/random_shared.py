@@ -134,6 +134,21 @@ def in_a_row(body: Body) -> None:
     body.join(Product(), [last, body.apply(value, layer)])
 
 
+def norms_between(body: Body) -> None:
+    """A layer on two values, and a norm behind the first that something before the second has."""
+    chance, type_ = body.chance, _value(body)
+    if type_ is None:
+        return
+    maps = len(type_.shape) == 3
+    layer = Conv(channels=type_.channels) if maps else Linear(features=type_.channels)
+    tie, shared = body.fresh_tie(), body.fresh_tie()
+    values, common = body.alike(type_, 3), norm(chance, type_)
+    first = body.apply(body.apply(values[0], layer, tie=tie), common, tie=shared)
+    second = body.apply(values[1], common, tie=shared)
+    last = body.apply(values[2], layer, tie=tie)
+    body.join(chance.choice((Product(), Concat())), [first, second, last])
+
+
 def across(body: Body) -> None:
     """Siblings of which some stand in definitions of their own, of one result or of two."""
     chance, type_ = body.chance, _value(body)

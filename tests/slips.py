@@ -330,13 +330,12 @@ def by_class(draft: Draft, position: int, modules: Any, uses: Any) -> Hashable |
     return key
 
 
-def following_first(draft: Draft, members: Sequence[int]) -> Any:
+def following_first(draft: Draft, members: Sequence[int], readers: Any) -> Any:
     """What follows the first use, taken to follow all."""
-    consumers = draft.consumers()
-    readers = [consumers.get(member, [-1]) for member in members]
-    if any(len(taken) != 1 or taken[0] < 0 for taken in readers):
+    takers = [readers.get(member, [-1]) for member in members]
+    if any(len(taken) != 1 or taken[0] < 0 for taken in takers):
         return None
-    found = [taken[0] for taken in readers]
+    found = [taken[0] for taken in takers]
     first = found[0]
     alike = all(draft.nodes[p].types == draft.nodes[first].types for p in found)
     plain = draft.operation(first) is not None and draft.weightless(first)

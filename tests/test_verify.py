@@ -93,20 +93,32 @@ def test_statistics_are_updated_in_the_order_of_the_text(result: str) -> None:
         assert verdict.ok, str(verdict)
 
 
-def test_what_nothing_reads_is_run_in_its_place() -> None:
-    space = written(
-        """archdsl 1
-space unread {
-  net network(image: 4 x 6 x 6) {
-    a = image -> bn@n
-    b = image -> tanh -> bn@n
-    return a
-  }
+TIED = {
+    "unread": "a = image -> {id | relu} -> bn@n  b = image -> tanh -> bn@n  return a",
+    "stacked": """a = image -> conv(4)@w -> bn@n  b = image -> relu -> bn@n
+      c = image -> tanh -> conv(4)@w -> tanh  return a + b + c""",
+    "in a branch": """a = image -> bn@n  b = image -> tanh -> bn@n
+      return b + {one = a | two = image -> relu}""",
+    "in terms": """a = image -> relu -> bn@n  b = image -> tanh -> bn@n
+      c = image -> sigmoid -> bn@n -> relu
+      return b + sum(image, any of {x = a -> relu | y = c | z = image -> bn@n})""",
+    "of zeros": """a = image -> none -> gated@c  b = image -> {id | relu} -> gated@c
+      return concat(a, b)""",
 }
-"""
+
+
+@pytest.mark.parametrize("case", TIED)
+def test_statistics_of_a_norm_with_several_uses(case: str) -> None:
+    space = written(
+        f"""archdsl 1
+        space tied {{
+          cell gated(x) = (x -> conv(4, bias=no)) * (x -> bn)
+          net network(image: 4 x 6 x 6) {{ {TIED[case]} }}
+        }}"""
     )
-    verdict = verify(space, space.unrank(0), batch=8)
-    assert verdict.ok, str(verdict)
+    for number in range(space.size):
+        verdict = verify(space, space.unrank(number), batch=8, steps=False)
+        assert verdict.ok, str(verdict)
 
 
 # ---- the check itself ----------------------------------------------------------------------------

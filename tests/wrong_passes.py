@@ -153,7 +153,8 @@ SLIPS: tuple[Slip, ...] = (
     Slip("one zero makes a sum zero", ((prune, "gives_zero", any_zero),)),
     Slip("zero factors are left out", ((prune, "_simplify", factors_left_out),)),
     Slip("a module passes on its first input", ((prune, "_pass_through", passed_first),)),
-    Slip("a dead use of a tied norm is dropped", ((draft, "_tied_updates", lambda *_: []),)),
+    Slip("a dead use of a tied norm is dropped", ((prune, "_updates", lambda *_: Counter()),)),
+    Slip("updates of one norm in another order", ((draft, "_updates_in_order", lambda *_: {}),)),
     # ---- dedupe
     Slip("two draws taken for one", ((dedupe, "_key", draws_alike),)),
     Slip("weights of different layers taken for one", (key_without(3),)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -35,8 +35,8 @@ class Plan:
     within: dict[Branch, list[Step]] = field(default_factory=dict)
     likes: dict[int, int] = field(default_factory=dict)
     """For zeros and for values not always computed: a value of that type that always is."""
-    in_order: set[int] = field(default_factory=set)
-    """What may update statistics before another step updates the same: each is a statement."""
+    in_order: dict[int, int] = field(default_factory=dict)
+    """What may update statistics, and the next step that updates the same: it comes before that."""
     diagrams: Diagrams = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,7 +66,7 @@ class Plan:
         for out, step in self.steps.items():
             if _may_update(step):
                 if step.path in last:
-                    self.in_order.add(last[step.path])
+                    self.in_order[last[step.path]] = out
                 last[step.path] = out
 
     # --- needs -----------------------------------------------------------------------------
@@ -101,13 +101,9 @@ class Plan:
 
     def _find_needs(self, steps: dict[int, Step]) -> None:
         self.needs = dict.fromkeys(self.unit.outputs, TRUE)
-        # Where nothing is chosen the text runs as it is written, dead branches included: that is
-        # what published tables count. `prune` drops them.
-        as_written = not self.unit.graph.holes
+        self.needs |= dict.fromkeys(self._as_written(steps), TRUE)
         for out in sorted(steps, reverse=True):
             step = steps[out]
-            if as_written and not isinstance(step.what, Nothing | Project):
-                self.needs[out] = TRUE
             need = self.needs.get(out, FALSE)
             if need == FALSE:
                 continue
@@ -118,6 +114,29 @@ class Plan:
                 taken = self.diagrams.of(self.edge(step, position))
                 reached = self.diagrams.conjunction((need, taken))
                 self.needs[arg] = self.diagrams.disjunction((self.needs.get(arg, FALSE), reached))
+
+    def _as_written(self, steps: Mapping[int, Step]) -> Iterator[int]:
+        """Where nothing is chosen, what runs as it is written, dead branches included.
+
+        That is what published tables count; `prune` drops them. What would change the statistics
+        of something that is alive is not run.
+        """
+        if self.unit.graph.holes:
+            return
+        live, todo = set[int](), list(self.unit.graph.outputs)
+        while todo:
+            position = todo.pop()
+            if position not in live:
+                live.add(position)
+                todo += self.unit.graph.nodes[position].args  # what zeros take is run too
+        updated = {steps[out].path for out in live if out in steps and _may_update(steps[out])}
+        left_out: set[int] = set()
+        for out, step in sorted(steps.items()):
+            dead = out not in live
+            if dead and ((_may_update(step) and step.path in updated) or left_out & {*step.args}):
+                left_out.add(out)
+            elif not isinstance(step.what, Nothing | Project):
+                yield out
 
     def is_known(self, value: int) -> bool:
         """Whether a value is there: an input, or computed because something needs it."""
@@ -145,14 +164,41 @@ class Plan:
     def _find_owners(self) -> None:
         sizes: dict[int, int] = {}
         for step in self.steps.values():
-            for position, arg in enumerate(step.args):
-                if not isinstance(step.what, Pick) and not self._optional(step, position):
-                    continue
-                region = self._private(arg, (step.out, position))
+            for position, region in self._regions(step).items():
                 for member in region:
                     if len(region) < sizes.get(member, 1 << 60):
                         sizes[member] = len(region)
                         self.owners[member] = (step.out, position)
+
+    def _regions(self, step: Step) -> dict[int, set[int]]:
+        """The steps of each branch of a step, by the branch's argument.
+
+        What would update statistics too late in a branch stays in front of them all.
+        """
+        one = isinstance(step.what, Pick)
+        branches = [i for i in range(len(step.args)) if one or self._optional(step, i)]
+        outside: set[int] = set()
+        while True:
+            regions = {i: self._private(step.args[i], (step.out, i), outside) for i in branches}
+            late = {
+                member
+                for i, region in regions.items()
+                for member in region & self.in_order.keys()
+                # of a pick one branch runs, of a join they run in a row
+                if self._is_late(member, step.out, [regions[b] for b in branches if one or b >= i])
+            }
+            if not late:
+                return regions
+            outside |= late
+
+    def _is_late(self, value: int, branching: int, along: Sequence[Set[int]]) -> bool:
+        """Whether what has to update statistics after a step comes before the branches."""
+        following = self.in_order.get(value)
+        while following is not None and following < branching:
+            if not any(following in region for region in along):
+                return True
+            following = self.in_order.get(following)
+        return False
 
     def _optional(self, step: Step, position: int) -> bool:
         if not isinstance(step.what, Gather):
@@ -160,9 +206,9 @@ class Plan:
         present = self.diagrams.of(step.when[position])
         return not self.diagrams.implies(self.needs[step.out], present)
 
-    def _private(self, start: int, branch: Branch) -> set[int]:
-        """The steps that only this branch uses."""
-        if start not in self.steps or start in self.unit.outputs:
+    def _private(self, start: int, branch: Branch, outside: Set[int] = frozenset()) -> set[int]:
+        """The steps that only this branch uses, but for some that stay outside of it."""
+        if start not in self.steps or start in self.unit.outputs or start in outside:
             return set()
         if self.uses.get(start, []) != [branch]:
             return set()
@@ -172,6 +218,8 @@ class Plan:
         while heap:
             value = -heapq.heappop(heap)
             if value in region or value not in self.steps or value in self.unit.outputs:
+                continue
+            if value in outside:
                 continue
             if all(user in region for user, _ in self.uses.get(value, [])):
                 region.add(value)

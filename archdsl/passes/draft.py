@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from heapq import heapify, heappop, heappush
-from itertools import pairwise
 
 from archdsl.ir.graph import Apply, Frame, Graph, Item, Kind, Node, Path
 from archdsl.ir.types import TensorType
@@ -64,14 +63,17 @@ def weight_name(path: Path, weight: str) -> str:
     return ".".join((*path, weight))
 
 
-def _tied_updates(graph: Graph, modules: Modules) -> list[list[int]]:
-    """The nodes that update the same statistics: norms and uses under one path."""
+def _updates_in_order(graph: Graph, modules: Modules) -> dict[int, int]:
+    """For what updates statistics, norms and uses, the node before it that updates the same."""
     paths = Counter(node.path for node in graph.nodes if node.path)
-    found: dict[Path, list[int]] = {}
+    last: dict[Path, int] = {}
+    found: dict[int, int] = {}
     for position, node in enumerate(graph.nodes):
         if paths[node.path] > 1 and modules.of(graph, node).batch_statistics:
-            found.setdefault(node.path, []).append(position)
-    return list(found.values())
+            if node.path in last:
+                found[position] = last[node.path]
+            last[node.path] = position
+    return found
 
 
 class Draft:
@@ -79,8 +81,7 @@ class Draft:
 
     def __init__(self, graph: Graph, modules: Modules) -> None:
         self.graph = graph
-        self.tied = _tied_updates(graph, modules)
-        self.earlier = {b: a for uses in self.tied for a, b in pairwise(uses)}
+        self.earlier = _updates_in_order(graph, modules)
         self.nodes: list[Node] = list(graph.nodes)
         self.places: list[float] = [float(i) for i in range(len(graph.nodes))]
         self.instead: dict[int, int] = {}
@@ -199,29 +200,19 @@ class Draft:
         return result
 
     def live(self) -> list[int]:
-        """What is run: what the outputs need, and all inputs, each after what it takes.
+        """What the outputs need, and all inputs, each after what it takes.
 
-        Statistics that are needed are updated by all that updates them, read or not, even where
-        something else stands for its value, and in the order of the graph.
+        Updates of the same statistics stay in the order of the graph: averages depend on it.
         """
         needed: set[int] = set()
-        self._need([self.value(output) for output in self.graph.outputs], needed)
-        waiting = self.tied
-        while found := [uses for uses in waiting if not needed.isdisjoint(uses)]:
-            waiting = [uses for uses in waiting if needed.isdisjoint(uses)]
-            for uses in found:
-                self._need(uses, needed)
-        needed.update(self.graph.inputs)
-        return self._order(needed)
-
-    def _need(self, values: Iterable[int], needed: set[int]) -> None:
-        """Add nodes and what they need."""
-        stack = list(values)
+        stack = [self.value(output) for output in self.graph.outputs]
         while stack:
             position = stack.pop()
             if position not in needed:
                 needed.add(position)
                 stack.extend(self.args(position))
+        needed.update(self.graph.inputs)
+        return self._order(needed)
 
     def _order(self, needed: set[int]) -> list[int]:
         """A topological order, as near to the order of the text as there is."""

@@ -9,7 +9,9 @@ id(a), sum(a)        -> a
 
 from __future__ import annotations
 
-from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item
+from collections import Counter
+
+from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item, Path
 from archdsl.ops.base import Operation
 from archdsl.ops.constants import Identity
 from archdsl.ops.fused import Average, Zeros
@@ -24,7 +26,8 @@ def prune(graph: Graph, modules: Modules) -> Rewrite:
 
     Zero stops at operations with f(0) != 0: the batch norm of zero is its bias, so it stays
     and reads zeros. A mean keeps its divisor. What is dropped has no effect on any output,
-    so its weights had no gradient, or one that is zero.
+    so its weights had no gradient, or one that is zero. Nothing is dropped where a batch norm
+    that stays has a use that would go: its statistics would be updated less often.
     """
     draft = Draft(graph, modules)
     zero: set[tuple[int, int]] = set()
@@ -32,12 +35,22 @@ def prune(graph: Graph, modules: Modules) -> Rewrite:
         _visit(draft, position, zero, modules)
     whole = {position for position, _ in zero if _all_zero(draft, position, zero)}
     _write_zeros(draft, whole)
-    return draft.finish()
+    rewrite = draft.finish()
+    left = _updates(rewrite.graph, modules)
+    if any(0 < left[path] < count for path, count in _updates(graph, modules).items()):
+        return Rewrite(graph=graph)
+    return rewrite
 
 
 def _all_zero(draft: Draft, position: int, zero: set[tuple[int, int]]) -> bool:
     """Whether all results of a node are zero; a use that gives something else reads its inputs."""
     return all((position, i) in zero for i in range(len(draft.nodes[position].types)))
+
+
+def _updates(graph: Graph, modules: Modules) -> Counter[Path]:
+    """How often the statistics at each path are updated when the outputs are computed."""
+    live = (graph.nodes[position] for position in Draft(graph, modules).live())
+    return Counter(node.path for node in live if modules.of(graph, node).batch_statistics)
 
 
 def _visit(draft: Draft, position: int, zero: set[tuple[int, int]], modules: Modules) -> None:

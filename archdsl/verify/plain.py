@@ -125,9 +125,7 @@ def _class(graph: Graph, name: str, names: dict[str, str]) -> Iterator[str]:
 
 
 def _live(graph: Graph) -> set[int]:
-    """What is run: a text without choices as it is written, else what the results need."""
-    if not graph.holes:
-        return set(range(len(graph.nodes)))
+    """What the results need: the rest is never run, so its statistics stay as they are."""
     live = set(graph.outputs)
     for position in reversed(range(len(graph.nodes))):
         if position in live:
