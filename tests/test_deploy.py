@@ -217,6 +217,46 @@ def test_weights_of_other_numbers_are_refused(weights: Path, kind: torch.dtype) 
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_what_level_2_made_is_not_taken_again(tmp_path: Path) -> None:
+    """Names and shapes may be those of the text, with a pool folded into the weights."""
+    text = tmp_path / "pooled.arch"
+    text.write_text(
+        "archdsl 1\nspace s { net n(x: 4 x 6 x 6) { return x -> avg_pool(3) -> tokens_linear } }"
+    )
+    first, second = tmp_path / "first", tmp_path / "second"
+    save_file(load_network(Library().find(str(text)).network()).state_dict(), tmp_path / "w.st")
+    run("compile", text, "-O", 2, "--weights", tmp_path / "w.st", "-o", first)
+    made = first / "weights.safetensors"
+    for command in (
+        ("compile", text, "-O", 2, "--weights", made, "-o", second),
+        ("export", text, "--weights", made, "-o", tmp_path / "e.pt2"),
+        ("inherit", made, "--from", text, "--to", text, "-o", tmp_path / "i.st"),
+    ):
+        found = run(*command, code=2)
+        assert "E0812" in found.stderr and "-O 2" in found.stderr
+    run("inherit", tmp_path / "w.st", "--from", text, "--to", text, "-O", 2, "-o", tmp_path / "i")
+    assert "E0812" in run("compile", text, "--weights", tmp_path / "i", "-o", second, code=2).stderr
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "weights."])
+def test_prefixes_and_counts_of_batches_are_no_matter(weights: Path, prefix: str) -> None:
+    state = {n: t for n, t in load_file(weights).items() if "num_batches" not in n}
+    save_file({prefix + n: t for n, t in state.items()}, "other.safetensors")
+    run("compile", SMALL, "-O", 0, "--weights", "other.safetensors", "-o", "out")
+    found = load_file("out/weights.safetensors")
+    assert all(torch.equal(found[n], state[n] if n in state else torch.tensor(0)) for n in found)
+
+
+def test_a_weight_may_be_called_weights(tmp_path: Path) -> None:
+    text = tmp_path / "s.arch"
+    text.write_text(
+        "archdsl 1\nspace s { net n(x: 4 x 6 x 6) {"
+        " a = x -> conv(4)@weights -> relu -> conv(4)@weights return a -> conv(4) } }"
+    )
+    save_file(load_network(Library().find(str(text)).network()).state_dict(), tmp_path / "w.st")
+    run("compile", text, "--weights", tmp_path / "w.st", "-o", tmp_path / "out")
+
+
 def test_a_pipe_is_not_waited_for(weights: Path) -> None:
     os.mkfifo("pipe.safetensors")
     found = run("compile", SMALL, "-O", 2, "--weights", "pipe.safetensors", "-o", "out", code=2)

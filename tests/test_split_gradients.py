@@ -148,3 +148,9 @@ def test_small_maps_and_evaluation_are_left_to_torch(tmp_path: Path) -> None:
     assert backward() == "ConvolutionBackward0"
     own.train().least = type(own).least
     assert backward() == "ConvolutionBackward0"
+
+
+def test_nothing_writes_over_a_result_of_parts() -> None:
+    """Under vmap it is a view, and torch refuses that."""
+    parts = in_parts(Conv(channels=4, k=5, groups=4), (TensorType((4, 8, 8)),))
+    assert parts is not None and not parts.traits((TensorType((4, 8, 8)),)).fresh

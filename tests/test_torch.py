@@ -144,6 +144,28 @@ def test_autocast_of_statistics_by_patches() -> None:
     assert all(value.dtype != torch.bfloat16 for value in network.state_dict().values())
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        "r[0] = x  for i in 1..3 { r[i] = r[i-1] + (r[i-1] -> conv(4, k=3) -> bn) }  return r[3]",
+        "return (x -> conv(4) -> bn) + (x -> sigmoid)",
+        "return (x -> shortcut) + (x -> conv(4) -> bn)",
+    ],
+)
+def test_autocast_keeps_what_is_long(body: str) -> None:
+    """A sum in place has the kind of number that it writes over."""
+    text = f"""archdsl 1
+    space s {{ cell shortcut(y) = y -> tanh -> bn  net n(x: 4 x 6 x 6) {{ {body} }} }}
+    """
+    program = elaborate(parse(text, "s").spaces[0])
+    kinds = []
+    for level in (0, 1):
+        network = load_network(optimised(program, level))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            kinds.append(network(torch.randn(2, 4, 6, 6)).dtype)
+    assert kinds == [torch.float32, torch.float32]
+
+
 def near(call, inputs: list[Tensor], module: nn.Module) -> None:
     torch.manual_seed(0)
     wanted = call(*inputs)

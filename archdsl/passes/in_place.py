@@ -8,14 +8,17 @@ A copy less to write and to read, and while training one map less to keep for th
 
 from __future__ import annotations
 
-from archdsl.ir.graph import Apply, Graph, Invoke
+from collections.abc import Sequence
+
+from archdsl.ir.graph import Apply, Graph, Input, Invoke
 from archdsl.ops.activation import Activation
-from archdsl.ops.base import Operation
+from archdsl.ops.base import Operation, Types
 from archdsl.ops.in_place import AddInPlace, InPlace
 from archdsl.ops.joins import Sum
 from archdsl.ops.normalisation import BatchNorm
 from archdsl.passes.draft import Draft, Rewrite
 from archdsl.passes.facts import Modules
+from archdsl.syntax.tree import ModuleKind
 
 
 def in_place(graph: Graph, modules: Modules) -> Rewrite:
@@ -36,10 +39,12 @@ def still_in_place(graph: Graph, modules: Modules) -> Rewrite:
 def _overwritten(graph: Graph, modules: Modules, training: bool) -> Rewrite:
     draft = Draft(graph, modules)
     consumers = draft.consumers()
+    given = [graph.kind is not ModuleKind.NET] * len(graph.inputs)  # maps come from layers
+    short = _Short(modules).values(graph, given) if training else [True] * len(graph.nodes)
     for position in draft.live():
         args = draft.args(position)
         for place in args:
-            over = _over(graph, position, place, training)
+            over = _over(graph, position, place, training, short)
             if over and _alone(consumers[place]) and _fresh(graph, place, modules):
                 others = [argument for argument in args if argument != place]
                 draft.change(position, Apply(over), (place, *others))
@@ -47,7 +52,9 @@ def _overwritten(graph: Graph, modules: Modules, training: bool) -> Rewrite:
     return draft.finish()
 
 
-def _over(graph: Graph, position: int, place: int, training: bool) -> Operation | None:
+def _over(
+    graph: Graph, position: int, place: int, training: bool, short: Sequence[bool]
+) -> Operation | None:
     """What stands at a node, as an operation that writes over its argument `place`; or None."""
     match graph.nodes[position].kind:
         case Apply(Activation(in_place=True) as activation) if activation.by_result or not training:
@@ -56,8 +63,9 @@ def _over(graph: Graph, position: int, place: int, training: bool) -> Operation 
             # The result gets this argument's kind of number. Under autocast what leaves a layer
             # is short, and tokens are summed long: only behind norms of maps are both short.
             made = graph.nodes[place].kind
-            short = isinstance(made, Apply) and isinstance(made.operation, BatchNorm)
-            return AddInPlace() if short or not training else None
+            norm = isinstance(made, Apply) and isinstance(made.operation, BatchNorm)
+            both = all(short[argument] for argument in graph.nodes[position].args)
+            return AddInPlace() if (norm and both) or not training else None
         case _:
             return None
 
@@ -81,3 +89,45 @@ def _fresh(graph: Graph, position: int, modules: Modules) -> bool:
             return not readers and _fresh(inner, output, modules)
         case _:
             return False
+
+
+class _Short:
+    """Which values are short floats under autocast: results of layers, and what is made of them."""
+
+    def __init__(self, modules: Modules) -> None:
+        self.modules = modules
+        self.known: dict[tuple[str, tuple[bool, ...]], tuple[bool, ...]] = {}
+
+    def values(self, graph: Graph, inputs: Sequence[bool]) -> list[bool]:
+        """For each node of a graph, given the same of its inputs."""
+        given = iter(inputs)
+        found: list[bool] = []
+        for node in graph.nodes:
+            args = tuple(found[argument] for argument in node.args)
+            match node.kind:
+                case Input():
+                    found.append(next(given))
+                case Invoke(module):
+                    found.append(all(self._results(module, args)))
+                case Apply(operation):
+                    found.append(_is_short(operation, graph.types_in(node), args))
+                case _:
+                    found.append(all(args))
+        return found
+
+    def _results(self, module: str, inputs: tuple[bool, ...]) -> tuple[bool, ...]:
+        key = module, inputs
+        if key not in self.known:
+            graph = self.modules[module]
+            found = self.values(graph, inputs)
+            results = tuple(found[output] for output in graph.outputs)
+            self.known[key] = results
+        return self.known[key]
+
+
+def _is_short(operation: Operation, types: Types, inputs: Sequence[bool]) -> bool:
+    """Layers and attention give short floats; all else what it takes, with long weights long."""
+    if operation.macs(types):
+        return True
+    keeps = isinstance(operation, BatchNorm) or not operation.weights(types)
+    return keeps and bool(inputs) and all(inputs)

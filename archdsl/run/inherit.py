@@ -6,7 +6,8 @@ network (-O1): the weight map of the passes goes both ways.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
@@ -21,7 +22,7 @@ from archdsl.ir.graph import Program
 from archdsl.ir.types import Weight
 from archdsl.load import load_network
 from archdsl.passes.device import CPU, Device
-from archdsl.passes.driver import Optimised, optimise
+from archdsl.passes.driver import DEPLOYMENT, Optimised, optimise
 from archdsl.passes.names import network_weights
 from archdsl.passes.shares import shares
 from archdsl.passes.weights import UnequalBuffers
@@ -31,6 +32,8 @@ from archdsl.syntax.errors import fault
 Tensors = Mapping[str, Tensor]
 
 ZIPPED = b"PK\x03\x04"
+WITHIN = ("shared.weights.", "weights.", "module.", "_orig_mod.")
+"""Before the names of weights: in a search's checkpoint, and by DDP and torch.compile."""
 SAVED = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 """How a file of `torch.save` begins, and what else is called so."""
 
@@ -111,7 +114,10 @@ def refuse_to_replace(weights: Path, files: Sequence[Path]) -> None:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file; of a search's checkpoint, the shared weights."""
+    """All tensors of a safetensors file.
+
+    Raises ArchError E0708 for a file that cannot be read, E0812 for what level 2 has computed.
+    """
     if path.exists() and not path.is_file():  # a pipe would be waited for
         raise fault(
             "E0708",
@@ -122,6 +128,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            level = _level(file.metadata() or {})
     except (SafetensorError, OSError) as error:
         raise fault(
             "E0708",
@@ -130,10 +137,32 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             expected="weights in a safetensors file",
             hint=_rewriting(path),
         ) from None
-    for prefix in ("shared.weights.", "weights."):
-        if inner := below(tensors, prefix):
-            return inner
+    if level >= DEPLOYMENT:
+        raise fault(
+            "E0812",
+            f"{path} holds what -O {level} made of weights",
+            found="weights for inference, from which the others cannot be got back",
+            expected="those of -O 0 or -O 1",
+            hint="give the file that it was made from",
+        )
     return tensors
+
+
+def _level(metadata: Mapping[str, str]) -> int:
+    """The level that the weights were written for, where a file of ours says so."""
+    try:
+        level = json.loads(metadata["values"])["level"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return 0
+    return level if isinstance(level, int) else 0
+
+
+def _readings(tensors: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """What may be a network's weights: all, or those that a search or a wrapper names so."""
+    yield tensors
+    for prefix in WITHIN:
+        if inner := below(tensors, prefix):
+            yield inner
 
 
 def _rewriting(path: Path) -> str:
@@ -161,19 +190,36 @@ def as_written(
 ) -> Tensors:
     """The tensors under the names of the text, whichever of levels 0 and 1 they were saved at.
 
-    `whose` is how messages call the network. Raises ArchError E0812 where the tensors are not
-    exactly its weights.
+    They may be the shared weights of a search's checkpoint, or have the prefix of DDP or of
+    torch.compile, and may leave out how many batches a norm has seen. `whose` is how messages
+    call the network. Raises ArchError E0812 where the tensors are not exactly its weights.
     """
     wanted = network_weights(program)
-    if tensors.keys() == wanted.keys():
-        _check_each(tensors, wanted, path, whose)
-        return tensors
+    readings = tuple(_readings(tensors))
+    for given in readings:
+        if (found := _all_of(wanted, given)) is not None:
+            _check_each(found, wanted, path, whose)
+            return found
     optimised = optimise(program, device=device)
     names = network_weights(optimised.program)
-    if tensors.keys() != names.keys():
-        _refuse(tensors, wanted, path, whose)
-    _check_each(tensors, names, path, whose)
-    return optimised.weights.backward(tensors)
+    for given in readings:
+        if (found := _all_of(names, given)) is not None:
+            _check_each(found, names, path, whose)
+            return optimised.weights.backward(found)
+    _refuse(max(readings, key=lambda given: len(given.keys() & wanted.keys())), wanted, path, whose)
+
+
+def _all_of(wanted: Mapping[str, Weight], given: dict[str, Tensor]) -> dict[str, Tensor] | None:
+    """Tensors with exactly the names of a network; counts of batches that are left out are 0."""
+    missing = wanted.keys() - given.keys()
+    if given.keys() - wanted.keys() or not all(_counts(wanted[name]) for name in missing):
+        return None
+    return {**given, **{name: torch.zeros((), dtype=torch.int64) for name in missing}}
+
+
+def _counts(weight: Weight) -> bool:
+    """Whether it is how many batches a norm has seen."""
+    return weight.buffer and not weight.shape
 
 
 def _check_each(tensors: Tensors, wanted: Mapping[str, Weight], path: Path, whose: str) -> None:
@@ -188,8 +234,7 @@ def _check_each(tensors: Tensors, wanted: Mapping[str, Weight], path: Path, whos
                 expected=str(weight.shape),
                 hint="say which architecture the weights are of, parameters included",
             )
-        counts = weight.buffer and not weight.shape and tensor.dtype is torch.int64
-        if not (tensor.is_floating_point() or counts):
+        if not (tensor.is_floating_point() or (_counts(weight) and tensor.dtype is torch.int64)):
             raise fault(
                 "E0812",
                 f"{name} in {path} is not of real numbers",
@@ -217,7 +262,7 @@ def write_weights(
 ) -> None:
     """One safetensors file with the names that a network of that level loads."""
     optimised = optimise(program, level, device=device)
-    save_checkpoint(out, Checkpoint.of(program, laid_out(optimised, tensors), {}))
+    save_checkpoint(out, Checkpoint.of(program, laid_out(optimised, tensors), {"level": level}))
 
 
 def laid_out(optimised: Optimised, tensors: Tensors) -> dict[str, Tensor]:
