@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 X: TypeAlias = "str | PathLike[str] | Architecture | Space"
 Level: TypeAlias = Literal[0, 1]
+DEPLOYMENT = 2
+"""The level of the command line that is for inference."""
 
 
 # --- spaces ----------------------------------------------------------------------------------
@@ -258,12 +260,13 @@ def compile(
     """The Python of a network, or of a whole space with `supernet`; with `out`, written there.
 
     `level` 0 is the network as written, 1 optimised, exact in training, for a `device`: `cpu`,
-    `gpu`, `none`, or a file that `archdsl tune` wrote. Raises ArchError E0709 for another one,
-    E0711 for a file that holds something else.
+    `gpu`, `none`, or a file that `archdsl tune` wrote. Raises ArchError E0709 for another one
+    or another level, E0711 for a file that holds something else.
     """
     from archdsl.compiler import Options, compile_to, source
     from archdsl.passes.device import device_of
 
+    _check_level(level)
     options = Options(level=level, supernet=supernet, device=device_of(fspath(device)))
     found = _find(x, space)
     return source(found, options) if out is None else compile_to(found, Path(out), options)
@@ -286,12 +289,13 @@ def load(
     A supernet is called with its inputs and an architecture: `supernet(x, choice)`, where
     `choice` is a string, an `Architecture`, or the `Choice` of the generated file. With the mode
     `mixture` all alternatives run, weighed by `gates`: the weights of each decision by its key,
-    the gates of the generated file, or an architecture, for 1 and 0. `archdsl.load.load_mixture`
-    says the keys. With the mode `paths` those alternatives run that are given a gate, by number:
-    as `archdsl.evaluate.two_paths` draws them. With `checkpoint` cells and blocks run again in the
-    backward pass instead of keeping what they compute. Raises ArchError E0906 where a hole has no
-    mixture, E0907 where `checkpoint` finds no cell and no block. With `partial_tokens` the
-    mixtures of tokens run on that share of them (DASViT takes 1/4), the best; E0908 where none can.
+    the gates of the generated file, or an architecture, for 1 and 0. `load_mixture` of the module
+    `archdsl.load` says the keys. With the mode `paths` those alternatives run that are given a
+    gate, by number: as `archdsl.evaluate.two_paths` draws them. With `checkpoint` cells and blocks
+    run again in the backward pass instead of keeping what they compute. Raises ArchError E0906
+    where a hole has no mixture, E0907 where `checkpoint` finds no cell and no block. With
+    `partial_tokens` the mixtures of tokens run on that share of them (DASViT takes 1/4), the best;
+    E0908 where none can.
     With `partial_channels` mixtures of maps run on that share of the channels (PC-DARTS takes 1/4),
     the first; E0909. E0709 for a mode or a share that what is asked for has no use for.
     `device`, of mixtures and of networks at level 1, whose names of weights follow from it: as in
@@ -312,6 +316,7 @@ def load(
 
     given = {"tokens": partial_tokens, "channels": partial_channels}
     shares = {w: Fraction(k).limit_denominator() for w, k in given.items() if k is not None}
+    _check_level(level)
     _check_mode(mode, shares, supernet=supernet)
     rates = device_of(fspath(device))
     found = _find(x, space)
@@ -330,6 +335,20 @@ def load(
     loaded = load_supernet(found.space, checkpoint=checkpoint)
     loaded.module.register_forward_pre_hook(Chosen(loaded))
     return loaded.module
+
+
+def _check_level(level: int) -> None:
+    """Raise E0709 for a level that a network without weights does not have."""
+    if level not in (0, 1):
+        raise fault(
+            "E0709",
+            "a network without weights has no such level",
+            found=repr(level),
+            expected="0 or 1",
+            hint="level 2 computes weights anew: archdsl compile -O 2 --weights FILE"
+            if level == DEPLOYMENT
+            else "",
+        )
 
 
 def _check_mode(mode: str, shares: Mapping[str, Fraction], *, supernet: bool) -> None:

@@ -25,6 +25,9 @@ from archdsl.passes.figures import figures
 if TYPE_CHECKING:
     from archdsl.passes.driver import Watch
 
+NETWORK, WEIGHTS = "network.py", "weights.safetensors"
+"""The files of a network, and of weights that fit it."""
+
 
 class Stage(Enum):
     """Where `--emit` stops."""
@@ -160,7 +163,7 @@ def compile_to(
     written = []
     if found.architecture is not None:
         code = network_code(found.network(), options, watch=watch)
-        written.append(write_whole(folder / "network.py", code))
+        written.append(write_whole(folder / NETWORK, code))
     if options.supernet or found.architecture is None:
         text = source(found, replace(options, supernet=True), watch=watch)
         written.append(write_whole(folder / "supernet.py", text))
@@ -169,7 +172,7 @@ def compile_to(
 
 def write_network(network: Program, folder: Path, *, level: int = 1) -> Path:
     """Write `network.py` of a network. Raises ArchError E0707."""
-    return write_whole(folder / "network.py", network_code(network, Options(level=level)))
+    return write_whole(folder / NETWORK, network_code(network, Options(level=level)))
 
 
 __all__ = [

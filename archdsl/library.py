@@ -227,7 +227,9 @@ class Library:
                     span and replace(span, end=span.start + len(name)),
                     found=name,
                     expected=", ".join(known),
-                    hint=hints(similar(name, known), FROM_A_FILE),
+                    hint=f"{name}.arch is here: give it with --space {name}.arch"
+                    if Path(f"{name}.arch").is_file()
+                    else hints(similar(name, known), FROM_A_FILE),
                 )
             document = parse(text, f"{name}.arch")
             for space in document.spaces:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from archdsl.codegen import mixture_source, network_source, paths_source, supernet_source
 from archdsl.codegen.choice import Layout, hole_value
@@ -36,11 +36,24 @@ def load_network(program: Program, *, checkpoint: bool = False) -> nn.Module:
         return root(module)
 
 
-def load_supernet(space: SearchSpace | Program, *, checkpoint: bool = False) -> Supernet:
+def load_supernet(space: Viewed | SearchSpace | Program, *, checkpoint: bool = False) -> Supernet:
     """The supernet of a space, with fresh weights, in training mode."""
-    view = space if isinstance(space, SearchSpace) else SearchSpace(space)
+    view = _view(space)
     with imported(supernet_source(view.program, format=False, checkpoint=checkpoint)) as module:
         return Supernet(view, root(module), module)
+
+
+class Viewed(Protocol):
+    """What has a space: an `archdsl.Space`."""
+
+    @property
+    def view(self) -> SearchSpace: ...
+
+
+def _view(space: Viewed | SearchSpace | Program) -> SearchSpace:
+    if isinstance(space, Program):
+        return SearchSpace(space)
+    return space if isinstance(space, SearchSpace) else space.view
 
 
 class Supernet:
@@ -74,13 +87,13 @@ class Supernet:
 
 
 def load_mixture(
-    space: SearchSpace | Program, *, checkpoint: bool = False, device: Device | None = CPU
+    space: Viewed | SearchSpace | Program, *, checkpoint: bool = False, device: Device | None = CPU
 ) -> Mixture:
     """The mixture supernet of a space for a device, with fresh weights, in training mode.
 
     Raises ArchError E0906 where a hole has no mixture.
     """
-    view = space if isinstance(space, SearchSpace) else SearchSpace(space)
+    view = _view(space)
     source = mixture_source(view.program, format=False, checkpoint=checkpoint, device=device)
     with imported(source) as module:
         return Mixture(view, root(module), module)
@@ -126,12 +139,12 @@ class Mixture:
         return result
 
 
-def load_paths(space: SearchSpace | Program, *, checkpoint: bool = False) -> Paths:
+def load_paths(space: Viewed | SearchSpace | Program, *, checkpoint: bool = False) -> Paths:
     """The supernet of several paths of a space, with fresh weights, in training mode.
 
     Raises ArchError E0906 where a choice has no sum.
     """
-    view = space if isinstance(space, SearchSpace) else SearchSpace(space)
+    view = _view(space)
     with imported(paths_source(view.program, format=False, checkpoint=checkpoint)) as module:
         return Paths(view, root(module), module)
 

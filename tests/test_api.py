@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,8 @@ from torch import nn
 
 import archdsl
 from archdsl.evaluate.two_paths import two_paths
-from archdsl.load import load_mixture, load_paths
+from archdsl.load import load_mixture, load_paths, load_supernet
+from archdsl.syntax.errors import ArchError
 
 NET = "nas_bench_201(cells=1, width=4)"
 A = f"{NET}/infer[skip_connect; avg_pool_3x3 none; nor_conv_1x1 none nor_conv_3x3]"
@@ -268,3 +270,16 @@ def test_what_loading_has_no_use_for_is_refused(options, message):
     with pytest.raises(archdsl.ArchError, match=message) as caught:
         archdsl.load("dasvit", **options)
     assert caught.value.diagnostics[0].code == "E0709"
+
+
+@pytest.mark.parametrize("level", [2, 3, -1])
+def test_a_network_without_weights_has_two_levels(level: Any) -> None:
+    for ask in (archdsl.load, archdsl.compile):
+        with pytest.raises(ArchError, match="no such level"):
+            ask("mobilenet_v2", level=level)
+
+
+def test_supernets_are_loaded_from_a_space() -> None:
+    space = archdsl.Space("nas_bench_201", cells=1, width=4)
+    for load in (load_mixture, load_paths, load_supernet):
+        assert load(space).space.size == space.size

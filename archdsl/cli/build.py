@@ -122,6 +122,9 @@ def compile_(
         paths = _deployed(found, weights, out, options, account)
     else:
         paths = compiler.compile_to(found, out, options, watch=account)
+    left = out / compiler.WEIGHTS
+    if left.exists() and left not in paths:
+        session.tell(f"{left} is of what was here before")
     for path in paths:
         put_json({"path": str(path)}) if session.json else put(str(path))
     for firing in account.firings if account else ():
@@ -161,7 +164,9 @@ def _deployed(
     if options.checkpoint:
         raise typer.BadParameter("-O 2 and --weights write for inference: nothing is kept")
     if options.supernet or found.architecture is None:
-        raise typer.BadParameter("a supernet has no -O 2 and no --weights: name an architecture")
+        raise typer.BadParameter(
+            "a supernet has no -O 2 and no --weights: name an architecture (archdsl sample X)"
+        )
     if weights is None:
         raise typer.BadParameter("-O 2 computes weights anew: give them with --weights FILE")
     from archdsl.run.deploy import deploy

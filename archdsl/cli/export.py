@@ -35,7 +35,9 @@ def export(
     """
     found = session.library.find(named)
     if found.architecture is None:
-        raise typer.BadParameter("a supernet is not exported: name an architecture")
+        raise typer.BadParameter(
+            "a supernet is not exported: name an architecture (archdsl sample X)"
+        )
 
     from archdsl.passes.device import device_of
 

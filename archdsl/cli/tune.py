@@ -13,6 +13,9 @@ from archdsl.cli.output import put, put_json
 
 app = typer.Typer()
 
+LONGEST_CALL, LEAST_BANDWIDTH = 5e-4, 1e9
+"""Seconds and bytes a second; beyond these something else was measured."""
+
 
 @command(app)
 def tune(
@@ -20,8 +23,10 @@ def tune(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", metavar="FILE", help="Where the rates go.")
     ] = None,
-    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="What to measure.")] = "cpu",
-    threads: Annotated[int, typer.Option(min=1, help="Of torch.")] = 2,
+    device: Annotated[Literal["cpu", "gpu"], typer.Option(help="What to measure.")] = "cpu",
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Of torch; its own number by default.")
+    ] = None,
 ) -> None:
     """Measure this machine for `--device FILE` of compile, export and inherit.
 
@@ -34,8 +39,14 @@ def tune(
     from archdsl.passes.device import written
     from archdsl.run.tune import tune as measure
 
-    torch.set_num_threads(threads)
+    torch.set_num_threads(threads or torch.get_num_threads())
+    session.tell(f"measuring {device}, {torch.get_num_threads()} threads: some seconds")
     found = measure(device)
+    if found.call > LONGEST_CALL or found.bandwidth < LEAST_BANDWIDTH:
+        session.tell(
+            "warning: so slow is no machine that has nothing else to do: measure again when it is "
+            "idle, or with fewer --threads"
+        )
     if out is not None:
         put(str(write_whole(out, written(found))))
     elif session.json:

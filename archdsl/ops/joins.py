@@ -23,7 +23,7 @@ def _equal(keyword: str, inputs: Types) -> TensorType:
                 f"the inputs of {keyword} differ in shape",
                 found=f"{first} and {other}",
                 expected="equal shapes",
-                hint="bring them to one shape first, for example with conv",
+                hint="bring them to one shape, for example with conv; a + b -> f is a + (b -> f)",
             )
     return first
 

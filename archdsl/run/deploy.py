@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from archdsl.codegen import network_source
+from archdsl.compiler import NETWORK, WEIGHTS
 from archdsl.files import write_together
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
@@ -17,8 +18,6 @@ from archdsl.run.inherit import Tensors, as_written, laid_out, read_weights, ref
 from archdsl.syntax.errors import fault
 from archdsl.verify.compare import batch_of, optimised_subject
 from archdsl.verify.equal import Comparison, Subject
-
-NETWORK, WEIGHTS = "network.py", "weights.safetensors"
 
 
 def deploy(

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from archdsl.passes.device import Device
 from archdsl.syntax.errors import fault
 
+TORCH = {"gpu": "cuda"}
+"""What torch calls them."""
 RUNS = 7
 """Medians are of so many runs, each of calls for about `LONG` seconds."""
 LONG = 0.05
@@ -22,12 +24,12 @@ COPIED = ((16, 64, 14, 14), (16, 32, 32, 32), (16, 128, 28, 28))
 
 
 def tune(name: str = "cpu") -> Device:
-    """Measure a device of torch, `cpu` or `cuda`, forward and in float32. Takes some seconds.
+    """Measure a device, `cpu` or `gpu`, forward and in float32. Takes some seconds.
 
     Raises ArchError E0710 where torch has no such device.
     """
     try:
-        device = torch.device(name)
+        device = torch.device(TORCH.get(name, name))
         torch.zeros(1, device=device)
     except (RuntimeError, AssertionError) as error:
         message = str(error).splitlines()[0]
