@@ -52,6 +52,9 @@ class LayerWeight(Operation):
             value = f"F.pad({value}, {(beside, beside, above, above)})"
         return Code(constructor=made.constructor, arguments=made.arguments, expression=value)
 
+    def describe(self) -> str:
+        return self.layer.describe() if self.name == "weight" else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MixedWeight(Mixture):
