@@ -82,7 +82,7 @@ def layers(body: Body) -> None:
     ]
     if coin(chance):
         ends += body.alike(body.types[ends[0]], 1)
-    body.join(chance.choice((Sum(), Sum(), Mean())), ends)
+    body.join(chance.choice((Sum(), Mean())), ends)
 
 
 def sums(body: Body) -> None:
