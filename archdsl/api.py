@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 
 X: TypeAlias = "str | PathLike[str] | Architecture | Space"
 Level: TypeAlias = Literal[0, 1]
-DEPLOYMENT = 2
-"""The level of the command line that is for inference."""
 
 
 # --- spaces ----------------------------------------------------------------------------------
@@ -345,9 +343,7 @@ def _check_level(level: int) -> None:
             "a network without weights has no such level",
             found=repr(level),
             expected="0 or 1",
-            hint="level 2 computes weights anew: archdsl compile -O 2 --weights FILE"
-            if level == DEPLOYMENT
-            else "",
+            hint="level 2 computes weights anew: archdsl compile -O 2 --weights FILE",
         )
 
 

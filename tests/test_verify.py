@@ -19,7 +19,7 @@ from tests.shipped import shipped, written
 from tests.verify_full import EIGHTH, EIGHTH_201, Job, jobs
 
 # Of each semantics and edge; `make verify` runs all of the small space and hundreds of the large.
-SAMPLES = tuple(jobs(8, 8, 20, {**EIGHTH, "depth3": 1}, {**EIGHTH_201, "size": 16}, 8, 2, "sample"))
+SAMPLES = tuple(jobs(5, 5, 12, {**EIGHTH, "depth3": 1}, {**EIGHTH_201, "size": 16}, 8, 2, "sample"))
 
 
 @pytest.mark.parametrize("job", SAMPLES, ids=str)

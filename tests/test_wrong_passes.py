@@ -1,4 +1,4 @@
-"""Every slip of a pass is noticed within 1,000 random networks; see `tests.wrong_passes`."""
+"""Slips of passes are noticed among random networks: every second one, `make fuzz` has all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from archdsl.passes.driver import PIPELINE
 from tests.wrong_passes import MOST, SLIPS, Slip, needed, slipped
 
 
-@pytest.mark.parametrize("slip", SLIPS, ids=lambda slip: slip.name.replace(" ", "_"))
+@pytest.mark.parametrize("slip", SLIPS[::2], ids=lambda slip: slip.name.replace(" ", "_"))
 def test_noticed(slip: Slip, record_property: Callable[[str, object], None]) -> None:
     count = needed(slip)
     assert count is not None, f"not noticed within {MOST} networks"
