@@ -39,7 +39,8 @@ def tune(
     from archdsl.passes.device import written
     from archdsl.run.tune import tune as measure
 
-    torch.set_num_threads(threads or torch.get_num_threads())
+    if threads is not None:
+        torch.set_num_threads(threads)
     session.tell(f"measuring {device}, {torch.get_num_threads()} threads: some seconds")
     found = measure(device)
     if found.call > LONGEST_CALL or found.bandwidth < LEAST_BANDWIDTH:

@@ -20,6 +20,9 @@ from archdsl.passes.facts import Modules
 from archdsl.passes.reached import results_reached
 from archdsl.passes.step import Applied, Pattern, Stand
 
+Readers: TypeAlias = dict[int, list[int]]
+"""Who takes each value of the graph as it was; what became part of a stack takes none any more."""
+
 UNREAD = -1
 """Stands for a result that nothing reads."""
 
@@ -114,10 +117,6 @@ def _independent(draft: Draft, group: Sequence[int]) -> Iterable[list[int]]:
     for position in group:
         parts.setdefault(depths[position], []).append(position)
     return parts.values()
-
-
-Readers: TypeAlias = dict[int, list[int]]
-"""Who takes each value of the graph as it was; what became part of a stack takes none any more."""
 
 
 def _stack(draft: Draft, group: Sequence[int], readers: Readers) -> None:

@@ -96,7 +96,7 @@ class _Short:
 
     def __init__(self, modules: Modules) -> None:
         self.modules = modules
-        self.known: dict[tuple[str, tuple[bool, ...]], tuple[bool, ...]] = {}
+        self.known: dict[tuple[str, tuple[bool, ...]], bool] = {}
 
     def values(self, graph: Graph, inputs: Sequence[bool]) -> list[bool]:
         """For each node of a graph, given the same of its inputs."""
@@ -108,20 +108,20 @@ class _Short:
                 case Input():
                     found.append(next(given))
                 case Invoke(module):
-                    found.append(all(self._results(module, args)))
+                    found.append(self._results(module, args))
                 case Apply(operation):
                     found.append(_is_short(operation, graph.types_in(node), args))
                 case _:
                     found.append(all(args))
         return found
 
-    def _results(self, module: str, inputs: tuple[bool, ...]) -> tuple[bool, ...]:
+    def _results(self, module: str, inputs: tuple[bool, ...]) -> bool:
+        """Whether all results of a module are, given the same of its inputs."""
         key = module, inputs
         if key not in self.known:
             graph = self.modules[module]
             found = self.values(graph, inputs)
-            results = tuple(found[output] for output in graph.outputs)
-            self.known[key] = results
+            self.known[key] = all(found[output] for output in graph.outputs)
         return self.known[key]
 
 

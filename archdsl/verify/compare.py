@@ -113,7 +113,24 @@ def verdict(
     plain: Subject | None = None,
 ) -> Verdict:
     with _safe(program):
-        return _verdict(program, name, subjects, seed, batch, steps, plain)
+        reference = generated("reference", program, plain_network)
+        generator = torch.Generator().manual_seed(seed)
+        randomise(reference.module, generator)
+        state: Tensors = {n: t.clone() for n, t in reference.module.state_dict().items()}
+        for subject in subjects:
+            state = state if subject.shared is None else {**state, **subject.shared.give()}
+        for subject in subjects:
+            state = subject.agree(state)
+        inputs = batch_of(program, batch, generator)
+        dead = frozenset(name for subject in subjects for name in subject.dropped)
+        comparison = Comparison(reference, plain or reference, state, inputs, dead)
+        rows: list[Row] = []
+        for subject in subjects:
+            try:
+                rows += _rows(comparison, subject, steps)
+            except WeightsDoNotFit as problem:
+                rows.append(Row(subject.name, f"weights ({problem})", float("inf"), 0.0))
+        return Verdict(name, tuple(rows))
 
 
 @contextmanager
@@ -141,35 +158,6 @@ def _meets_fault(program: Program) -> bool:
 
 LANES = 8
 """Floats in a register of AVX2."""
-
-
-def _verdict(
-    program: Program,
-    name: str,
-    subjects: list[Subject],
-    seed: int,
-    batch: int,
-    steps: bool,
-    plain: Subject | None,
-) -> Verdict:
-    reference = generated("reference", program, plain_network)
-    generator = torch.Generator().manual_seed(seed)
-    randomise(reference.module, generator)
-    state: Tensors = {n: t.clone() for n, t in reference.module.state_dict().items()}
-    for subject in subjects:
-        state = state if subject.shared is None else {**state, **subject.shared.give()}
-    for subject in subjects:
-        state = subject.agree(state)
-    inputs = batch_of(program, batch, generator)
-    dead = frozenset(name for subject in subjects for name in subject.dropped)
-    comparison = Comparison(reference, plain or reference, state, inputs, dead)
-    rows: list[Row] = []
-    for subject in subjects:
-        try:
-            rows += _rows(comparison, subject, steps)
-        except WeightsDoNotFit as problem:
-            rows.append(Row(subject.name, f"weights ({problem})", float("inf"), 0.0))
-    return Verdict(name, tuple(rows))
 
 
 def batch_of(program: Program, batch: int, generator: torch.Generator) -> tuple[Tensor, ...]:
