@@ -17,7 +17,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from archdsl.codegen import network_source
 from archdsl.load import load_network
+from archdsl.passes.driver import optimise
 from archdsl.run import export, exporters
 from archdsl.syntax.errors import ArchError
 from archdsl.verify.equal import randomise
@@ -61,6 +63,21 @@ SPACES = ("vit_b_16", "rnn_darts", "msdnet")
 def test_every_form_is_the_network(name: str) -> None:
     rows = list(compared(next(sampled(name, 1))))
     assert [row.form for row in rows[::2]] == list(FORMS)
+    assert all(row.ok for row in rows), "\n".join(map(str, rows))
+
+
+ONE_CALL = """n[1] = b
+    n[2] = b -> max_pool(3)
+    n[3] = b -> avg_pool(3)
+    return sum(n[i] -> conv(4, k=3)@head -> relu -> global_pool for i in 1..3)"""
+NO_CHANNELS = "return concat(b, b -> none -> conv(4, bias=no)) -> global_pool -> linear(4)"
+
+
+@pytest.mark.parametrize(("end", "code"), [(ONE_CALL, "split("), (NO_CHANNELS, "new_zeros(")])
+def test_code_that_reads_the_batch_takes_any(end: str, code: str) -> None:
+    program = written(TEXT.replace("return b -> global_pool -> linear(4)", end)).program
+    assert code in network_source(optimise(program, 2).program)
+    rows = list(compared(program))
     assert all(row.ok for row in rows), "\n".join(map(str, rows))
 
 

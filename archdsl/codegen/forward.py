@@ -192,6 +192,8 @@ class Emitter:
             return False
         if step.out in self.plan.in_order:
             return False
+        if any(self.plan.steps[user].repeats for user in self.users.get(step.out, ())):
+            return False
         owner = self.plan.owners.get(step.out)
         for user in self.users.get(step.out, ()):
             if owner is not None and owner[0] == user:

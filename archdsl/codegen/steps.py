@@ -104,6 +104,11 @@ class Step:
     spare: int | None = None
     """For a sum that may be of nothing: the value whose shape its zeros have."""
 
+    @property
+    def repeats(self) -> bool:
+        """Whether its code names its argument more than once, which must not be computed twice."""
+        return isinstance(self.what, Leaf) and self.what.code.expression.count("{0}") > 1
+
 
 @dataclass(slots=True, kw_only=True)
 class Unit:

@@ -94,7 +94,7 @@ class Zeros(Operation):
         if inputs[0].shape == self.shape:
             return Code(expression="torch.zeros_like({0})")
         shape = ", ".join(str(axis) for axis in self.shape)
-        return Code(expression=f"{{0}}.new_zeros(len({{0}}), {shape})")
+        return Code(expression=f"{{0}}.new_zeros({{0}}.shape[0], {shape})")
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(linear=True, affine=True, zero=True)
