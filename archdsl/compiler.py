@@ -50,10 +50,10 @@ class Mode(Enum):
 class Options:
     """How files are written: the options of `compile`.
 
-    `level`: of optimisation, of a network; `device`: what it should be fast on, None for no
-    device. `supernet`: the whole space, whose calls run as `mode` says. `format`: laid out with
-    Black. `checkpoint`: cells and blocks run again in the backward pass instead of keeping what
-    they compute.
+    `level`: of optimisation, of a network or a mixture; `device`: what it should be fast on, None
+    for no device. `supernet`: the whole space, whose calls run as `mode` says. `format`: laid out
+    with Black. `checkpoint`: cells and blocks run again in the backward pass instead of keeping
+    what they compute.
     """
 
     level: int = 1
@@ -92,7 +92,9 @@ def _weighed(program: Program, options: Options) -> Program:
     from archdsl.passes.mixed import mixture
     from archdsl.passes.paths import paths
 
-    return mixture(program, options.device) if options.mode is Mode.MIXTURE else paths(program)
+    if options.mode is Mode.PATHS:
+        return paths(program)
+    return mixture(program, options.device, level=options.level)
 
 
 def source(found: Found, options: Options = DEFAULT, *, watch: Watch | None = None) -> str:
@@ -112,7 +114,9 @@ def source(found: Found, options: Options = DEFAULT, *, watch: Watch | None = No
         case Mode.PATHS:
             return paths_source(program, **how)
         case Mode.MIXTURE:
-            return mixture_source(program, **how, device=options.device, watch=watch)
+            return mixture_source(
+                program, **how, level=options.level, device=options.device, watch=watch
+            )
 
 
 def network_code(

@@ -87,14 +87,20 @@ class Supernet:
 
 
 def load_mixture(
-    space: Viewed | SearchSpace | Program, *, checkpoint: bool = False, device: Device | None = CPU
+    space: Viewed | SearchSpace | Program,
+    *,
+    level: int = 1,
+    checkpoint: bool = False,
+    device: Device | None = CPU,
 ) -> Mixture:
     """The mixture supernet of a space for a device, with fresh weights, in training mode.
 
-    Raises ArchError E0906 where a hole has no mixture.
+    At level 0 it is the space as written. Raises ArchError E0906 where a hole has no mixture.
     """
     view = _view(space)
-    source = mixture_source(view.program, format=False, checkpoint=checkpoint, device=device)
+    source = mixture_source(
+        view.program, level=level, format=False, checkpoint=checkpoint, device=device
+    )
     with imported(source) as module:
         return Mixture(view, root(module), module)
 
@@ -119,7 +125,14 @@ class Mixture:
         self.sizes[key] = len(hole.labels)
 
     def gates(self, values: Mapping[str, Tensor]) -> object:
-        """The gates of the generated file, from the weights (alternatives,) of every decision."""
+        """The gates of the generated file, from the weights (alternatives,) of every decision.
+
+        Raises KeyError for a decision without weights, ValueError for another number of them.
+        """
+        for key, size in self.sizes.items():
+            if tuple(values[key].shape) != (size,):
+                shape = tuple(values[key].shape)
+                raise ValueError(f"{key} has {size} alternatives, not weights of shape {shape}")
         return self._layout.filled(lambda _, key: values[key], self._names)
 
     def one_hot(self, architecture: Architecture | Genotype | str) -> object:

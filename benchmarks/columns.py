@@ -16,12 +16,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from archdsl.codegen.source import relaxed_source
-from archdsl.ir.graph import Program
-from archdsl.ir.relax import relax
-from archdsl.load import Mixture, imported, root
-from archdsl.passes.driver import used
-from archdsl.space.view import SearchSpace
 from benchmarks.pairs import Form, Ratio, Work, ratio
 
 PLAIN, OURS = "-O0", "ours"
@@ -67,16 +61,6 @@ def can_compile() -> bool:
         warnings.warn(str(problem).splitlines()[0], stacklevel=1)
         return False
     return True
-
-
-def plain_mixture(program: Program) -> Mixture:
-    """The mixture of a space as it is written: -O0 for a supernet that is weighed by gates.
-
-    Weights have the names of `load_mixture`, whose passes are left out. Raises ArchError E0906
-    where a hole has no mixture.
-    """
-    with imported(relaxed_source(used(relax(program)))) as module:
-        return Mixture(SearchSpace(program), root(module), module)
 
 
 def channels_last(network: nn.Module) -> nn.Module:

@@ -28,7 +28,7 @@ from archdsl.ir.graph import Program
 from archdsl.library import Library
 from archdsl.load import Mixture, load_mixture
 from benchmarks import columns
-from benchmarks.columns import COMPILED, LAST, PLAIN, Cells, Columns, plain_mixture
+from benchmarks.columns import COMPILED, LAST, PLAIN, Cells, Columns
 from benchmarks.references.darts_original import commit, name_by_hand, network
 from benchmarks.references.darts_search import EDGES, SearchNetwork, own_name
 from benchmarks.table import Row, write
@@ -135,7 +135,7 @@ def generated(name: str = MIXTURE, dtype: torch.dtype = torch.float32) -> Side:
     assert isinstance(reference, SearchNetwork)
     program = Library().find("darts_search").space.program
     if name.startswith(PLAIN):
-        mixture = plain_mixture(program)
+        mixture = load_mixture(program, level=0)
     else:
         mixture = load_mixture(program, checkpoint=CHECKPOINTED in name)
     state = {own_name(n, reference.reductions): t for n, t in reference.state_dict().items()}
@@ -311,10 +311,10 @@ def few_cells(program: Program, runs: int, kept: Columns, label: str = FEW) -> C
     """The columns of a mixture that is small enough to be compiled."""
     kept.start()
     sides: dict[str, Side] = {}
-    for way, load in ((PLAIN, plain_mixture), (MIXTURE, load_mixture)):
+    for way, level in ((PLAIN, 0), (MIXTURE, 1)):
         for form in kept.forms:
             torch.manual_seed(0)
-            sides[way + form] = formed(load(program), way + form)
+            sides[way + form] = formed(load_mixture(program, level=level), way + form)
     return kept.cells(label, measured(sides, batches(2, BATCH, torch.float32), runs), ours=MIXTURE)
 
 
@@ -329,7 +329,7 @@ def notes(threads: int, runs: int, folder: Path | None, weights: float, gates: f
         f"Gradients in float64, batch 2: weights at most {weights:.1e} of the largest apart, "
         f"gates {gates:.1e}, on any side.",
         f"`{FOR_GATES[2:]}`: the step of the gates asks torch for their gradients only "
-        "(`backward(inputs=gates)`); it leads to the same gates and weights.",
+        "(`backward(inputs=logits)`); it leads to the same gates and weights.",
         "`checkpointed`: cells run again in the backward pass (`compile --checkpoint`); what "
         "the cell in the works keeps then is not among the bytes for backward.",
         f"`{ORIGINAL}`: `git clone https://github.com/quark0/darts DIR`"

@@ -17,7 +17,7 @@ from archdsl.library import Library
 from archdsl.load import load_mixture
 from archdsl.passes.partial_channels import partial_channels
 from benchmarks import columns
-from benchmarks.columns import COMPILED, PLAIN, Columns, plain_mixture
+from benchmarks.columns import COMPILED, PLAIN, Columns
 from benchmarks.darts_step import (
     BATCH,
     FEW,
@@ -44,7 +44,7 @@ def generated(parts: int, name: str = MIXTURE, dtype: torch.dtype = torch.float3
     """The mixture of `darts_search` on 1/parts of the channels of every edge, or its -O0."""
     torch.manual_seed(0)
     program = on_channels("darts_search", parts)
-    mixture = plain_mixture(program) if name.startswith(PLAIN) else load_mixture(program)
+    mixture = load_mixture(program, level=0 if name.startswith(PLAIN) else 1)
     mixture.module.to(dtype)
     return formed(mixture, name, dtype)
 

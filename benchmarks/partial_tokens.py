@@ -24,7 +24,7 @@ from archdsl.library import Library
 from archdsl.load import Mixture, load_mixture
 from archdsl.passes.partial_tokens import partial_tokens
 from benchmarks import columns
-from benchmarks.columns import COMPILED, OURS, PLAIN, Columns, plain_mixture
+from benchmarks.columns import COMPILED, OURS, PLAIN, Columns
 from benchmarks.references.dasvit_search import EDGES, SearchCell
 from benchmarks.table import Row, write
 
@@ -64,7 +64,7 @@ def cell(
     program = Library().find(f"dasvit(depth=1, width={width})").space.program
     if share is not None:
         program = partial_tokens(program, share)
-    mixture = plain_mixture(program) if name.startswith(PLAIN) else load_mixture(program)
+    mixture = load_mixture(program, level=0 if name.startswith(PLAIN) else 1)
     logits = torch.randn(len(EDGES), 8, dtype=dtype, requires_grad=True)
     encoder = mixture.module.get_submodule("encoder").to(dtype)
     if name.endswith(COMPILED):

@@ -287,7 +287,8 @@ def test_fmt_json(small):
 
 # ---- figures -------------------------------------------------------------------------------------
 
-KEYS = ["id", "params", "macs", "live_params", "live_macs", "flops", "activation_bytes"]
+KEYS = ["id", "params", "macs", "live_params", "live_macs", "flops"]
+KEYS += ["activation_bytes", "peak_bytes"]
 
 
 def test_cost_json_has_exactly_the_promised_keys():
@@ -485,6 +486,9 @@ def test_compile_writes_a_mixture(here):
     run("compile", "nas_bench_201(cells=1, width=2)", "-o", "out", "--supernet", "--mode=mixture")
     text = Path("out/supernet.py").read_text()
     assert "def forward(self, image: Tensor, gates: Gates)" in text
+    assert text.count("F.avg_pool2d(") == 4, "once for each node that has edges"
+    run("compile", "nas_bench_201(cells=1, width=2)", "-o", "plain", "-O", "0", "--mode=mixture")
+    assert Path("plain/supernet.py").read_text().count("F.avg_pool2d(") == 7, "on each edge"
     refused = run("compile", "amc", "-o", "no", "--supernet", "--mode=mixture", code=2)
     assert "E0906" in refused.stderr
 
@@ -534,6 +538,8 @@ def test_compile_takes_a_part_of_the_channels(here):
     ("named", "options", "why"),
     [
         (TOKENS, ("--partial-tokens", "1/4"), "mode mixture"),
+        (A, ("--mode=mixture",), "--mode mixture is of supernets: add --supernet"),
+        (A, ("--mode=paths",), "--mode paths is of supernets: add --supernet"),
         (TOKENS, ("--supernet", "--mode=paths", "--partial-tokens", "1/4"), "mode mixture"),
         ("nas_bench_201", ("--partial-channels", "1/4"), "a part of the channels is for"),
         ("nas_bench_201", (*MIXED, "--partial-channels", "2/3"), "E0909"),
@@ -546,7 +552,7 @@ def test_compile_takes_a_part_of_the_channels(here):
         ("nas_bench_201", (*MIXED, "--partial-tokens", "1/4"), "E0908"),
     ],
 )
-def test_compile_refuses_other_parts(here, named, options, why):
+def test_compile_refuses_what_means_nothing(here, named, options, why):
     refused = run("compile", named, "-o", "no", *options, code=2)
     assert why in " ".join(refused.stderr.replace("│", " ").split())
     assert not Path("no").exists()

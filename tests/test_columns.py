@@ -13,7 +13,7 @@ from archdsl.library import Library
 from archdsl.load import load_mixture
 from archdsl.verify.compare import still
 from benchmarks import darts_step, levels, metaformer
-from benchmarks.columns import COMPILED, LAST, OURS, PLAIN, Columns, plain_mixture, runs_and_names
+from benchmarks.columns import COMPILED, LAST, OURS, PLAIN, Columns, runs_and_names
 from benchmarks.pairs import inference, training_step
 from benchmarks.partial_tokens import cell, tokens
 from tests.verify_spaces import tiny
@@ -159,7 +159,7 @@ def test_rows_of_parts_have_the_columns_beside_level_0() -> None:
 @pytest.mark.parametrize("name", ["nas_bench_201", "metaformer_nas", "mbconv"])
 def test_the_plain_mixture_is_the_mixture_with_more_to_do(name: str) -> None:
     program = still(tiny(name).program)
-    plain, mixture = plain_mixture(program), load_mixture(program)
+    plain, mixture = load_mixture(program, level=0), load_mixture(program)
     mixture.module.load_state_dict(plain.module.state_dict())  # strict: the same names
     plain.module.load_state_dict(mixture.module.state_dict())  # some are one weight there
     generator = torch.Generator().manual_seed(0)

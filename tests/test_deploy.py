@@ -182,11 +182,16 @@ def test_foreign_weights_are_refused_by_name(weights: Path) -> None:
     assert "E0812" in found.stderr and name in found.stderr and not Path("out").exists()
 
 
-def test_weights_that_are_no_numbers_are_refused(weights: Path) -> None:
-    state = {n: t.fill_(float("nan")) if t.dim() > 1 else t for n, t in load_file(weights).items()}
-    save_file(state, "nan.safetensors")
-    found = run("compile", SMALL, "-O", 2, "--weights", "nan.safetensors", "-o", "out", code=2)
-    assert "E0814" in found.stderr and not Path("out").exists()
+@pytest.mark.parametrize(
+    ("value", "level", "code"), [("nan", 0, "E0812"), ("inf", 2, "E0812"), ("3e38", 2, "E0814")]
+)
+def test_weights_that_overflow_are_refused(
+    weights: Path, value: str, level: int, code: str
+) -> None:
+    state = {n: t.fill_(float(value)) if t.dim() > 1 else t for n, t in load_file(weights).items()}
+    save_file(state, "wild.safetensors")
+    found = run("compile", SMALL, "-O", level, "--weights", "wild.safetensors", "-o", "out", code=2)
+    assert code in found.stderr and not Path("out").exists()
 
 
 def test_short_floats_are_not_rounded_again(weights: Path) -> None:
@@ -238,7 +243,7 @@ def test_what_level_2_made_is_not_taken_again(tmp_path: Path) -> None:
     assert "E0812" in run("compile", text, "--weights", tmp_path / "i", "-o", second, code=2).stderr
 
 
-@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "weights."])
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "weights.", "module._orig_mod."])
 def test_prefixes_and_counts_of_batches_are_no_matter(weights: Path, prefix: str) -> None:
     state = {n: t for n, t in load_file(weights).items() if "num_batches" not in n}
     save_file({prefix + n: t for n, t in state.items()}, "other.safetensors")

@@ -165,6 +165,8 @@ def test_a_file_names_its_device(tmp_path: Path) -> None:
     assert f"\n{line} none.\n" in archdsl.compile(TEXT, device="none")
     assert f"\n{line} mine.\n" in archdsl.compile(TEXT, device=tmp_path / "mine.toml")
     assert line not in archdsl.compile(TEXT, level=0, device="gpu")
+    (tmp_path / "cpu.toml").write_text(written(GPU))
+    assert f"\n{line} cpu.toml.\n" in archdsl.compile(TEXT, device=tmp_path / "cpu.toml")
     archdsl.compile(TEXT, tmp_path, device="gpu")
     assert (tmp_path / "network.py").read_text() == archdsl.compile(TEXT, device="gpu")
 

@@ -180,10 +180,11 @@ def test_foreign_weights_are_refused_by_name(weights: Path) -> None:
     assert "linear.weight" in found and "(5, 8)" in found
 
 
-def test_weights_that_are_no_numbers_are_refused(weights: Path) -> None:
-    state = {n: t.fill_(float("nan")) if t.dim() > 1 else t for n, t in load_file(weights).items()}
-    save_file(state, "nan.safetensors")
-    refused("E0815", SMALL, "--weights", "nan.safetensors", "-o", "net.pt2")
+@pytest.mark.parametrize(("value", "code"), [("nan", "E0812"), ("3e38", "E0815")])
+def test_weights_that_overflow_are_refused(weights: Path, value: str, code: str) -> None:
+    state = {n: t.fill_(float(value)) if t.dim() > 1 else t for n, t in load_file(weights).items()}
+    save_file(state, "wild.safetensors")
+    refused(code, SMALL, "--weights", "wild.safetensors", "-o", "net.pt2")
 
 
 @pytest.mark.parametrize("suffix", [".pt2", ".onnx"])

@@ -20,6 +20,7 @@ from archdsl.passes.identity import identity
 from archdsl.passes.live import live_nodes
 from archdsl.passes.many import many
 from archdsl.space.view import SearchSpace
+from archdsl.verify.networks import verify
 from tests.torch_counts import differing
 from tests.verify_spaces import tiny
 
@@ -65,6 +66,56 @@ def test_a_scan_is_the_loop_that_it_says() -> None:
         h = torch.tanh(torch.cat((x[:, t], h), 1) @ weight.T)
         torch.testing.assert_close(outputs[:, t], h, rtol=0, atol=1e-12)
     torch.testing.assert_close(last, h, rtol=0, atol=1e-12)
+
+
+def as_it_says(text: str) -> bool:
+    """Whether generated files compute what the plainest reading does."""
+    space = SearchSpace(program(text))
+    return verify(space, space.sample(Random(0)), steps=False).ok
+
+
+# A sequence that is an expression of the state's first value; one scan of another's outputs.
+AFTER_ANOTHER = (
+    "cell step(x, c) { g = x + (c -> global_pool) -> linear(8)\n return g, c -> tanh }\n"
+    "net network(c: 6 x 8, h: 6 x 8) { y = scan(step, c -> relu, h)\n return y[0], h -> relu }",
+    "cell step(x, h) { g = x + h -> linear(8) -> tanh\n return g, g }\n"
+    "net network(x: 6 x 8, h: 8) { y = scan(step, x, h)\n z = scan(step, y[0], h)\n"
+    " return z[0] }",
+)
+
+
+@pytest.mark.parametrize("text", AFTER_ANOTHER)
+def test_scans_keep_what_is_read_later(text: str) -> None:
+    assert as_it_says(text)
+
+
+STEP = """cell step(x, h) { g = x + h -> linear(4)
+ return g -> tanh, h + g -> sigmoid }
+cell last(x, h) { g = h -> linear(4) -> tanh
+ return x * g, g }
+"""
+
+
+def sequences(rng: Random) -> str:
+    """A net of scans over each other's outputs and states, and over expressions of them."""
+    lines, sequence, state = [], ["x"], ["h"]
+
+    def some(known: list[str]) -> str:
+        form = rng.choice(("{0}", "({0} -> relu)", "({0} + {1})"))
+        return form.format(rng.choice(known), rng.choice(known))
+
+    for i in range(rng.randint(2, 5)):
+        cell = rng.choice(("step", "last"))
+        lines.append(f"y{i} = scan({cell}, {some(sequence)}, {some(state)})")
+        sequence.append(f"y{i}[0]")
+        state.append(f"y{i}[1]")
+    net = "\n".join([*lines, f"return {some(sequence)}, {some(state)}"])
+    return f"{STEP}net network(x: 3 x 4, h: 4) {{{net}}}"
+
+
+@pytest.mark.parametrize("number", [*range(12), 173])  # 173: a state beside a list
+def test_random_scans(number: int) -> None:
+    assert as_it_says(sequences(Random(number)))
 
 
 def test_a_scan_without_state_maps_every_element() -> None:

@@ -166,6 +166,19 @@ def test_autocast_keeps_what_is_long(body: str) -> None:
     assert kinds == [torch.float32, torch.float32]
 
 
+def test_autocast_keeps_what_is_short() -> None:
+    """Zeros have the kind of number of what they are joined with."""
+    text = """archdsl 1
+    space s { net n(x: 4 x 6 x 6) { y = x -> conv(4)
+    return concat(y, y -> none -> conv(2, k=3, bias=no)) } }
+    """
+    program = elaborate(parse(text, "s").spaces[0])
+    for level in (0, 1):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            found = load_network(optimised(program, level))(torch.randn(2, 4, 6, 6))
+        assert found.dtype == torch.bfloat16
+
+
 def near(call, inputs: list[Tensor], module: nn.Module) -> None:
     torch.manual_seed(0)
     wanted = call(*inputs)

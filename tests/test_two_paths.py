@@ -93,6 +93,17 @@ def test_a_hole_with_gates_is_not_mistaken_for_one_of_any() -> None:
     compare(written(SAME_NAMES))
 
 
+def test_a_decision_without_gates_is_an_error() -> None:
+    paths = load_paths(tiny("nas_bench_201"))
+    gates = {key: {1: torch.ones(())} for key in paths.sizes}
+    type_ = paths.space.program.net.nodes[paths.space.program.net.inputs[0]].type
+    images = torch.zeros(2, *type_.shape)
+    paths(images, paths.gates(gates))
+    nothing = paths.gates({**gates, next(iter(gates)): {}})
+    with pytest.raises(IndexError):
+        paths(images, nothing)
+
+
 @pytest.mark.parametrize("number", range(12))
 def test_random_spaces_are_the_sums_that_they_say(number: int) -> None:
     compare(random_space(number))

@@ -104,7 +104,12 @@ def compile_(
         format=format,
         checkpoint=checkpoint,
     )
-    found = _partial(session.library.find(named), options.mode, tokens=tokens, channels=channels)
+    asked = session.library.find(named)
+    if asked.architecture is not None and options.mode is not compiler.Mode.PATH and not supernet:
+        raise typer.BadParameter(
+            f"--mode {mode} is of supernets: add --supernet, or name the space alone"
+        )
+    found = _partial(asked, options.mode, tokens=tokens, channels=channels)
     if emit is not None:
         put(compiler.emit(found, compiler.Stage(emit), options))
         return

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-PRINTED = ("params", "macs", "live_params", "live_macs", "flops", "activation_bytes")
+PRINTED = ("params", "macs", "live_params", "live_macs", "flops", "activation_bytes", "peak_bytes")
 
 
 def each_text(

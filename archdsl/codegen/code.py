@@ -28,6 +28,11 @@ class Expr:
         """As part of a larger expression."""
         return self.text if self.tight else f"({self.text})"
 
+    @property
+    def words(self) -> set[str]:
+        """All names that it reads, and attributes besides."""
+        return set(re.findall(r"[A-Za-z_]\w*", self.text))
+
 
 def block(head: str, body: Iterable[str]) -> list[str]:
     """A compound statement: `if x:` and its lines, one step further in."""

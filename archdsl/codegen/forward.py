@@ -6,7 +6,6 @@ used once and has no name of its own goes on under the name of the one before (`
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -127,7 +126,7 @@ class Emitter:
         self.names.recent = {v: None for v in self.names.recent if self.left.get(v, 0) > 0}
         busy = {self.names[value] for value in self.names.recent} | self.reserved
         for expression in self.pending.values():  # named there, though counted as used up
-            busy.update(re.findall(r"[A-Za-z_]\w*", expression.text))
+            busy |= expression.words
         for name in wanted:
             if name not in busy:
                 return name

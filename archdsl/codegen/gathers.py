@@ -88,7 +88,10 @@ def _collect(
     emitter.reserved.add(name)
     lines = _leaves(emitter, step, name, terms) or _appended(emitter, step, name, terms)
     emitter.reserved.discard(name)
-    total = f"math.prod({name})" if isinstance(operation, Product) else f"sum({name})"
+    if isinstance(operation, Running):  # an error where no alternative has a gate, not 0
+        total = f"sum({name}[1:], start={name}[0])"
+    else:
+        total = f"math.prod({name})" if isinstance(operation, Product) else f"sum({name})"
     total += f" / len({name})" if mean else ""
     if not _never_empty(emitter, step, terms):
         like = step.spare if step.spare is not None else emitter.plan.input_like(step.out)

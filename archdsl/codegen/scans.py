@@ -21,7 +21,7 @@ def emit_scan(emitter: Emitter, step: Step) -> list[str]:
     inner = emitter.units[step.what.module, ()]
     sequence = emitter.value(step.args[0])
     lines: list[str] = []
-    busy = [sequence.text]
+    busy = sorted(sequence.words)  # read once the state has its names
     states: list[str] = []
     for arg, known in zip(step.args[1:], inner.names[1:], strict=True):
         first = emitter.value(arg).text
@@ -46,7 +46,7 @@ def emit_scan(emitter: Emitter, step: Step) -> list[str]:
     lines += [f"{name} = []" for name in lists]
     body = [f"{join(results)} = {emitter.access(step)}({join(given)})"]
     body += [f"{name}.append({result})" for name, result in zip(lists, results, strict=False)]
-    lines += block(f"for {one} in {sequence.text}.unbind(1):", body)
+    lines += block(f"for {one} in {sequence.operand}.unbind(1):", body)
     return lines + _leave(emitter, step, lists, states)
 
 
@@ -78,13 +78,13 @@ def _leave(emitter: Emitter, step: Step, lists: list[str], states: list[str]) ->
     """Names for the results: lists are stacked where they are used, states keep their names."""
     if len(step.types) == 1:
         return emitter.finish(step, Expr(f"torch.stack({lists[0]}, 1)", depth=1))
+    items = [_item(emitter, step, index) for index in range(len(step.types))]
+    read = [item for item in items if item is not None and emitter.left.get(item.out, 0) > 0]
+    for item, name in zip(items[len(lists) :], states, strict=True):
+        if item in read:
+            emitter.names[item.out] = name  # taken, before the lists get names
     lines: list[str] = []
-    for index in range(len(step.types)):
-        item = _item(emitter, step, index)
-        if item is None or emitter.left.get(item.out, 0) == 0:
-            continue
-        if index < len(lists):
-            lines += emitter.finish(item, Expr(f"torch.stack({lists[index]}, 1)", depth=1))
-        else:
-            emitter.names[item.out] = states[index - len(lists)]
+    for item, name in zip(items, lists, strict=False):
+        if item in read:
+            lines += emitter.finish(item, Expr(f"torch.stack({name}, 1)", depth=1))
     return lines

@@ -63,6 +63,7 @@ def supernet_source(program: Program, *, format: bool = True, checkpoint: bool =
 def mixture_source(
     program: Program,
     *,
+    level: int = 1,
     format: bool = True,
     checkpoint: bool = False,
     device: Device | None = CPU,
@@ -70,10 +71,12 @@ def mixture_source(
 ) -> str:
     """`supernet.py` whose calls run all architectures at once, weighed by gates, for a device.
 
-    `watch` is told what the passes do. Raises ArchError E0906 where a hole has no mixture.
+    At level 0 nothing is optimised. `watch` is told what the passes do. Raises ArchError E0906
+    where a hole has no mixture.
     """
-    mixed = mixture(program, device, watch)
-    return relaxed_source(mixed, format=format, checkpoint=checkpoint, device=told(device))
+    mixed = mixture(program, device, watch, level=level)
+    shown = told(device) if level else ""
+    return relaxed_source(mixed, format=format, checkpoint=checkpoint, device=shown)
 
 
 def relaxed_source(

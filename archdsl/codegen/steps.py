@@ -106,8 +106,8 @@ class Step:
 
     @property
     def repeats(self) -> bool:
-        """Whether its code names its argument more than once, which must not be computed twice."""
-        return isinstance(self.what, Leaf) and self.what.code.expression.count("{0}") > 1
+        """Whether its code names an argument more than once."""
+        return isinstance(self.what, Leaf) and self.what.code.repeats
 
 
 @dataclass(slots=True, kw_only=True)

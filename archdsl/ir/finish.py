@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, replace
 
 from archdsl.ir import cases
 from archdsl.ir.builder import Builder
@@ -74,9 +74,10 @@ def _check_tie(draft: Draft, first: Draft, path: Path, drafts: Sequence[Draft]) 
                 "E0405",
                 f"@{path[-1]} ties what cannot share weights",
                 draft.span,
-                found=_tied(own, types),
-                expected=_tied(other, first_types),
-                hint="tie operations of one kind, on inputs with the same channels",
+                found=_tied(own, types, other),
+                expected=_tied(other, first_types, own),
+                hint="tie operations of one kind, with the same options, on inputs with the same "
+                "channels",
             )
     elif own[1] or isinstance(draft.kind, Invoke):
         raise fault(  # what is not tied owns its weights: a second use is a fault of ours
@@ -88,6 +89,13 @@ def _check_tie(draft: Draft, first: Draft, path: Path, drafts: Sequence[Draft]) 
         )
 
 
+def _options(operation: Operation, other: object) -> Iterator[str]:
+    """What is said of an operation, where another of its class says otherwise."""
+    for one in fields(operation) if type(operation) is type(other) else ():
+        if (value := getattr(operation, one.name)) != getattr(other, one.name):
+            yield f"no {one.name}" if value is None else f"{one.name}={value}"
+
+
 def _owned(kind: Kind, inputs: Types) -> Owned:
     """What nodes under one path must have in common."""
     if isinstance(kind, Apply):
@@ -95,11 +103,12 @@ def _owned(kind: Kind, inputs: Types) -> Owned:
     return kind, ()
 
 
-def _tied(own: Owned, inputs: Types) -> str:
+def _tied(own: Owned, inputs: Types, other: Owned) -> str:
     tied, weights = own
     if isinstance(tied, Operation):
         shapes = ", ".join(f"{w.name} {' x '.join(map(str, w.shape))}" for w in weights)
-        return f"{tied.describe()}, {shapes or 'no weights'}"
+        options = "".join(f", {option}" for option in _options(tied, other[0]))
+        return f"{tied.describe()}, {shapes or 'no weights'}{options}"
     given = ", ".join(str(type_) for type_ in inputs)
     return f"{tied.module.split('#')[0]} on {given}" if isinstance(tied, Invoke) else "a value"
 

@@ -8,7 +8,9 @@ compiler takes names, shapes, weights, costs, algebra and the PyTorch code.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -88,6 +90,11 @@ class Code:
     helpers: tuple[str, ...] = ()
     tight: bool = True
     note: str = ""
+
+    @property
+    def repeats(self) -> bool:
+        """Whether the expression has an input more than once, which must not be computed twice."""
+        return max(Counter(re.findall(r"\{\d+\}", self.expression)).values(), default=0) > 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -182,7 +182,7 @@ def _read(path: Path) -> Device:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not 0 < value < LARGEST:
             raise _refused(path, f"{name} = {str(value)[:40]} is no number above 0")
-    return Device(name=path.stem, **found)
+    return Device(name=path.name if path.stem in DEVICES else path.stem, **found)
 
 
 def _refused(path: Path, what: str) -> ArchError:

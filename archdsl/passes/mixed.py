@@ -27,14 +27,18 @@ from archdsl.passes.split_gradients import split_gradients
 from archdsl.passes.weights import Same, Source, names_in
 
 
-def mixture(program: Program, device: Device | None = CPU, watch: Watch | None = None) -> Program:
+def mixture(
+    program: Program, device: Device | None = CPU, watch: Watch | None = None, *, level: int = 1
+) -> Program:
     """The mixture form of a space, as it pays on a device: no holes decide, gates weigh.
 
-    Weights keep their paths: what passes drop stays, unreached, and operations made one are known
-    under the paths of all. `watch` is told what each pass does to each module. Raises ArchError
-    E0906 where a hole cannot be mixed.
+    At level 0 it is the space as written. Weights keep their paths: what passes drop stays,
+    unreached, and operations made one are known under the paths of all. `watch` is told what each
+    pass does to each module. Raises ArchError E0906 where a hole cannot be mixed.
     """
     relaxed = relax(program)
+    if level == 0:
+        return verify_program(used(relaxed), "mixture")
     modules = Modules()
     for key, graph in relaxed.modules.items():
         pruned = prune(graph, modules).graph

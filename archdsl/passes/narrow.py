@@ -69,8 +69,11 @@ def narrowed(program: Program, choices: Choices, parts: int) -> Narrow:
     trials = _Trials(program, space, choices, parts)
     widths = [name for name in trials.candidates() if trials.is_width(name)]
     if not widths:
-        tried = ", ".join(f"{name}={program.parameters[name]}" for name in trials.candidates())
-        raise _refused(program, parts, trials.why or f"parameters that {parts} divides: {tried}")
+        tried = [f"{name}={program.parameters[name]}" for name in trials.candidates()]
+        divided = f"parameters that {parts} divides: {', '.join(tried)}"
+        given = ", ".join(f"{name}={value}" for name, value in program.parameters.items())
+        none = f"no parameter that {parts} divides: {given}" if given else "no parameters"
+        raise _refused(program, parts, trials.why or (divided if tried else none))
     try:
         narrow = trials.at(widths)
     except ArchError as error:

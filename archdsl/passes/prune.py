@@ -10,6 +10,7 @@ id(a), sum(a)        -> a
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Container, Iterable
 
 from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item, Path
 from archdsl.ops.base import Operation
@@ -26,20 +27,39 @@ def prune(graph: Graph, modules: Modules) -> Rewrite:
 
     Zero stops at operations with f(0) != 0: the batch norm of zero is its bias, so it stays
     and reads zeros. A mean keeps its divisor. What is dropped has no effect on any output,
-    so its weights had no gradient, or one that is zero. Nothing is dropped where a batch norm
-    that stays has a use that would go: its statistics would be updated less often.
+    so its weights had no gradient, or one that is zero. Where a batch norm stays, all its uses
+    do, and what leads from them to the outputs: its statistics are updated as often as before.
     """
+    updates = _updates(graph, modules)
+    held: set[int] = set()
+    while True:
+        rewrite = _pruned(graph, modules, held)
+        left = _updates(rewrite.graph, modules)
+        fewer = {path for path, count in updates.items() if 0 < left[path] < count}
+        if not fewer:
+            return rewrite
+        held |= _behind(graph, fewer)
+
+
+def _pruned(graph: Graph, modules: Modules, held: Container[int]) -> Rewrite:
+    """The graph without what computes nothing; nodes that are held do, whatever they give."""
     draft = Draft(graph, modules)
     zero: set[tuple[int, int]] = set()
     for position in range(len(graph.nodes)):
-        _visit(draft, position, zero, modules)
+        found = {(position, i) for i in _visit(draft, position, zero, modules)}
+        zero |= set() if position in held else found
     whole = {position for position, _ in zero if _all_zero(draft, position, zero)}
     _write_zeros(draft, whole)
-    rewrite = draft.finish()
-    left = _updates(rewrite.graph, modules)
-    if any(0 < left[path] < count for path, count in _updates(graph, modules).items()):
-        return Rewrite(graph=graph)
-    return rewrite
+    return draft.finish()
+
+
+def _behind(graph: Graph, paths: Container[Path]) -> set[int]:
+    """The uses of what stands at these paths, and all that they lead to."""
+    found: set[int] = set()
+    for position, node in enumerate(graph.nodes):
+        if node.path in paths or not found.isdisjoint(node.args):
+            found.add(position)
+    return found
 
 
 def _all_zero(draft: Draft, position: int, zero: set[tuple[int, int]]) -> bool:
@@ -53,39 +73,36 @@ def _updates(graph: Graph, modules: Modules) -> Counter[Path]:
     return Counter(node.path for node in live if modules.of(graph, node).batch_statistics)
 
 
-def _visit(draft: Draft, position: int, zero: set[tuple[int, int]], modules: Modules) -> None:
+def _visit(
+    draft: Draft, position: int, zero: Container[tuple[int, int]], modules: Modules
+) -> Iterable[int]:
+    """Write a node more simply; which of its results are zero."""
     node = draft.nodes[position]
     args = draft.args(position)
     empty = tuple((argument, 0) in zero for argument in args)
     match node.kind:
         case Item(index):
-            if (args[0], index) in zero:
-                zero.add((position, 0))
+            return [0] if (args[0], index) in zero else []
         case Invoke(module, steps):
             used = modules[module]
-            results = use_results(node.kind, modules, empty)
-            zero.update((position, i) for i, is_zero in enumerate(results) if is_zero)
             if len(used.outputs) == 1 and not steps:
                 _pass_through(draft, position, used)
+            results = use_results(node.kind, modules, empty)
+            return [i for i, is_zero in enumerate(results) if is_zero]
         case Apply(Zeros()):
-            pass  # what this pass writes for the zeros that something reads
+            return []  # what this pass writes for the zeros that something reads
+        case Apply(operation) if gives_zero(operation, draft.inputs(position), empty):
+            return range(len(node.types))
         case Apply(operation):
-            _simplify(draft, position, operation, empty, zero)
+            _simplify(draft, position, operation, empty)
+            return []
         case _:
-            pass
+            return []
 
 
-def _simplify(
-    draft: Draft,
-    position: int,
-    operation: Operation,
-    empty: tuple[bool, ...],
-    zero: set[tuple[int, int]],
-) -> None:
-    node, args = draft.nodes[position], draft.args(position)
-    if gives_zero(operation, draft.inputs(position), empty):
-        zero.update((position, i) for i in range(len(node.types)))
-    elif isinstance(operation, Identity):
+def _simplify(draft: Draft, position: int, operation: Operation, empty: tuple[bool, ...]) -> None:
+    args = draft.args(position)
+    if isinstance(operation, Identity):
         draft.replace(position, args[0])
     elif isinstance(operation, Sum | Mean | Average):
         _join(draft, position, empty)
@@ -129,17 +146,39 @@ def set_terms(draft: Draft, position: int, terms: tuple[int, ...], count: int) -
 
 
 def _write_zeros(draft: Draft, zero: set[int]) -> None:
-    """Zeros that something still reads become constants, so that nothing is kept alive by them."""
-    made: dict[tuple[int, ...], int] = {}
+    """Zeros that something still reads become constants, so that nothing is kept alive by them.
+
+    They have the kind of number of the last value of their shape, or of any: under autocast that
+    of an input would be longer than what they are joined with.
+    """
+    made: dict[tuple[tuple[int, ...], int], int] = {}
+    alive = _alive(draft, zero)
+    last: dict[tuple[int, ...] | None, int] = {}
     needed = {draft.value(output) for output in draft.graph.outputs}
     for position in range(len(draft.graph.nodes)):
         if position not in draft.instead and position not in zero:
             needed.update(draft.args(position))
-    for position in sorted(zero & needed):
-        if len(draft.nodes[position].types) != 1:
+    for position, node in enumerate(draft.graph.nodes):
+        if len(node.types) != 1:
             continue
-        shape = draft.nodes[position].type.shape
-        if shape not in made:
-            first = draft.graph.inputs[0]
-            made[shape] = draft.add(Zeros(shape=shape), (first,), draft.fresh("zeros"), position)
-        draft.instead[position] = made[shape]
+        shape = node.type.shape
+        if position in alive and node.type.below is None:
+            last[shape] = last[None] = position
+        elif position in zero and position in needed and last:
+            like = last.get(shape, last[None])
+            if (shape, like) not in made:
+                path = draft.fresh("zeros")
+                made[shape, like] = draft.add(Zeros(shape=shape), (like,), path, position)
+            draft.instead[position] = made[shape, like]
+
+
+def _alive(draft: Draft, zero: Container[int]) -> set[int]:
+    """What the outputs need, zeros apart, and all inputs."""
+    found = set(draft.graph.inputs)
+    stack = [draft.value(output) for output in draft.graph.outputs]
+    while stack:
+        position = stack.pop()
+        if position not in found and position not in zero:
+            found.add(position)
+            stack += draft.args(position)
+    return found

@@ -158,11 +158,11 @@ def _level(metadata: Mapping[str, str]) -> int:
 
 
 def _readings(tensors: dict[str, Tensor]) -> Iterator[dict[str, Tensor]]:
-    """What may be a network's weights: all, or those that a search or a wrapper names so."""
+    """What may be a network's weights: all, or those that a search or wrappers name so."""
     yield tensors
     for prefix in WITHIN:
         if inner := below(tensors, prefix):
-            yield inner
+            yield from _readings(inner)
 
 
 def _rewriting(path: Path) -> str:
@@ -223,7 +223,7 @@ def _counts(weight: Weight) -> bool:
 
 
 def _check_each(tensors: Tensors, wanted: Mapping[str, Weight], path: Path, whose: str) -> None:
-    """Raise ArchError E0812 at the first tensor of another shape, or of no real numbers."""
+    """Raise ArchError E0812 at the first tensor of another shape, or of no finite numbers."""
     for name, weight in wanted.items():
         tensor = tensors[name]
         if tuple(tensor.shape) != weight.shape:
@@ -241,6 +241,14 @@ def _check_each(tensors: Tensors, wanted: Mapping[str, Weight], path: Path, whos
                 found=str(tensor.dtype).removeprefix("torch."),
                 expected="float32, or floats of another length",
                 hint="quantised weights have to be turned back first",
+            )
+        if not tensor.isfinite().all():
+            raise fault(
+                "E0812",
+                f"{name} in {path} holds what is no number",
+                found="nan" if tensor.isnan().any() else "inf",
+                expected="finite weights",
+                hint="a training that diverged leaves such weights",
             )
 
 

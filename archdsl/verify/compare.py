@@ -5,10 +5,8 @@ The reference is written by `plain.py`, which knows nothing of layouts and class
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +14,6 @@ from torch import Tensor, nn
 from archdsl.ir.graph import Apply, Node, Program
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import Operation
-from archdsl.ops.convolution import Conv
 from archdsl.passes.driver import Optimised
 from archdsl.verify.equal import (
     Comparison,
@@ -25,6 +22,7 @@ from archdsl.verify.equal import (
     WeightsDoNotFit,
     randomise,
 )
+from archdsl.verify.onednn import onednn_where_safe
 from archdsl.verify.plain import plain_network
 from archdsl.verify.verdict import Row, Verdict
 
@@ -112,7 +110,7 @@ def verdict(
     steps: bool,
     plain: Subject | None = None,
 ) -> Verdict:
-    with _safe(program):
+    with onednn_where_safe(program):
         reference = generated("reference", program, plain_network)
         generator = torch.Generator().manual_seed(seed)
         randomise(reference.module, generator)
@@ -131,33 +129,6 @@ def verdict(
             except WeightsDoNotFit as problem:
                 rows.append(Row(subject.name, f"weights ({problem})", float("inf"), 0.0))
         return Verdict(name, tuple(rows))
-
-
-@contextmanager
-def _safe(program: Program) -> Iterator[None]:
-    """Without oneDNN where it may write beyond its memory."""
-    switch: Any = torch.backends.mkldnn  # `enabled` is told to be no bool
-    enabled = switch.enabled
-    switch.enabled = enabled and not _meets_fault(program)
-    try:
-        yield
-    finally:
-        switch.enabled = enabled
-
-
-def _meets_fault(program: Program) -> bool:
-    """Whether it has a convolution whose weight gradient does that in torch 2.14 (decision 68)."""
-    return any(
-        operation.kernel == (1, 1) and max(operation.stride) > 1 and min(channels) < LANES
-        for graph in program.modules.values()
-        for node in graph.nodes
-        if isinstance(node.kind, Apply) and isinstance(operation := node.kind.operation, Conv)
-        for channels in [(graph.types_in(node)[0].channels, node.type.channels)]
-    )
-
-
-LANES = 8
-"""Floats in a register of AVX2."""
 
 
 def batch_of(program: Program, batch: int, generator: torch.Generator) -> tuple[Tensor, ...]:

@@ -142,13 +142,13 @@ class Layer1(nn.Module):
                 terms2.append(paths.k[5] * self.dwconv_1_5(y))
             if 7 in paths.k:
                 terms2.append(paths.k[7] * self.dwconv_1_7(y))
-            y = F.relu(self.norm2_1(sum(terms2)))
+            y = F.relu(self.norm2_1(sum(terms2[1:], start=terms2[0])))
             terms2 = []
             if "no" in paths.excited:
                 terms2.append(paths.excited["no"] * y)
             if "yes" in paths.excited:
                 terms2.append(paths.excited["yes"] * self.excite_1_yes(y))
-            terms.append(paths.wide[1] * self.conv_bn_1(sum(terms2)))
+            terms.append(paths.wide[1] * self.conv_bn_1(sum(terms2[1:], start=terms2[0])))
         if 3 in paths.wide:
             y = F.relu(self.norm1_3(self.conv_3(x)))
             terms2 = []
@@ -158,13 +158,13 @@ class Layer1(nn.Module):
                 terms2.append(paths.k[5] * self.dwconv_3_5(y))
             if 7 in paths.k:
                 terms2.append(paths.k[7] * self.dwconv_3_7(y))
-            y = F.relu(self.norm2_3(sum(terms2)))
+            y = F.relu(self.norm2_3(sum(terms2[1:], start=terms2[0])))
             terms2 = []
             if "no" in paths.excited:
                 terms2.append(paths.excited["no"] * y)
             if "yes" in paths.excited:
                 terms2.append(paths.excited["yes"] * self.excite_3_yes(y))
-            terms.append(paths.wide[3] * self.conv_bn_3(sum(terms2)))
+            terms.append(paths.wide[3] * self.conv_bn_3(sum(terms2[1:], start=terms2[0])))
         if 6 in paths.wide:
             x = F.relu(self.norm1_6(self.conv_6(x)))
             terms2 = []
@@ -174,14 +174,14 @@ class Layer1(nn.Module):
                 terms2.append(paths.k[5] * self.dwconv_6_5(x))
             if 7 in paths.k:
                 terms2.append(paths.k[7] * self.dwconv_6_7(x))
-            x = F.relu(self.norm2_6(sum(terms2)))
+            x = F.relu(self.norm2_6(sum(terms2[1:], start=terms2[0])))
             terms2 = []
             if "no" in paths.excited:
                 terms2.append(paths.excited["no"] * x)
             if "yes" in paths.excited:
                 terms2.append(paths.excited["yes"] * self.excite_6_yes(x))
-            terms.append(paths.wide[6] * self.conv_bn_6(sum(terms2)))
-        return sum(terms)
+            terms.append(paths.wide[6] * self.conv_bn_6(sum(terms2[1:], start=terms2[0])))
+        return sum(terms[1:], start=terms[0])
 
 
 class Layer2(nn.Module):
@@ -225,13 +225,13 @@ class Layer2(nn.Module):
                 terms2.append(paths.k[5] * self.dwconv_1_5(y))
             if 7 in paths.k:
                 terms2.append(paths.k[7] * self.dwconv_1_7(y))
-            y = F.relu(self.norm2_1(sum(terms2)))
+            y = F.relu(self.norm2_1(sum(terms2[1:], start=terms2[0])))
             terms2 = []
             if "no" in paths.excited:
                 terms2.append(paths.excited["no"] * y)
             if "yes" in paths.excited:
                 terms2.append(paths.excited["yes"] * self.excite_1_yes(y))
-            terms.append(paths.wide[1] * self.conv_bn_1(sum(terms2)))
+            terms.append(paths.wide[1] * self.conv_bn_1(sum(terms2[1:], start=terms2[0])))
         if 3 in paths.wide:
             y = F.relu(self.norm1_3(self.conv_3(x)))
             terms2 = []
@@ -241,13 +241,13 @@ class Layer2(nn.Module):
                 terms2.append(paths.k[5] * self.dwconv_3_5(y))
             if 7 in paths.k:
                 terms2.append(paths.k[7] * self.dwconv_3_7(y))
-            y = F.relu(self.norm2_3(sum(terms2)))
+            y = F.relu(self.norm2_3(sum(terms2[1:], start=terms2[0])))
             terms2 = []
             if "no" in paths.excited:
                 terms2.append(paths.excited["no"] * y)
             if "yes" in paths.excited:
                 terms2.append(paths.excited["yes"] * self.excite_3_yes(y))
-            terms.append(paths.wide[3] * self.conv_bn_3(sum(terms2)))
+            terms.append(paths.wide[3] * self.conv_bn_3(sum(terms2[1:], start=terms2[0])))
         if 6 in paths.wide:
             y = F.relu(self.norm1_6(self.conv_6(x)))
             terms2 = []
@@ -257,20 +257,20 @@ class Layer2(nn.Module):
                 terms2.append(paths.k[5] * self.dwconv_6_5(y))
             if 7 in paths.k:
                 terms2.append(paths.k[7] * self.dwconv_6_7(y))
-            y = F.relu(self.norm2_6(sum(terms2)))
+            y = F.relu(self.norm2_6(sum(terms2[1:], start=terms2[0])))
             terms2 = []
             if "no" in paths.excited:
                 terms2.append(paths.excited["no"] * y)
             if "yes" in paths.excited:
                 terms2.append(paths.excited["yes"] * self.excite_6_yes(y))
-            terms.append(paths.wide[6] * self.conv_bn_6(sum(terms2)))
-        y = sum(terms)
+            terms.append(paths.wide[6] * self.conv_bn_6(sum(terms2[1:], start=terms2[0])))
+        y = sum(terms[1:], start=terms[0])
         terms = []
         if "yes" in paths.skip:
             terms.append(paths.skip["yes"] * (x + y))
         if "no" in paths.skip:
             terms.append(paths.skip["no"] * y)
-        return sum(terms)
+        return sum(terms[1:], start=terms[0])
 
 
 class Supernet(nn.Module):
@@ -357,7 +357,7 @@ class Supernet(nn.Module):
             terms.append(paths.layers_1[3] * z)
         if 4 in paths.layers_1:
             terms.append(paths.layers_1[4] * self.blocks_1["layer2"][2](z, paths.layer2[2]))
-        stage1 = sum(terms)
+        stage1 = sum(terms[1:], start=terms[0])
         x = self.blocks_2["layer1"](stage1, paths.layer[1])  # (B, 40, 28, 28)
         if live10:
             y = self.blocks_2["layer2"][0](x, paths.layer2[3])
@@ -372,7 +372,7 @@ class Supernet(nn.Module):
             terms.append(paths.layers_2[3] * z)
         if 4 in paths.layers_2:
             terms.append(paths.layers_2[4] * self.blocks_2["layer2"][2](z, paths.layer2[5]))
-        stage2 = sum(terms)
+        stage2 = sum(terms[1:], start=terms[0])
         x = self.blocks_3["layer1"](stage2, paths.layer[2])  # (B, 80, 14, 14)
         if live8:
             y = self.blocks_3["layer2"][0](x, paths.layer2[6])
@@ -387,7 +387,7 @@ class Supernet(nn.Module):
             terms.append(paths.layers_3[3] * z)
         if 4 in paths.layers_3:
             terms.append(paths.layers_3[4] * self.blocks_3["layer2"][2](z, paths.layer2[8]))
-        stage3 = sum(terms)
+        stage3 = sum(terms[1:], start=terms[0])
         x = self.blocks_4["layer1"](stage3, paths.layer[3])  # (B, 96, 14, 14)
         if live6:
             y = self.blocks_4["layer2"][0](x, paths.layer2[9])
@@ -402,7 +402,7 @@ class Supernet(nn.Module):
             terms.append(paths.layers_4[3] * z)
         if 4 in paths.layers_4:
             terms.append(paths.layers_4[4] * self.blocks_4["layer2"][2](z, paths.layer2[11]))
-        stage4 = sum(terms)
+        stage4 = sum(terms[1:], start=terms[0])
         x = self.blocks_5["layer1"](stage4, paths.layer[4])  # (B, 192, 7, 7)
         if live4:
             y = self.blocks_5["layer2"][0](x, paths.layer2[12])
@@ -417,7 +417,7 @@ class Supernet(nn.Module):
             terms.append(paths.layers_5[3] * z)
         if 4 in paths.layers_5:
             terms.append(paths.layers_5[4] * self.blocks_5["layer2"][2](z, paths.layer2[14]))
-        stage5 = sum(terms)
+        stage5 = sum(terms[1:], start=terms[0])
         x = self.blocks_6["layer1"](stage5, paths.layer[5])  # (B, 320, 7, 7)
         if live2:
             y = self.blocks_6["layer2"][0](x, paths.layer2[15])
@@ -432,7 +432,7 @@ class Supernet(nn.Module):
             terms.append(paths.layers_6[3] * z)
         if 4 in paths.layers_6:
             terms.append(paths.layers_6[4] * self.blocks_6["layer2"][2](z, paths.layer2[17]))
-        stage6 = sum(terms)
+        stage6 = sum(terms[1:], start=terms[0])
         x = self.head(stage6)  # (B, 1280, 7, 7)
         return self.linear(self.dropout(x.mean((2, 3))))
 
