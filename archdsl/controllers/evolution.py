@@ -1,0 +1,78 @@
+"""Evolution: the best of a few that were drawn has a child, and somebody dies.
+
+ageing      the oldest dies               Real et al. 2019, "Regularized Evolution for Image
+                                          Classifier Architecture Search", algorithm 1
+tournament  the worst of the few dies     Real et al. 2017, "Large-Scale Evolution of Image
+                                          Classifiers", section 3.1
+no death    all live on                   Liu et al. 2018, "Hierarchical Representations for
+                                          Efficient Architecture Search", section 3.2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Literal
+
+from archdsl.controllers.history import Historic
+from archdsl.controllers.seeds import stream
+from archdsl.space.architecture import Architecture
+from archdsl.space.view import SearchSpace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvolutionSettings:
+    """`population` is drawn uniformly first; of `sample` individuals, drawn with putting back, the
+    best is the parent. A child has `edits` changed decisions; with the chance `crossover` it is
+    first mixed with a second parent.
+    """
+
+    population: int = 100
+    sample: int = 25
+    death: Literal["oldest", "worst", "none"] = "oldest"
+    edits: int = 1
+    crossover: float = 0.0
+
+
+class Evolution(Historic):
+    """Those that live, oldest first, with their rewards."""
+
+    name = "evolution"
+
+    def __init__(
+        self, space: SearchSpace, *, seed: int, settings: EvolutionSettings | None = None
+    ) -> None:
+        self.settings = settings or EvolutionSettings()
+        super().__init__(space, seed=seed)
+
+    def forget(self) -> None:
+        self.living: list[tuple[Architecture, float]] = []
+
+    def propose(self, rng: Random) -> Architecture:
+        if self.asked < self.settings.population or not self.living:
+            return self.space.sample(rng)
+        child = self._parent(rng)
+        if rng.random() < self.settings.crossover:
+            child = self.space.crossover(child, self._parent(rng), rng)
+        return self.space.mutate(child, rng, self.settings.edits)
+
+    def learn(self, told: Sequence[tuple[Architecture, float]]) -> None:
+        for number, one in enumerate(told, self.told):
+            self.living.append(one)
+            if len(self.living) > self.settings.population:
+                self._bury(stream(self.seed, self.name, "death", number))
+
+    def _parent(self, rng: Random) -> Architecture:
+        few = rng.choices(self.living, k=self.settings.sample)
+        return max(few, key=lambda one: one[1])[0]
+
+    def _bury(self, rng: Random) -> None:
+        match self.settings.death:
+            case "oldest":
+                del self.living[0]
+            case "worst":
+                few = rng.choices(range(len(self.living)), k=self.settings.sample)
+                del self.living[min(few, key=lambda i: self.living[i][1])]
+            case "none":
+                pass

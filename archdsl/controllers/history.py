@@ -1,0 +1,86 @@
+"""Controllers that know what they proposed and heard, in order, and nothing else.
+
+Their state is that history. What a method makes of it, a population or a tree, is made again
+when it is restored, so nothing can be forgotten when it is saved.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from random import Random
+from typing import ClassVar, Literal
+
+from archdsl.controllers.base import State, Told
+from archdsl.controllers.seeds import stream
+from archdsl.space.architecture import Architecture
+from archdsl.space.view import SearchSpace
+
+Event = tuple[Literal["ask"], list[str]] | tuple[Literal["tell"], list[list[str | float]]]
+"""Strings that were proposed, or strings with their rewards."""
+
+
+class Historic(ABC):
+    """A method that proposes from its history.
+
+    `propose` draws from the generator of its step and changes nothing; `proposed` and `learn`
+    are told what happened, when it happens and again when a state is restored.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, space: SearchSpace, *, seed: int) -> None:
+        self.space = space
+        self.seed = seed
+        self.asked = self.told = 0
+        self._events: list[Event] = []
+        self.forget()
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Begin anew: nothing was proposed, nothing is known."""
+
+    @abstractmethod
+    def propose(self, rng: Random) -> Architecture:
+        """The next architecture, from what is known."""
+
+    def proposed(self, architecture: Architecture) -> None:
+        """What was just proposed; its reward comes later, or never."""
+
+    @abstractmethod
+    def learn(self, told: Sequence[tuple[Architecture, float]]) -> None:
+        """What architectures were worth, in the order in which it was told."""
+
+    def ask(self, n: int) -> list[str]:
+        made: list[str] = []
+        for _ in range(n):
+            architecture = self.propose(stream(self.seed, self.name, self.asked))
+            self.asked += 1
+            self.proposed(architecture)
+            made.append(architecture.text)
+        self._events.append(("ask", made))
+        return made
+
+    def tell(self, results: Sequence[Told]) -> None:
+        self._events.append(("tell", [[told.text, told.reward] for told in results]))
+        self.learn([(self.space.parse(told.text), told.reward) for told in results])
+        self.told += len(results)
+
+    def new_epoch(self) -> None:
+        """What was learned stays true."""
+
+    def state(self) -> State:
+        return State(values={"events": [list(event) for event in self._events]})
+
+    def restore(self, state: State) -> None:
+        self.asked = self.told = 0
+        self._events = []
+        self.forget()
+        for what, known in state.values["events"]:
+            if what == "tell":
+                self.tell([Told(text, reward) for text, reward in known])
+                continue
+            for text in known:
+                self.asked += 1
+                self.proposed(self.space.parse(text))
+            self._events.append(("ask", list(known)))
