@@ -1,0 +1,161 @@
+"""A model of what architectures are worth, asked which of many to try next.
+
+    candidates   edits of the best so far, and some drawn uniformly
+    model        a Gaussian process over the decisions, or an ensemble of networks
+    acquisition  the most that a draw from the model promises (Thompson sampling), or the
+                 expected improvement
+
+White, Neiswanger and Savani 2021, "BANANAS: Bayesian Optimization with Neural Architectures for
+Neural Architecture Search", section 4, of whose choices these are some; Thompson sampling draws
+each candidate for itself there. Rewards enter by rank: accuracies crowd at the top.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from archdsl.controllers.features import OneHot, Vectors
+from archdsl.controllers.history import Historic
+from archdsl.controllers.seeds import seed_for
+from archdsl.space.architecture import Architecture
+from archdsl.space.view import SearchSpace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PredictorSettings:
+    """`start` proposals are drawn uniformly; then the model is made anew after every `refit`
+    rewards. `parents` of the best are changed, `children` in all, beside `drawn` uniform ones.
+    """
+
+    start: int = 20
+    refit: int = 5
+    model: Literal["process", "ensemble"] = "process"
+    acquisition: Literal["thompson", "improvement"] = "improvement"
+    parents: int = 10
+    children: int = 200
+    drawn: int = 200
+
+
+class Model(Protocol):
+    def predict(self, vectors: Vectors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and standard deviation (n,) for vectors (n, width)."""
+
+
+class Predictor(Historic):
+    """All that was told, and the model of it."""
+
+    name = "predictor"
+
+    def __init__(
+        self, space: SearchSpace, *, seed: int, settings: PredictorSettings | None = None
+    ) -> None:
+        self.settings = settings or PredictorSettings()
+        self.vectors = OneHot(space)
+        super().__init__(space, seed=seed)
+
+    def forget(self) -> None:
+        self.known: dict[Architecture, float] = {}
+        self.seen: set[Architecture] = set()
+        self._model: tuple[int, Model] | None = None
+
+    def propose(self, rng: Random) -> Architecture:
+        basis = self.settings.start
+        if len(self.known) < basis:
+            return self._unseen(rng)
+        basis += (len(self.known) - basis) // self.settings.refit * self.settings.refit
+        candidates = self._candidates(rng)
+        mean, deviation = self._fitted(basis).predict(self.vectors(candidates))
+        if self.settings.acquisition == "thompson":
+            noise = np.random.default_rng(rng.getrandbits(64)).standard_normal(len(mean))
+            worth = mean + deviation * noise
+        else:
+            worth = improvement(
+                mean, deviation, float(ranked(list(self.known.values())[:basis]).max())
+            )
+        return candidates[int(worth.argmax())]
+
+    def proposed(self, architecture: Architecture) -> None:
+        self.seen.add(architecture)
+
+    def learn(self, told: Sequence[tuple[Architecture, float]]) -> None:
+        for architecture, reward in told:
+            self.known.setdefault(architecture, reward)
+
+    def _unseen(self, rng: Random) -> Architecture:
+        drawn = [self.space.sample(rng) for _ in range(10)]
+        return next((one for one in drawn if one not in self.seen), drawn[0])
+
+    def _candidates(self, rng: Random) -> list[Architecture]:
+        best = sorted(self.known, key=self.known.__getitem__, reverse=True)[: self.settings.parents]
+        made = [
+            self.space.mutate(rng.choice(best), rng, rng.randint(1, 2))
+            for _ in range(self.settings.children)
+        ]
+        made += [self.space.sample(rng) for _ in range(self.settings.drawn)]
+        fresh = list(dict.fromkeys(one for one in made if one not in self.seen))
+        return fresh or made[:1]
+
+    def _fitted(self, basis: int) -> Model:
+        if self._model is None or self._model[0] != basis:
+            architectures = list(self.known)[:basis]
+            rewards = ranked([self.known[one] for one in architectures])
+            make = Process if self.settings.model == "process" else Ensemble
+            seed = seed_for(self.seed, self.name, "fit", basis) % 2**32
+            self._model = basis, make(self.vectors(architectures), rewards, seed)
+        return self._model[1]
+
+
+def ranked(rewards: Sequence[float]) -> NDArray[np.float64]:
+    """Rewards by rank, spread as a normal distribution is."""
+    order = np.argsort(np.argsort(rewards))
+    return np.asarray(ndtri((order + 0.5) / len(rewards)), dtype=np.float64)
+
+
+def improvement(
+    mean: NDArray[np.float64], deviation: NDArray[np.float64], best: float
+) -> NDArray[np.float64]:
+    """How far above the best a value is expected to be, 0 where it is below."""
+    above = (mean - best) / np.maximum(deviation, 1e-9)
+    density = np.exp(-(above**2) / 2) / np.sqrt(2 * np.pi)
+    return np.asarray(deviation * (above * ndtr(above) + density), dtype=np.float64)
+
+
+class Process:
+    """A Gaussian process: decisions that differ make values less alike."""
+
+    def __init__(self, vectors: Vectors, rewards: NDArray[np.float64], seed: int) -> None:
+        from sklearn.gaussian_process import GaussianProcessRegressor
+        from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
+
+        kernel = ConstantKernel(1.0, (0.05, 20)) * RBF(2.0, (0.3, 20)) + WhiteKernel(0.1, (1e-3, 1))
+        self.model = GaussianProcessRegressor(kernel, random_state=seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            self.model.fit(vectors, rewards)
+
+    def predict(self, vectors: Vectors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        mean, deviation = self.model.predict(vectors, return_std=True)
+        return mean, deviation
+
+
+class Ensemble:
+    """Networks that begin and are shown the data otherwise."""
+
+    def __init__(self, vectors: Vectors, rewards: NDArray[np.float64], seed: int) -> None:
+        from sklearn.ensemble import RandomForestRegressor
+
+        self.model = RandomForestRegressor(100, random_state=seed, min_samples_leaf=2).fit(
+            vectors, rewards
+        )
+
+    def predict(self, vectors: Vectors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        every = np.stack([tree.predict(vectors) for tree in self.model.estimators_])
+        return every.mean(0), every.std(0)
