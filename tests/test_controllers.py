@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load, save
 
 from archdsl.controllers import CONTROLLERS, Reinforce, State, Told, make_controller
+from archdsl.controllers.reinforce import ReinforceSettings
 from archdsl.controllers.seeds import seed_for, stream
 from archdsl.controllers.subsets import Subsets
 from archdsl.syntax.errors import ArchError
@@ -140,7 +141,9 @@ def test_the_first_reward_moves_nothing_and_the_second_does():
 
 @pytest.mark.parametrize("as_released", [False, True])
 def test_only_the_released_code_forgets_at_each_epoch(as_released):
-    controller = Reinforce(shipped("nas_bench_201"), seed=3, as_released=as_released)
+    controller = Reinforce(
+        shipped("nas_bench_201"), settings=ReinforceSettings(as_released=as_released), seed=3
+    )
     for reward in (0.2, 0.8):
         controller.tell([Told(controller.ask(1)[0], reward)])
     controller.new_epoch()
@@ -149,7 +152,9 @@ def test_only_the_released_code_forgets_at_each_epoch(as_released):
 
 
 def test_reinforce_learns_the_best_arm():
-    controller = Reinforce(shipped("metaformer_nas"), seed=5, learning_rate=3.5e-3)
+    controller = Reinforce(
+        shipped("metaformer_nas"), settings=ReinforceSettings(learning_rate=3.5e-3), seed=5
+    )
 
     def pools(texts):
         return sum(text.count("pool") for text in texts) / len(texts)
@@ -166,7 +171,7 @@ def test_reinforce_learns_the_best_arm():
 def test_every_kind_of_hole_is_decided_and_learned():
     """One of, k of, any of, nested ones and those without a choice: all strings are legal."""
     space = written(EVERY_KIND_OF_HOLE)
-    controller = Reinforce(space, seed=5, learning_rate=3.5e-3)
+    controller = Reinforce(space, settings=ReinforceSettings(learning_rate=3.5e-3), seed=5)
     texts = controller.ask(400)
     for text in texts:
         assert space.parse(text).text == text
@@ -248,3 +253,21 @@ def test_an_unknown_controller_is_named():
     with pytest.raises(ArchError, match="no controller 'evolve'") as caught:
         make_controller("evolve", shipped("nas_bench_201"), seed=1)
     assert caught.value.diagnostics[0].code == "E0801"
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "said"),
+    [
+        ("evolution(size=30)", "E0818", "no argument size"),
+        ('evolution(death="young")', "E0818", "death cannot be this value"),
+        ("evolution(population=0)", "E0818", "population cannot be 0"),
+        ("evolution[a]", "E0801", "no controller"),
+        ("evolution(", "E0201", "the end"),
+        ("local(starts=-1)", "E0818", "starts cannot be -1"),
+    ],
+)
+def test_settings_are_checked(text, code, said):
+    with pytest.raises(ArchError) as caught:
+        make_controller(text, shipped("nas_bench_201"), seed=1)
+    finding = caught.value.diagnostics[0]
+    assert finding.code == code and said in str(caught.value)

@@ -13,10 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
+from typing import ClassVar, Literal
 
 from archdsl.controllers.history import Historic
 from archdsl.controllers.seeds import stream
+from archdsl.controllers.settings import within
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 
@@ -28,23 +29,24 @@ class EvolutionSettings:
     first mixed with a second parent.
     """
 
+    keyword: ClassVar[str] = "evolution"
+
     population: int = 100
     sample: int = 25
     death: Literal["oldest", "worst", "none"] = "oldest"
     edits: int = 1
     crossover: float = 0.0
 
+    def __post_init__(self) -> None:
+        within(self, 1, "population", "sample", "edits")
+        within(self, 0, "crossover", most=1)
 
-class Evolution(Historic):
+    def over(self, space: SearchSpace, seed: int) -> Evolution:
+        return Evolution(space, self, seed=seed)
+
+
+class Evolution(Historic[EvolutionSettings]):
     """Those that live, oldest first, with their rewards."""
-
-    name = "evolution"
-
-    def __init__(
-        self, space: SearchSpace, *, seed: int, settings: EvolutionSettings | None = None
-    ) -> None:
-        self.settings = settings or EvolutionSettings()
-        super().__init__(space, seed=seed)
 
     def forget(self) -> None:
         self.living: list[tuple[Architecture, float]] = []
@@ -61,7 +63,7 @@ class Evolution(Historic):
         for number, one in enumerate(told, self.told):
             self.living.append(one)
             if len(self.living) > self.settings.population:
-                self._bury(stream(self.seed, self.name, "death", number))
+                self._bury(stream(self.seed, self.settings.keyword, "death", number))
 
     def _parent(self, rng: Random) -> Architecture:
         few = rng.choices(self.living, k=self.settings.sample)

@@ -9,28 +9,31 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from random import Random
-from typing import ClassVar, Literal
+from typing import Any, Generic, TypeVar
 
 from archdsl.controllers.base import State, Told
 from archdsl.controllers.seeds import stream
+from archdsl.controllers.settings import Settings
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 
-Event = tuple[Literal["ask"], list[str]] | tuple[Literal["tell"], list[list[str | float]]]
-"""Strings that were proposed, or strings with their rewards."""
+Event = tuple[str, list[Any]]
+"""("ask", strings that were proposed), or ("tell", pairs of a string and its reward)."""
 
 
-class Historic(ABC):
+S = TypeVar("S", bound=Settings)
+
+
+class Historic(ABC, Generic[S]):
     """A method that proposes from its history.
 
     `propose` draws from the generator of its step and changes nothing; `proposed` and `learn`
     are told what happened, when it happens and again when a state is restored.
     """
 
-    name: ClassVar[str]
-
-    def __init__(self, space: SearchSpace, *, seed: int) -> None:
+    def __init__(self, space: SearchSpace, settings: S, *, seed: int) -> None:
         self.space = space
+        self.settings = settings
         self.seed = seed
         self.asked = self.told = 0
         self._events: list[Event] = []
@@ -54,7 +57,7 @@ class Historic(ABC):
     def ask(self, n: int) -> list[str]:
         made: list[str] = []
         for _ in range(n):
-            architecture = self.propose(stream(self.seed, self.name, self.asked))
+            architecture = self.propose(stream(self.seed, self.settings.keyword, self.asked))
             self.asked += 1
             self.proposed(architecture)
             made.append(architecture.text)

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from random import Random
-from typing import Literal
+from typing import ClassVar, Literal
 
 from archdsl.controllers.history import Historic
 from archdsl.controllers.seeds import stream
+from archdsl.controllers.settings import within
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import MAX_NEIGHBOURS, SearchSpace
 
@@ -27,20 +28,20 @@ class LocalSettings:
     better neighbour that is found, or to the `best` of all neighbours.
     """
 
+    keyword: ClassVar[str] = "local"
+
     starts: int = 1
     climb: Literal["first", "best"] = "first"
 
+    def __post_init__(self) -> None:
+        within(self, 1, "starts")
 
-class Local(Historic):
+    def over(self, space: SearchSpace, seed: int) -> Local:
+        return Local(space, self, seed=seed)
+
+
+class Local(Historic[LocalSettings]):
     """The place of the climb, what stands around it, and all that was proposed."""
-
-    name = "local"
-
-    def __init__(
-        self, space: SearchSpace, *, seed: int, settings: LocalSettings | None = None
-    ) -> None:
-        self.settings = settings or LocalSettings()
-        super().__init__(space, seed=seed)
 
     def forget(self) -> None:
         self.rewards: dict[Architecture, float] = {}
@@ -93,5 +94,5 @@ class Local(Historic):
 
     def _settle(self, place: Architecture) -> None:
         near = list(islice(self.space.neighbours(place), MAX_NEIGHBOURS))
-        stream(self.seed, self.name, "around", place.text).shuffle(near)
+        stream(self.seed, self.settings.keyword, "around", place.text).shuffle(near)
         self.place, self.around = place, tuple(near)

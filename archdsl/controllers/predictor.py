@@ -16,7 +16,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from scipy.special import ndtr, ndtri
 from archdsl.controllers.features import OneHot, Vectors
 from archdsl.controllers.history import Historic
 from archdsl.controllers.seeds import seed_for
+from archdsl.controllers.settings import within
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 
@@ -35,6 +36,8 @@ class PredictorSettings:
     rewards. `parents` of the best are changed, `children` in all, beside `drawn` uniform ones.
     """
 
+    keyword: ClassVar[str] = "predictor"
+
     start: int = 20
     refit: int = 5
     model: Literal["process", "ensemble"] = "process"
@@ -43,23 +46,26 @@ class PredictorSettings:
     children: int = 200
     drawn: int = 200
 
+    def __post_init__(self) -> None:
+        within(self, 2, "start")
+        within(self, 1, "refit", "parents", "drawn")
+        within(self, 0, "children")
+
+    def over(self, space: SearchSpace, seed: int) -> Predictor:
+        return Predictor(space, self, seed=seed)
+
 
 class Model(Protocol):
     def predict(self, vectors: Vectors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Mean and standard deviation (n,) for vectors (n, width)."""
 
 
-class Predictor(Historic):
+class Predictor(Historic[PredictorSettings]):
     """All that was told, and the model of it."""
 
-    name = "predictor"
-
-    def __init__(
-        self, space: SearchSpace, *, seed: int, settings: PredictorSettings | None = None
-    ) -> None:
-        self.settings = settings or PredictorSettings()
+    def __init__(self, space: SearchSpace, settings: PredictorSettings, *, seed: int) -> None:
         self.vectors = OneHot(space)
-        super().__init__(space, seed=seed)
+        super().__init__(space, settings, seed=seed)
 
     def forget(self) -> None:
         self.known: dict[Architecture, float] = {}
@@ -108,7 +114,7 @@ class Predictor(Historic):
             architectures = list(self.known)[:basis]
             rewards = ranked([self.known[one] for one in architectures])
             make = Process if self.settings.model == "process" else Ensemble
-            seed = seed_for(self.seed, self.name, "fit", basis) % 2**32
+            seed = seed_for(self.seed, self.settings.keyword, "fit", basis) % 2**32
             self._model = basis, make(self.vectors(architectures), rewards, seed)
         return self._model[1]
 

@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import ClassVar
 
 from archdsl.controllers.history import Historic
 from archdsl.controllers.seeds import stream
+from archdsl.controllers.settings import within
 from archdsl.space.architecture import Architecture
 from archdsl.space.forest import Choices, Partial
 from archdsl.space.subsets import Taken
@@ -35,21 +37,25 @@ class QSettings:
     `fall`. `rate` is alpha; each reward is learned with `replay` of before, drawn at random.
     """
 
+    keyword: ClassVar[str] = "qlearning"
+
     random: int = 30
     fall: int = 100
     least: float = 0.1
     rate: float = 0.1
     replay: int = 32
 
+    def __post_init__(self) -> None:
+        within(self, 0, "random", "replay")
+        within(self, 1, "fall")
+        within(self, 0, "least", "rate", most=1)
 
-class QLearning(Historic):
+    def over(self, space: SearchSpace, seed: int) -> QLearning:
+        return QLearning(space, self, seed=seed)
+
+
+class QLearning(Historic[QSettings]):
     """The table of values, and all that was told."""
-
-    name = "qlearning"
-
-    def __init__(self, space: SearchSpace, *, seed: int, settings: QSettings | None = None) -> None:
-        self.settings = settings or QSettings()
-        super().__init__(space, seed=seed)
 
     def forget(self) -> None:
         self.values: dict[Situation, dict[Taken, float]] = {}
@@ -94,7 +100,7 @@ class QLearning(Historic):
         for number, one in enumerate(told, self.told):
             self.known.append(one)
             self.sum += one[1]
-            rng = stream(self.seed, self.name, "replay", number)
+            rng = stream(self.seed, self.settings.keyword, "replay", number)
             for again in (one, *rng.choices(self.known, k=self.settings.replay)):
                 self._update(*again)
 

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from archdsl.controllers.base import State, Told
 from archdsl.controllers.seeds import stream
 from archdsl.space.view import SearchSpace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomSettings:
+    """There is nothing to set."""
+
+    keyword: ClassVar[str] = "random"
+
+    def over(self, space: SearchSpace, seed: int) -> RandomController:
+        return RandomController(space, seed=seed)
 
 
 class RandomController:

@@ -11,40 +11,52 @@ Search Based on MetaFormer", section 3.3), itself after ENAS.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
 from archdsl.controllers.base import State, Told
 from archdsl.controllers.policy import Policy, Walk
 from archdsl.controllers.seeds import seed_for, stream
+from archdsl.controllers.settings import within
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.space.view import MAX_TRIES, SearchSpace
 from archdsl.syntax.errors import fault
 
 
-class Reinforce:
-    """Learns to write better strings from their rewards.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReinforceSettings:
+    """`learning_rate` is Adam's; `decay` the baseline's.
 
     `as_released` repeats a fault of the released code: baseline and optimiser start anew with
     every outer epoch, so that the first reward of each teaches nothing.
     """
 
+    keyword: ClassVar[str] = "reinforce"
+
+    learning_rate: float = 3.5e-4
+    entropy_weight: float = 1e-4
+    decay: float = 0.95
+    as_released: bool = False
+
+    def __post_init__(self) -> None:
+        within(self, 0, "learning_rate", "entropy_weight")
+        within(self, 0, "decay", most=1)
+
+    def over(self, space: SearchSpace, seed: int) -> Reinforce:
+        return Reinforce(space, self, seed=seed)
+
+
+class Reinforce:
+    """Learns to write better strings from their rewards."""
+
     def __init__(
-        self,
-        space: SearchSpace,
-        *,
-        seed: int,
-        learning_rate: float = 3.5e-4,
-        entropy_weight: float = 1e-4,
-        decay: float = 0.95,
-        as_released: bool = False,
+        self, space: SearchSpace, settings: ReinforceSettings | None = None, *, seed: int
     ) -> None:
         self.space = space
+        self.settings = settings or ReinforceSettings()
         self.seed = seed
-        self.learning_rate = learning_rate
-        self.entropy_weight = entropy_weight
-        self.decay = decay
-        self.as_released = as_released
         self.asked = 0
         generator = torch.Generator().manual_seed(seed_for(seed, "policy"))
         self.policy = Policy(space, generator)
@@ -52,7 +64,7 @@ class Reinforce:
 
     def _restart(self) -> None:
         """A new optimiser, and a baseline (decisions,) of which nothing is known."""
-        self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=self.learning_rate)
+        self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=self.settings.learning_rate)
         self.baseline = torch.zeros(len(self.space.decisions), dtype=torch.float64)
         self.known = torch.zeros(len(self.space.decisions), dtype=torch.bool)
 
@@ -71,7 +83,7 @@ class Reinforce:
         self.optimizer.step()
 
     def new_epoch(self) -> None:
-        if self.as_released:
+        if self.settings.as_released:
             self._restart()
 
     def state(self) -> State:
@@ -117,8 +129,8 @@ class Reinforce:
 
     def _loss(self, result: Told) -> torch.Tensor:
         walk = self._retrace(result.text)
-        rewards = result.reward + self.entropy_weight * walk.entropy.detach().double()
-        moved = self.decay * self.baseline + (1 - self.decay) * rewards
+        rewards = result.reward + self.settings.entropy_weight * walk.entropy.detach().double()
+        moved = self.settings.decay * self.baseline + (1 - self.settings.decay) * rewards
         first = walk.made & ~self.known
         self.baseline = torch.where(first, rewards, torch.where(walk.made, moved, self.baseline))
         self.known |= walk.made

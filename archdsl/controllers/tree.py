@@ -16,8 +16,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil, inf, log, sqrt
 from random import Random
+from typing import ClassVar
 
 from archdsl.controllers.history import Historic
+from archdsl.controllers.settings import within
 from archdsl.space.architecture import Architecture
 from archdsl.space.forest import Partial
 from archdsl.space.subsets import Taken
@@ -35,8 +37,16 @@ class TreeSettings:
     `width` sqrt(visits).
     """
 
+    keyword: ClassVar[str] = "tree"
+
     exploration: float = 0.1
     width: float = 4.0
+
+    def __post_init__(self) -> None:
+        within(self, 0, "exploration", "width")
+
+    def over(self, space: SearchSpace, seed: int) -> Tree:
+        return Tree(space, self, seed=seed)
 
 
 @dataclass(slots=True)
@@ -49,16 +59,8 @@ class Node:
     children: dict[Taken, Node] = field(default_factory=dict)
 
 
-class Tree(Historic):
+class Tree(Historic[TreeSettings]):
     """The tree of what was proposed; proposals that wait for a reward count as visits."""
-
-    name = "tree"
-
-    def __init__(
-        self, space: SearchSpace, *, seed: int, settings: TreeSettings | None = None
-    ) -> None:
-        self.settings = settings or TreeSettings()
-        super().__init__(space, seed=seed)
 
     def forget(self) -> None:
         self.root = Node()

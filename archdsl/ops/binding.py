@@ -1,4 +1,6 @@
-"""Arguments in the text -> an operation: count, names and types are checked here.
+"""Arguments in the text -> an operation, or the settings of a method.
+
+Their count, names and types are checked here.
 
 Ranges are the business of the operation itself (`__post_init__`), shapes of its `infer`.
 """
@@ -10,10 +12,30 @@ from dataclasses import MISSING, Field, dataclass, fields
 from difflib import get_close_matches
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    Protocol,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
-from archdsl.ops.base import Operation, OperationError
+from archdsl.ops.base import OperationError
 from archdsl.syntax.errors import hints
+
+
+class Bound(Protocol):
+    """A frozen dataclass whose fields are arguments in the text, after its keyword."""
+
+    keyword: ClassVar[str]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+B = TypeVar("B", bound=Bound)
 
 LIMIT = 10**9
 """The largest number an argument may be, so that no size overflows further down."""
@@ -49,15 +71,13 @@ class ParameterInfo:
 
 
 @cache
-def signature(cls: type[Operation]) -> tuple[ParameterInfo, ...]:
+def signature(cls: type[Bound]) -> tuple[ParameterInfo, ...]:
     """The arguments of an operation, in the order in which they may be given by position."""
     hints = get_type_hints(cls)
     return tuple(_parameter(field, hints[field.name]) for field in fields(cls))
 
 
-def bind(
-    cls: type[Operation], positional: Sequence[object], keywords: Mapping[str, object]
-) -> Operation:
+def bind(cls: type[B], positional: Sequence[object], keywords: Mapping[str, object]) -> B:
     """The operation with these arguments, or an OperationError that lists what it takes."""
     parameters = signature(cls)
     if len(positional) > len(parameters):
@@ -93,7 +113,7 @@ def show(value: object) -> str:
             return f"a {type(value).__name__.lower()}"
 
 
-def takes(cls: type[Operation]) -> str:
+def takes(cls: type[Bound]) -> str:
     """What an operation takes, for hints: `conv(channels, k=1, s=1, ...)`."""
     return f"{cls.keyword}({', '.join(map(str, signature(cls)))})"
 
@@ -120,7 +140,7 @@ def _parameter(field: Field[Any], hint: Any) -> ParameterInfo:
     )
 
 
-def _convert(cls: type[Operation], parameter: ParameterInfo, value: object) -> object:
+def _convert(cls: type[Bound], parameter: ParameterInfo, value: object) -> object:
     """The value in the parameter's type. An integer is a number; yes is not an integer."""
     if parameter.kind is float and type(value) is int and abs(value) <= LIMIT:
         return float(value)
@@ -139,7 +159,7 @@ def _near(value: object, parameter: ParameterInfo) -> str:
     return f'did you mean "{close[0]}"?' if close else ""
 
 
-def _unknown(cls: type[Operation], name: str) -> OperationError:
+def _unknown(cls: type[Bound], name: str) -> OperationError:
     names = [parameter.name for parameter in signature(cls)]
     close = get_close_matches(name, names, 1)
     hint = f"did you mean {close[0]}?" if close else ""
@@ -148,7 +168,7 @@ def _unknown(cls: type[Operation], name: str) -> OperationError:
 
 
 def _refuse(
-    cls: type[Operation], message: str, found: str = "", expected: str = "", hint: str = ""
+    cls: type[Bound], message: str, found: str = "", expected: str = "", hint: str = ""
 ) -> OperationError:
     """An error about the arguments; its hint always ends with what the operation takes."""
     both = hints(hint, f"it is written {takes(cls)}")

@@ -115,6 +115,14 @@ FILE_ROWS = (
         "pip install 'archdsl[export]'",
     ),
     row(
+        "E0818",
+        "settings that a controller has not",
+        "A controller is named with its settings like a space with its parameters; "
+        "`archdsl search --help` lists them.",
+        'archdsl search nas_bench_201 -o run --controller "evolution(size=30)"',
+        'archdsl search nas_bench_201 -o run --controller "evolution(population=30)"',
+    ),
+    row(
         "E0905",
         "archdsl failed",
         "An error of archdsl, not of the text: please report it with the input.",

@@ -1,0 +1,26 @@
+"""The numbers of a method, and whether they mean anything."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import ClassVar, Protocol
+
+from archdsl.ops.base import OperationError
+
+
+class Settings(Protocol):
+    """`keyword` is the name of the method."""
+
+    keyword: ClassVar[str]
+
+
+def within(settings: Settings, least: float, *names: str, most: float = inf) -> None:
+    """Raise OperationError for a setting out of range; the caller adds the place."""
+    for name in names:
+        value = getattr(settings, name)
+        if not least <= value <= most:
+            raise OperationError(
+                f"{settings.keyword}: {name} cannot be {value}",
+                found=f"{name}={value}",
+                expected=f"at least {least}" if most == inf else f"from {least} to {most}",
+            )
