@@ -18,6 +18,7 @@ from archdsl.syntax.errors import ArchError
 from archdsl.syntax.tree import Quantity
 from tests.shipped import shipped, written
 
+LEARNS = ReinforceSettings(learning_rate=3.5e-3)
 EVERY_KIND_OF_HOLE = """
 archdsl 1
 space holes() {
@@ -171,7 +172,7 @@ def test_reinforce_learns_the_best_arm():
 def test_every_kind_of_hole_is_decided_and_learned():
     """One of, k of, any of, nested ones and those without a choice: all strings are legal."""
     space = written(EVERY_KIND_OF_HOLE)
-    controller = Reinforce(space, settings=ReinforceSettings(learning_rate=3.5e-3), seed=5)
+    controller = Reinforce(space, LEARNS, seed=5)
     texts = controller.ask(400)
     for text in texts:
         assert space.parse(text).text == text
@@ -261,7 +262,7 @@ def test_an_unknown_controller_is_named():
         ("evolution(size=30)", "E0818", "no argument size"),
         ('evolution(death="young")', "E0818", "death cannot be this value"),
         ("evolution(population=0)", "E0818", "population cannot be 0"),
-        ("evolution[a]", "E0801", "no controller"),
+        ("evolution/x[a]", "E0801", "no controller"),
         ("evolution(", "E0201", "the end"),
         ("local(starts=-1)", "E0818", "starts cannot be -1"),
     ],

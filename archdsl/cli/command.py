@@ -13,9 +13,9 @@ import inspect
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -35,13 +35,17 @@ DEBUG = "ARCHDSL_DEBUG"
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """The common options of one invocation, and the spaces it has opened."""
+    """The common options of one invocation, and the spaces it has opened.
+
+    `given` are the command's own options that were written, whatever their values.
+    """
 
     spaces: tuple[Path, ...] = ()
     json: bool = False
     quiet: bool = False
     max_params: int | None = None
     max_macs: int | None = None
+    given: frozenset[str] = frozenset()
 
     @cached_property
     def library(self) -> Library:
@@ -146,15 +150,16 @@ COMMON: dict[str, tuple[Any, Any]] = {
 def session_of(before: Session | None, options: dict[str, Any]) -> Session:
     """The session that options make, those before the command included."""
     before = before or Session()
-    limits = {
-        name: count(options[name]) if options[name] is not None else getattr(before, name)
+    limits = [
+        count(options[name]) if options[name] is not None else getattr(before, name)
         for name in ("max_params", "max_macs")
-    }
+    ]
     return Session(
         spaces=(*before.spaces, *options["space"]),
         json=before.json or options["json"],
         quiet=before.quiet or options["quiet"],
-        **limits,
+        max_params=limits[0],
+        max_macs=limits[1],
     )
 
 
@@ -188,8 +193,9 @@ def command(
         parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
 
         def run(**given: Any) -> None:
-            before: Session | None = given.pop("context").obj
-            session = session_of(before, {name: given.pop(name) for name in COMMON})
+            context: typer.Context = given.pop("context")
+            session = session_of(context.obj, {name: given.pop(name) for name in COMMON})
+            session = replace(session, given=frozenset(_written(context)))
             raise typer.Exit(guarded(session, lambda: function(session, **given)))
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
@@ -199,6 +205,14 @@ def command(
         return function
 
     return add
+
+
+def _written(context: typer.Context) -> Iterator[str]:
+    """The names of what is not at its default."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name not in ("DEFAULT", "DEFAULT_MAP"):
+            yield name
 
 
 def guarded(session: Session, work: Callable[[], int | None]) -> int:

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from archdsl.cli.command import Session, X, command, space_names
 from archdsl.cli.output import put, put_json
 
+if TYPE_CHECKING:
+    from archdsl.space.view import SearchSpace
+
 app = typer.Typer()
+
+SHARED = "shared"
+ALONE = frozenset({"evaluator", "budget", "batch"})
+"""The options of a search that has no shared weights, besides those of every search."""
+EXPLORING = ALONE | {"controller", "seed"}
 
 Data = Annotated[
     str,
@@ -34,7 +42,23 @@ def search(
     session: Session,
     named: Annotated[str, typer.Argument(metavar="SPACE", help=X, autocompletion=space_names)],
     out: Run,
-    controller: Annotated[str, typer.Option(help="reinforce or random.")] = "reinforce",
+    controller: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME(SETTING=VALUE, ...)",
+            help="reinforce, random, evolution, local, tree, qlearning or predictor.",
+        ),
+    ] = "reinforce",
+    evaluator: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME(SETTING=VALUE, ...)",
+            help="shared: paths of a supernet in training. table(file=..., reward=COLUMN): what "
+            "somebody measured.",
+        ),
+    ] = SHARED,
+    budget: Annotated[int, typer.Option(help="Evaluations, where they are not shared.")] = 100,
+    batch: Annotated[int, typer.Option(help="Proposals at once, the same.")] = 1,
     data: Data = "digits",
     seed: Seed = 42,
     epochs: Annotated[int, typer.Option(help="Of weights and controller in turn.")] = 100,
@@ -51,13 +75,19 @@ def search(
     threads: Threads = 2,
     device: Device = "cpu",
 ) -> None:
-    """Search a space: shared weights and a controller in turn.
+    """Search a space: a controller proposes, an evaluator judges.
 
-    Stopped anywhere, the same command goes on. The folder gets the space, supernet.py, the
-    ledger, network.py of the best architecture, and a summary.
+    Stopped anywhere, the same command goes on. The folder gets the space, the ledger,
+    network.py of the best architecture and a summary, and supernet.py of shared weights.
     """
     given = _settings(locals(), "session", "named", "out")
     space = session.library.find(named).space
+    if evaluator != SHARED:
+        _only(session, f"is for --evaluator {SHARED}", given.keys() - EXPLORING)
+        _explore(session, space, out, {name: given[name] for name in EXPLORING})
+        return
+    _only(session, "is not for shared weights", ("budget", "batch"))
+    given = {name: value for name, value in given.items() if name not in ALONE}
 
     from archdsl.run.search import search as run
     from archdsl.run.settings import SearchSettings
@@ -110,6 +140,23 @@ def retrain(
     summary = run(network, out=out, settings=settings, inherit=inherit, quiet=session.quiet)
     _put_summary(session, out, as_text(retrain_table(summary)))
     session.tell(f"the weights: {out / 'best.safetensors'}, for {out / 'network.py'}")
+
+
+def _explore(session: Session, space: SearchSpace, out: Path, given: Mapping[str, Any]) -> None:
+    from archdsl.run.explore import explore
+    from archdsl.run.settings import ExploreSettings
+    from archdsl.run.summary import as_text, explore_table
+
+    summary = explore(space, out=out, settings=ExploreSettings(**given), quiet=session.quiet)
+    _put_summary(session, out, as_text(explore_table(summary)))
+    session.tell(f"the best: {out / 'network.py'}, known as {out}:best")
+
+
+def _only(session: Session, why: str, names: Iterable[str]) -> None:
+    """Refuse options that were given and mean nothing."""
+    for name in names:
+        if name in session.given:
+            raise typer.BadParameter(f"--{name.replace('_', '-')} {why}")
 
 
 def _settings(values: Mapping[str, Any], *others: str) -> dict[str, Any]:

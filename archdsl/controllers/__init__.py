@@ -13,13 +13,9 @@ from archdsl.controllers.qlearning import QSettings
 from archdsl.controllers.random import RandomController, RandomSettings
 from archdsl.controllers.reinforce import Reinforce, ReinforceSettings
 from archdsl.controllers.tree import TreeSettings
-from archdsl.ops.base import OperationError
-from archdsl.ops.binding import Bound, bind
-from archdsl.space.parameters import parameters_of
+from archdsl.ops.binding import Bound
+from archdsl.space.named import named
 from archdsl.space.view import SearchSpace
-from archdsl.space.wording import similar
-from archdsl.syntax.errors import fault
-from archdsl.syntax.parse import parse_genotype
 
 
 class Method(Bound, Protocol):
@@ -46,28 +42,7 @@ def method_of(text: str) -> Method:
 
     Raises ArchError E0801 for an unknown name, E0818 for settings that it has not.
     """
-    written = parse_genotype(text, "--controller")
-    found = next((one for one in METHODS if one.keyword == written.space), None)
-    if found is None or written.groups:
-        raise fault(
-            "E0801",
-            f"there is no controller {written.space!r}",
-            written.span,
-            found=text,
-            expected=", ".join(CONTROLLERS),
-            hint=similar(written.space, CONTROLLERS),
-        )
-    try:
-        return bind(found, (), parameters_of(written))
-    except OperationError as problem:
-        raise fault(
-            "E0818",
-            str(problem),
-            written.span,
-            found=problem.found,
-            expected=problem.expected,
-            hint=problem.hint,
-        ) from None
+    return named(text, METHODS, "controller", "E0801")
 
 
 def make_controller(

@@ -45,6 +45,20 @@ class SearchSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExploreSettings:
+    """Everything that the result of a search with an evaluator depends on, besides the space.
+
+    `budget` evaluations in all; `batch` proposals are asked for at once, and told together.
+    """
+
+    controller: str = "evolution"
+    evaluator: str = ""
+    seed: int = 42
+    budget: int = 100
+    batch: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainSettings:
     """Everything that the result of a retraining depends on, besides the architecture.
 
@@ -65,7 +79,7 @@ class RetrainSettings:
     device: str = "cpu"
 
 
-Settings = SearchSettings | RetrainSettings
+Settings = SearchSettings | ExploreSettings | RetrainSettings
 
 
 def check_settings(settings: Settings) -> None:
@@ -82,11 +96,12 @@ def check_settings(settings: Settings) -> None:
                 found=str(value),
                 expected=f"at least {lowest}",
             )
-    if settings.device != "cpu" and not _device_works(settings.device):
+    device = "cpu" if isinstance(settings, ExploreSettings) else settings.device
+    if device != "cpu" and not _device_works(device):
         raise fault(
             "E0810",
-            f"torch cannot compute on {settings.device!r} here",
-            found=settings.device,
+            f"torch cannot compute on {device!r} here",
+            found=device,
             expected="cpu, or a device that torch finds",
         )
 

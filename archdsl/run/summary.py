@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
 from pathlib import Path
@@ -18,7 +18,7 @@ from rich.text import Text
 from archdsl.files import write_whole
 from archdsl.ir.cost import cost
 from archdsl.run.ledger import Entry
-from archdsl.run.settings import SearchSettings
+from archdsl.run.settings import ExploreSettings, SearchSettings
 from archdsl.space.view import SearchSpace
 from archdsl.space.wording import exact, number
 
@@ -70,6 +70,28 @@ class SearchSummary:
     first_rewards: float
     last_rewards: float
     signal: Signal
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExploreSummary:
+    """The result of a search with an evaluator. `best` is the first with the greatest reward,
+    empty where every evaluation failed; `values` is all that was measured of it."""
+
+    space: str
+    hash: str
+    size: int
+    controller: str
+    evaluator: str
+    seed: int
+    evaluations: int
+    distinct: int
+    failed: int
+    best: str
+    reward: float
+    values: Mapping[str, float]
+    params: int
+    macs: int
     seconds: float
 
 
@@ -146,6 +168,39 @@ def summarise_search(
     )
 
 
+def summarise_exploration(
+    space: SearchSpace, settings: ExploreSettings, entries: Sequence[Entry], seconds: float
+) -> ExploreSummary:
+    """Read the result of a finished search with an evaluator off its ledger."""
+    told = [entry for entry in entries if entry.reward is not None]
+    best = max(told, key=lambda entry: entry.reward or 0.0, default=None)
+    costs = cost(space.resolve(space.parse(best.text))) if best else None
+    return ExploreSummary(
+        space=space.program.genotype,
+        hash=space.program.hash,
+        size=space.size,
+        controller=settings.controller,
+        evaluator=settings.evaluator,
+        seed=settings.seed,
+        evaluations=len(entries),
+        distinct=len({entry.text for entry in entries}),
+        failed=len(entries) - len(told),
+        best=best.text if best else "",
+        reward=(best.reward or 0.0) if best else 0.0,
+        values=(best.detail or {}).get("values", {}) if best else {},
+        params=costs.params if costs else 0,
+        macs=costs.macs if costs else 0,
+        seconds=seconds,
+    )
+
+
+def write_explore_summary(folder: Path, summary: ExploreSummary) -> None:
+    """summary.json and summary.txt."""
+    whole = asdict(summary) | {"size": exact(summary.size)}
+    write_whole(folder / "summary.json", json.dumps(whole, indent=2) + "\n")
+    write_whole(folder / "summary.txt", as_text(explore_table(summary)))
+
+
 def write_search_summary(folder: Path, summary: SearchSummary) -> None:
     """summary.json and summary.txt."""
     signal = summary.signal
@@ -178,6 +233,26 @@ def search_table(summary: SearchSummary) -> Table:
         ("controller, data, seed", f"{summary.controller}, {summary.data}, {summary.seed}"),
         ("seconds", f"{summary.seconds:.1f}"),
     )  # fmt: skip
+    for name, value in rows:
+        table.add_row(name, Text(value))
+    return table
+
+
+def explore_table(summary: ExploreSummary) -> Table:
+    """One search with an evaluator as rows of name and value."""
+    table = Table(box=box.SIMPLE, show_header=False, title=Text(f"Search of {summary.space}"))
+    failed = f", {summary.failed:,} failed" if summary.failed else ""
+    rows = (
+        ("best architecture", summary.best or "none: every evaluation failed"),
+        ("reward", f"{summary.reward:.6g}"),
+        ("parameters", f"{summary.params:,}"),
+        ("MACs", f"{summary.macs:,}"),
+        ("evaluations", f"{summary.evaluations:,} of {summary.distinct:,} architectures{failed}"),
+        ("size of the space", number(summary.size)),
+        ("controller, seed", f"{summary.controller}, {summary.seed}"),
+        ("evaluator", summary.evaluator),
+        ("seconds", f"{summary.seconds:.1f}"),
+    )
     for name, value in rows:
         table.add_row(name, Text(value))
     return table

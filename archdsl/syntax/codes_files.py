@@ -123,6 +123,18 @@ FILE_ROWS = (
         'archdsl search nas_bench_201 -o run --controller "evolution(population=30)"',
     ),
     row(
+        "E0819",
+        "a file that is no table of architectures",
+        "A table for `--evaluator table(...)` is a CSV file (it may be packed by gzip) whose first "
+        "line names its columns: one of architectures, in our strings or in a foreign format, and "
+        "one of numbers to make large.",
+    ),
+    row(
+        "E0820",
+        "an unknown evaluator",
+        "`shared` trains a supernet and judges paths of it; `table` reads what somebody measured.",
+    ),
+    row(
         "E0905",
         "archdsl failed",
         "An error of archdsl, not of the text: please report it with the input.",

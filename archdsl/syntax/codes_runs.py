@@ -8,7 +8,9 @@ RUN_ROWS = (
     row(
         "E0801",
         "an unknown controller",
-        "`random` draws architectures uniformly; `reinforce` is an LSTM that learns from rewards.",
+        "`random` draws architectures uniformly, `reinforce` is an LSTM that learns from rewards, "
+        "`evolution`, `local`, `tree` and `qlearning` change what was good, `predictor` asks a "
+        "model. Settings are written behind: `evolution(population=30)`.",
     ),
     row(
         "E0802",

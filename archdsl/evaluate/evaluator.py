@@ -1,0 +1,29 @@
+"""What an evaluator is: an architecture goes in, what was measured of it comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+from archdsl.space.architecture import Architecture
+
+Kind = Literal["missing", "not a number", "memory", "timeout", "error"]
+"""How an evaluation can fail. It counts against the budget, and the search goes on."""
+
+
+class Failed(Exception):
+    """One architecture could not be measured."""
+
+    def __init__(self, kind: Kind, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Evaluator(Protocol):
+    """Measures architectures of one space."""
+
+    def __call__(self, architecture: Architecture, step: int) -> Mapping[str, float]:
+        """What was measured, by name; `reward` is what the search makes large.
+
+        What is random follows from the step of the search. Raises Failed.
+        """

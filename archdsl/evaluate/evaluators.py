@@ -1,0 +1,27 @@
+"""The evaluators by name, with their settings: `table(file="nb201.csv", reward="accuracy")`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from archdsl.evaluate.evaluator import Evaluator
+from archdsl.evaluate.table import TableSettings
+from archdsl.ops.binding import Bound
+from archdsl.space.named import named
+from archdsl.space.view import SearchSpace
+
+
+class Measure(Bound, Protocol):
+    """The settings of an evaluator, and the evaluator that they make."""
+
+    def over(self, space: SearchSpace) -> Evaluator:
+        """The evaluator for a space. Raises ArchError where the two do not fit."""
+
+
+EVALUATORS: tuple[type[Measure], ...] = (TableSettings,)
+
+
+def evaluator_of(text: str) -> Measure:
+    """The evaluator that a text names. Raises ArchError E0820 for an unknown name, E0818 for
+    settings that it has not."""
+    return named(text, EVALUATORS, "evaluator", "E0820")

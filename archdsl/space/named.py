@@ -1,0 +1,45 @@
+"""What a text names with its settings: a method, an evaluator, written like a space."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from archdsl.ops.base import OperationError
+from archdsl.ops.binding import Bound, bind
+from archdsl.space.parameters import parameters_of
+from archdsl.space.wording import similar
+from archdsl.syntax.errors import fault
+from archdsl.syntax.parse import parse_genotype
+
+B = TypeVar("B", bound=Bound)
+
+
+def named(text: str, known: Iterable[type[B]], what: str, unknown: str) -> B:
+    """One of `known` by its keyword, with the settings that the text gives.
+
+    `what` is what they are called, `unknown` the code for another name. Raises ArchError with that
+    code, E0818 for settings that it has not, and as `parse_genotype` does.
+    """
+    by_name = {one.keyword: one for one in known}
+    written = parse_genotype(text, f"--{what}")
+    if written.space not in by_name or written.groups:
+        raise fault(
+            unknown,
+            f"there is no {what} {written.space!r}",
+            written.span,
+            found=text,
+            expected=", ".join(by_name),
+            hint=similar(written.space, by_name),
+        )
+    try:
+        return bind(by_name[written.space], (), parameters_of(written))
+    except OperationError as problem:
+        raise fault(
+            "E0818",
+            str(problem),
+            written.span,
+            found=problem.found,
+            expected=problem.expected,
+            hint=problem.hint,
+        ) from None
