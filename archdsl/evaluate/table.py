@@ -68,7 +68,8 @@ class Table:
                     expected=column,
                     hint=similar(column, columns),
                 )
-        for number, row in enumerate(reader, 2):
+        for row in reader:
+            number = reader.line_num
             values = {name: x for name in columns if (x := _number(row[name])) is not None}
             if self._settings.reward not in values:
                 raise self._refused(
