@@ -8,6 +8,7 @@ from typing import Protocol
 from archdsl.controllers.base import Controller, State, Told
 from archdsl.controllers.evolution import EvolutionSettings
 from archdsl.controllers.local import LocalSettings
+from archdsl.controllers.optuna_samplers import NSGASettings, TPESettings
 from archdsl.controllers.predictor import PredictorSettings
 from archdsl.controllers.qlearning import QSettings
 from archdsl.controllers.random import RandomController, RandomSettings
@@ -33,6 +34,8 @@ METHODS: tuple[type[Method], ...] = (
     TreeSettings,
     QSettings,
     PredictorSettings,
+    TPESettings,
+    NSGASettings,
 )
 CONTROLLERS = tuple(method.keyword for method in METHODS)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from random import Random
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from archdsl.controllers.base import State, Told
 from archdsl.controllers.seeds import stream
@@ -28,8 +28,11 @@ class Historic(ABC, Generic[S]):
     """A method that proposes from its history.
 
     `propose` draws from the generator of its step and changes nothing; `proposed` and `learn`
-    are told what happened, when it happens and again when a state is restored.
+    are told what happened, when it happens and again when a state is restored. `replays`: what was
+    proposed is proposed again then, since it leaves more behind than its text.
     """
+
+    replays: ClassVar[bool] = False
 
     def __init__(self, space: SearchSpace, settings: S, *, seed: int) -> None:
         self.space = space
@@ -82,6 +85,9 @@ class Historic(ABC, Generic[S]):
         for what, known in state.values["events"]:
             if what == "tell":
                 self.tell([Told(text, reward) for text, reward in known])
+                continue
+            if self.replays:
+                self.ask(len(known))
                 continue
             for text in known:
                 self.asked += 1

@@ -135,6 +135,13 @@ FILE_ROWS = (
         "`shared` trains a supernet and judges paths of it; `table` reads what somebody measured.",
     ),
     row(
+        "E0821",
+        "a package that a controller needs is missing",
+        "`tpe` and `nsga2` are Optuna's.",
+        "",
+        "pip install 'archdsl[optuna]'",
+    ),
+    row(
         "E0905",
         "archdsl failed",
         "An error of archdsl, not of the text: please report it with the input.",
