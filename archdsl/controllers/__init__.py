@@ -8,11 +8,15 @@ from typing import Protocol
 from archdsl.controllers.base import Controller, State, Told
 from archdsl.controllers.evolution import EvolutionSettings
 from archdsl.controllers.local import LocalSettings
+from archdsl.controllers.nao import NAOSettings
 from archdsl.controllers.optuna_samplers import NSGASettings, TPESettings
+from archdsl.controllers.pnas import PNASSettings
+from archdsl.controllers.ppo import PPOSettings
 from archdsl.controllers.predictor import PredictorSettings
 from archdsl.controllers.qlearning import QSettings
 from archdsl.controllers.random import RandomController, RandomSettings
 from archdsl.controllers.reinforce import Reinforce, ReinforceSettings
+from archdsl.controllers.tnas import TNASSettings
 from archdsl.controllers.tree import TreeSettings
 from archdsl.ops.binding import Bound
 from archdsl.space.named import named
@@ -29,6 +33,7 @@ class Method(Bound, Protocol):
 METHODS: tuple[type[Method], ...] = (
     RandomSettings,
     ReinforceSettings,
+    PPOSettings,
     EvolutionSettings,
     LocalSettings,
     TreeSettings,
@@ -36,6 +41,9 @@ METHODS: tuple[type[Method], ...] = (
     PredictorSettings,
     TPESettings,
     NSGASettings,
+    TNASSettings,
+    NAOSettings,
+    PNASSettings,
 )
 CONTROLLERS = tuple(method.keyword for method in METHODS)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
@@ -35,3 +36,9 @@ class OneHot:
                 for alternative in architecture.choices[index] or ():
                     row[self.starts[index] + alternative] = 1
         return found
+
+
+def ranked(rewards: Sequence[float]) -> NDArray[np.float64]:
+    """Rewards by rank, spread as a normal distribution is."""
+    order = np.argsort(np.argsort(rewards))
+    return np.asarray(ndtri((order + 0.5) / len(rewards)), dtype=np.float64)

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from random import Random
 
 import torch
 from torch import Tensor, nn
 
 from archdsl.controllers.subsets import Subsets
 from archdsl.ir.scopes import Decision
-from archdsl.space.view import SearchSpace
+from archdsl.space.architecture import Architecture
+from archdsl.space.view import MAX_TRIES, SearchSpace
+from archdsl.syntax.errors import fault
 
 Taken = tuple[int, ...]
 
@@ -95,6 +98,34 @@ class Policy(nn.Module):
             entropy=torch.stack(entropy) if count else torch.zeros(0),
             made=made,
         )
+
+    def propose(self, rng: Random) -> Architecture:
+        """An architecture, drawn again until the constraints of the space accept it.
+
+        Raises ArchError E0521 where that does not happen.
+        """
+        for _ in range(MAX_TRIES):
+            with torch.no_grad():
+                walk = self.walk(lambda _, sets: sets.sample(rng))
+            made = self.space.build(walk.choices)
+            if self.space.accept is None or self.space.accept(made):
+                return made
+        raise fault(
+            "E0521",
+            f"the constraints leave too little of {self.space.program.space}",
+            found=f"none accepted in {MAX_TRIES:,} proposals",
+            expected="constraints that some architectures satisfy",
+        )
+
+    def retrace(self, architecture: Architecture) -> Walk:
+        """The decisions of an architecture again, under the policy as it is now."""
+
+        def recorded(index: int, _: object) -> Taken:
+            taken = architecture.choices[index]
+            assert taken is not None, "the space says that this decision exists"
+            return taken
+
+        return self.walk(recorded)
 
     def _start(self) -> tuple[Tensor, Tensor]:
         zero = torch.zeros(self.cell.hidden_size)

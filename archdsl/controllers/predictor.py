@@ -20,9 +20,9 @@ from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtr
 
-from archdsl.controllers.features import OneHot, Vectors
+from archdsl.controllers.features import OneHot, Vectors, ranked
 from archdsl.controllers.history import Historic
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.settings import within
@@ -117,12 +117,6 @@ class Predictor(Historic[PredictorSettings]):
             seed = seed_for(self.seed, self.settings.keyword, "fit", basis) % 2**32
             self._model = basis, make(self.vectors(architectures), rewards, seed)
         return self._model[1]
-
-
-def ranked(rewards: Sequence[float]) -> NDArray[np.float64]:
-    """Rewards by rank, spread as a normal distribution is."""
-    order = np.argsort(np.argsort(rewards))
-    return np.asarray(ndtri((order + 0.5) / len(rewards)), dtype=np.float64)
 
 
 def improvement(

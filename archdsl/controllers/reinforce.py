@@ -17,12 +17,11 @@ from typing import ClassVar
 import torch
 
 from archdsl.controllers.base import State, Told
-from archdsl.controllers.policy import Policy, Walk
+from archdsl.controllers.policy import Policy
 from archdsl.controllers.seeds import seed_for, stream
 from archdsl.controllers.settings import within
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
-from archdsl.space.view import MAX_TRIES, SearchSpace
-from archdsl.syntax.errors import fault
+from archdsl.space.view import SearchSpace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +69,10 @@ class Reinforce:
 
     def ask(self, n: int) -> list[str]:
         first, self.asked = self.asked, self.asked + n
-        return [self._sample(i) for i in range(first, self.asked)]
+        return [
+            self.policy.propose(stream(self.seed, "reinforce", i)).text
+            for i in range(first, self.asked)
+        ]
 
     def tell(self, results: Sequence[Told]) -> None:
         """One step of Adam on the mean loss of the results (the papers tell one at a time)."""
@@ -100,35 +102,8 @@ class Reinforce:
         self.known = state.tensors["known"].clone()
         self.asked = state.values["asked"]
 
-    def _sample(self, number: int) -> str:
-        """One proposal, drawn again until the constraints of the space accept it."""
-        rng = stream(self.seed, "reinforce", number)
-        for _ in range(MAX_TRIES):
-            with torch.no_grad():
-                walk = self.policy.walk(lambda _, sets: sets.sample(rng))
-            made = self.space.build(walk.choices)
-            if self.space.accept is None or self.space.accept(made):
-                return made.text
-        raise fault(
-            "E0521",
-            f"the constraints leave too little of {self.space.program.space}",
-            found=f"none accepted in {MAX_TRIES:,} proposals",
-            expected="constraints that some architectures satisfy",
-        )
-
-    def _retrace(self, text: str) -> Walk:
-        """The decisions of a string again, under the policy as it is now."""
-        choices = self.space.parse(text).choices
-
-        def recorded(index: int, _: object) -> tuple[int, ...]:
-            taken = choices[index]
-            assert taken is not None, "the space says that this decision exists"
-            return taken
-
-        return self.policy.walk(recorded)
-
     def _loss(self, result: Told) -> torch.Tensor:
-        walk = self._retrace(result.text)
+        walk = self.policy.retrace(self.space.parse(result.text))
         rewards = result.reward + self.settings.entropy_weight * walk.entropy.detach().double()
         moved = self.settings.decay * self.baseline + (1 - self.settings.decay) * rewards
         first = walk.made & ~self.known

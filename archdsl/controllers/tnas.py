@@ -1,0 +1,119 @@
+"""TNAS-OS: a variational autoencoder learns which architectures are good, and proposes more.
+
+    while sampling     with the chance epsilon from the autoencoder, else uniformly; epsilon
+                       rises by `epsilon_step` with every training of the autoencoder
+    afterwards         evolution, whose first population the autoencoder proposes
+
+The autoencoder is trained on the best architectures seen. "TNAS: Neural Network Architecture
+Search Sampling Module Based on Variational Autoencoder", sections 3.1 to 3.3; its evolution is
+that of single-path one-shot (Guo et al. 2020): mutations and crossovers of the best, in
+generations. Open in the paper: how many architectures the autoencoder learns from, and how often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from random import Random
+from typing import ClassVar
+
+from archdsl.controllers.history import Historic
+from archdsl.controllers.seeds import seed_for
+from archdsl.controllers.settings import within
+from archdsl.controllers.vae import VAE, trained
+from archdsl.space.architecture import Architecture
+from archdsl.space.view import SearchSpace
+
+TRIES = 100
+"""Codes until the constraints of the space accept what one says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TNASSettings:
+    """`sampling` proposals before evolution. The autoencoder is trained anew after every `refit`
+    rewards, from the first `refit` on, in `steps` steps on the `best` seen. Evolution keeps the
+    `top`; `population` of the autoencoder's come first, then as many mutations (of each decision
+    with the chance `mutation`) as crossovers.
+    """
+
+    keyword: ClassVar[str] = "tnas"
+
+    sampling: int = 50
+    epsilon_step: float = 0.2
+    refit: int = 10
+    best: int = 20
+    steps: int = 100
+    kl_weight: float = 0.1
+    population: int = 20
+    top: int = 10
+    mutation: float = 0.1
+
+    def __post_init__(self) -> None:
+        within(self, 1, "sampling", "refit", "best", "steps", "population", "top")
+        within(self, 0, "kl_weight")
+        within(self, 0, "epsilon_step", "mutation", most=1)
+
+    def over(self, space: SearchSpace, seed: int) -> TNAS:
+        return TNAS(space, self, seed=seed)
+
+
+class TNAS(Historic[TNASSettings]):
+    """All that was told, and the autoencoder of the best of it."""
+
+    def forget(self) -> None:
+        self.known: dict[Architecture, float] = {}
+        self._model: tuple[int, VAE] | None = None
+
+    def propose(self, rng: Random) -> Architecture:
+        trainings = len(self.known) // self.settings.refit
+        sampling = self.asked < self.settings.sampling
+        if not trainings:
+            return self.space.sample(rng)
+        if sampling and rng.random() >= trainings * self.settings.epsilon_step:
+            return self.space.sample(rng)
+        if self.asked < self.settings.sampling + self.settings.population:
+            return self._generated(rng, trainings * self.settings.refit)
+        return self._child(rng)
+
+    def learn(self, told: Sequence[tuple[Architecture, float]]) -> None:
+        for architecture, reward in told:
+            self.known.setdefault(architecture, reward)
+
+    def _generated(self, rng: Random, basis: int) -> Architecture:
+        """One of the autoencoder's that the constraints of the space accept."""
+        model = self._trained(basis)
+        for _ in range(TRIES):
+            made = self.space.build(model.propose(rng))
+            if self.space.accept is None or self.space.accept(made):
+                return made
+        return self.space.sample(rng)
+
+    def _child(self, rng: Random) -> Architecture:
+        """A mutation or a crossover of the best, as likely."""
+        best = _best(self.known, self.settings.top)
+        parent = rng.choice(best)
+        if rng.random() < 0.5:
+            return self.space.crossover(parent, rng.choice(best), rng)
+        edits = sum(rng.random() < self.settings.mutation for _ in self.space.free)
+        return self.space.mutate(parent, rng, max(edits, 1))
+
+    def _trained(self, basis: int) -> VAE:
+        """The autoencoder of the best of the first `basis` that were told."""
+        if self._model is None or self._model[0] != basis:
+            known = dict(islice(self.known.items(), basis))
+            good = _best(known, self.settings.best)
+            model = trained(
+                VAE,
+                self.space,
+                lambda vae, generator: vae.loss(good, self.settings.kl_weight, generator),
+                seed=seed_for(self.seed, self.settings.keyword, "fit", basis),
+                steps=self.settings.steps,
+            )
+            self._model = basis, model
+        return self._model[1]
+
+
+def _best(known: Mapping[Architecture, float], count: int) -> list[Architecture]:
+    """Those with the greatest rewards, the first of equals first."""
+    return sorted(known, key=known.__getitem__, reverse=True)[:count]
