@@ -108,17 +108,18 @@ def write_compiled(names: Sequence[str], pairs: int) -> None:
         rows += compiled(name, pairs, kept)
         seconds = time.perf_counter() - start
         print(f"{number}/{len(names)} {name}: {seconds:.0f} s", file=sys.stderr, flush=True)
-    write(
-        "levels_compile",
-        "-O1 and -O0 on every space, under torch.compile: time of one sampled architecture",
-        "python -m benchmarks.levels --compile",
-        rows,
-        [
-            f"Forms at test size (tests/cases/tiny), {BATCH} inputs, 2 threads, CPU, at least "
-            f"{pairs} rounds and as many as {SHORT:g} s take. `ours` is -O1. {PREDICTED}",
-            *kept.notes(),
-        ],
-    )
+        write(  # an hour's work: what there is stands there if it is stopped
+            "levels_compile",
+            "-O1 and -O0 on every space, under torch.compile: time of one sampled architecture",
+            "python -m benchmarks.levels --compile",
+            rows,
+            [
+                f"{number} of {len(names)} spaces at test size (tests/cases/tiny), {BATCH} inputs, "
+                f"2 threads, CPU, at least {pairs} rounds and as many as {SHORT:g} s take. `ours` "
+                f"is -O1. {PREDICTED}",
+                *kept.notes(),
+            ],
+        )
 
 
 def load(name: str) -> Levels:
