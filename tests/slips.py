@@ -38,6 +38,7 @@ Change = tuple[object, str, Any]
 # What the slips fall back on.
 RIGHT_TERMS = prune.set_terms
 RIGHT_SIMPLIFY = prune._simplify
+RIGHT_ZERO = prune.gives_zero
 RIGHT_KEY = dedupe._key
 RIGHT_COMMON = fuse_siblings._common
 RIGHT_CHAIN = fuse_siblings._chain
@@ -213,15 +214,22 @@ def any_zero(operation: Operation, types: Any, empty: Any) -> bool:
     return isinstance(operation, Zero) or (any(empty) and operation.traits(types).zero)
 
 
-def factors_left_out(draft: Draft, position: int, operation: Operation, *rest: Any) -> None:
+def no_zero_product(operation: Operation, types: Any, empty: Any) -> bool:
+    """A product is zero where all factors are."""
+    return RIGHT_ZERO(operation, types, empty) and (
+        not isinstance(operation, Product) or all(empty)
+    )
+
+
+def factors_left_out(draft: Draft, position: int, operation: Operation, empty: Any) -> None:
     """A product loses its zero factors, as a sum loses its zero terms."""
-    empty, args = rest[0], draft.args(position)
+    args = draft.args(position)
     if isinstance(operation, Product) and any(empty) and not all(empty):
         left = [argument for argument, is_zero in zip(args, empty, strict=True) if not is_zero]
         if draft.nodes[left[0]].types == draft.nodes[position].types:
             draft.replace(position, left[0])
     else:
-        RIGHT_SIMPLIFY(draft, position, operation, *rest)
+        RIGHT_SIMPLIFY(draft, position, operation, empty)
 
 
 def common(*ignored: str) -> Change:

@@ -265,7 +265,7 @@ REFUSED = {
             }"""
         ),
         "no parameter of s is a width",
-        "parameters that 2 divides",
+        "no parameters",
     ),
     "odd": (tiny("mbconv"), "cannot run on 1/2 of its channels", ""),
     "groups": (

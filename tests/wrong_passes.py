@@ -63,6 +63,7 @@ from tests.slips import (
     keyed,
     mean_of_some,
     no_momentum,
+    no_zero_product,
     norms_alike,
     not_pooled,
     nothing_dropped,
@@ -153,7 +154,8 @@ SLIPS: tuple[Slip, ...] = (
     Slip("convolution of zero without its bias", (traits(Conv, zero=True),)),
     Slip("group norm of zero taken for zero", (traits(GroupNorm, zero=True),)),
     Slip("one zero makes a sum zero", ((prune, "gives_zero", any_zero),)),
-    Slip("zero factors are left out", ((prune, "_simplify", factors_left_out),)),
+    Slip("zero factors are left out", (
+        (prune, "gives_zero", no_zero_product), (prune, "_simplify", factors_left_out))),
     Slip("a module passes on its first input", ((prune, "_pass_through", passed_first),)),
     Slip("a dead use of a tied norm is dropped", ((prune, "_updates", lambda *_: Counter()),)),
     Slip("updates of one norm in another order", (UNORDERED,)),

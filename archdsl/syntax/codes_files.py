@@ -90,15 +90,15 @@ FILE_ROWS = (
         "E0814",
         "an optimised network that computes something else",
         "Before weights are written for an optimised network, it runs against the network as "
-        "written. Weights that are not finite, or so large that float32 cannot tell, make them "
-        "differ; otherwise it is a mistake in the compiler.",
+        "written. Weights so large that float32 cannot tell make them differ; otherwise it is a "
+        "mistake in the compiler.",
     ),
     row(
         "E0815",
         "an exported network that computes something else",
         "Before a file is written, what it holds runs against the network as written, on random "
-        "inputs at two sizes of the batch. Weights that are not finite make them differ; "
-        "otherwise it is a mistake, of archdsl, of torch's exporter or of onnxruntime.",
+        "inputs at two sizes of the batch. Weights so large that float32 cannot tell make them "
+        "differ; otherwise it is a mistake, of archdsl, of torch's exporter or of onnxruntime.",
     ),
     row(
         "E0816",

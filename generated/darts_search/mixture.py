@@ -222,7 +222,7 @@ class DepthwiseConv2d(nn.Conv2d):
     columns, and of dilated ones, as for those of small plain ones. So they are computed as those.
     """
 
-    least = 2**15  # numbers in a batch for which this pays
+    least = 2**17  # numbers in a batch for which this pays
 
     def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
         if not self.training or x.device.type != "cpu" or x.numel() < self.least:
