@@ -119,8 +119,8 @@ FILE_ROWS = (
         "settings that a controller has not",
         "A controller is named with its settings like a space with its parameters; "
         "`archdsl search --help` lists them.",
-        'archdsl search nas_bench_201 -o run --controller "evolution(size=30)"',
-        'archdsl search nas_bench_201 -o run --controller "evolution(population=30)"',
+        'archdsl search my.arch -o run --controller "evolution(size=30)"',
+        'archdsl search my.arch -o run --controller "evolution(population=30)"',
     ),
     row(
         "E0819",
