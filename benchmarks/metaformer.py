@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -22,7 +22,7 @@ from archdsl.load import load_network
 from archdsl.passes.driver import optimise
 from benchmarks import columns
 from benchmarks.columns import Columns, Times
-from benchmarks.pairs import Work, inference, ratio, timed, training_step
+from benchmarks.pairs import Form, Work, inference, ratio, timed, training_step
 from benchmarks.references.metaformer import MetaFormer, Nodes
 from benchmarks.references.released_metaformer import CHANGES, REPOSITORY, commit, released
 from benchmarks.table import Row, write
@@ -40,6 +40,8 @@ FOUND = "/mixer[pool; 1 pool; 2 pool; 3 pool; 3 pool; 4 pool; 3 pool]"
 HAND = "by hand"
 LEVELS = ("-O 0", "-O 1", "-O 2")
 PLAIN = LEVELS[0]
+BARE = "bare "
+"""Before the name of a network without its mixers, timed in turn with the whole."""
 
 
 def main(arguments: Sequence[str] = ()) -> None:
@@ -94,19 +96,35 @@ def measure(runs: int, folder: Path | None, kept: Columns) -> list[Row]:
         if kind != "inference":
             del chosen["-O 2"]
         kept.start()
-        parts = {"whole": lambda network: network, "stem": lambda network: next(network.children())}
-        times: dict[str, Times] = {}
-        for what, part in parts.items():
-            works = {n: work(part(network), (images,)) for n, network in references.items()}
-            for level, network in chosen.items():
-                works |= kept.ways(level, part(network), (images,), work)
-            times[what] = timed(works, runs)
         every = {**references, **chosen}
-        bare = timed({n: work(_without_mixers(net), (images,)) for n, net in every.items()}, runs)
-        times["mixers"] = _less(times["whole"], bare)
+        bare = {name: work(_without_mixers(net), (images,)) for name, net in every.items()}
+        whole = _ways(references, chosen, images, work, kept)
+        taken = timed({**whole, **{f"{BARE}{name}": one for name, one in bare.items()}}, runs)
+        stems = [
+            {n: next(net.children()) for n, net in nets.items()} for nets in (references, chosen)
+        ]
+        times = {
+            "whole": {way: taken[way] for way in whole},
+            "stem": timed(_ways(*stems, images, work, kept), runs),
+            "mixers": _less(taken, {name: taken[f"{BARE}{name}"] for name in every}),
+        }
         for what, taken in times.items():
             rows += _rows(f"{what}, {kind}", taken, tuple(references), kept)
     return rows
+
+
+def _ways(
+    references: Mapping[str, nn.Module],
+    ours: Mapping[str, nn.Module],
+    images: Tensor,
+    work: Form,
+    kept: Columns,
+) -> dict[str, Work]:
+    """What is timed of networks or of a part of each: references as they are, ours in all ways."""
+    works = {name: work(network, (images,)) for name, network in references.items()}
+    for level, network in ours.items():
+        works |= kept.ways(level, network, (images,), work)
+    return works
 
 
 def linear(runs: int, kept: Columns) -> list[Row]:
@@ -121,11 +139,11 @@ def linear(runs: int, kept: Columns) -> list[Row]:
         works: dict[str, Work] = {}
         for level, network in networks.items():
             works |= kept.ways(level, network, (images,), inference, compiled=False)
-            works[f"bare {level}"] = inference(_without_mixers(network), (images,))
+            works[f"{BARE}{level}"] = inference(_without_mixers(network), (images,))
             works |= kept.ways(f"one {level}", _mixer(network), (tokens,), inference)
         times = timed(works, runs)
         whole = {way: taken for way, taken in times.items() if way.startswith("-O")}
-        bare = {level: times[f"bare {level}"] for level in networks}
+        bare = {level: times[f"{BARE}{level}"] for level in networks}
         one = {w.removeprefix("one "): t for w, t in times.items() if w.startswith("one ")}
         what = f"edge=linear, {name}"
         for part, found in (("whole", whole), ("mixers", _less(whole, bare)), ("mixer alone", one)):
