@@ -9,9 +9,8 @@ noise. Rewards enter by rank.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from random import Random
 from typing import ClassVar
 
@@ -19,8 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.controllers.features import ranked
-from archdsl.controllers.history import Historic
-from archdsl.controllers.seeds import seed_for
+from archdsl.controllers.modelled import Modelled
 from archdsl.controllers.settings import within
 from archdsl.controllers.subsets import Subsets
 from archdsl.controllers.vae import VAE, trained
@@ -80,23 +78,17 @@ class Valued(VAE):
         return direction
 
 
-class NAO(Historic[NAOSettings]):
+class NAO(Modelled[NAOSettings, Valued]):
     """All that was told, and the networks that learned from it."""
-
-    def forget(self) -> None:
-        self.known: dict[Architecture, float] = {}
-        self.seen: set[Architecture] = set()
-        self._model: tuple[int, Valued] | None = None
 
     def propose(self, rng: Random) -> Architecture:
         basis = self.settings.start
         if len(self.known) < basis or not self.space.free:
             return self.space.sample(rng)
         basis += (len(self.known) - basis) // self.settings.refit * self.settings.refit
-        model = self._trained(basis)
-        best = sorted(self.known, key=self.known.__getitem__, reverse=True)
+        model = self.fitted(basis)
         with torch.no_grad():
-            code, _ = model.encode([rng.choice(best[: self.settings.best])])
+            code, _ = model.encode([rng.choice(self.best(self.settings.best))])
         length = self.settings.step
         for _ in range(TRIES):
             code = code + length * model.uphill(code)
@@ -107,26 +99,15 @@ class NAO(Historic[NAOSettings]):
             length *= 2
         return self.space.sample(rng)
 
-    def proposed(self, architecture: Architecture) -> None:
-        self.seen.add(architecture)
-
-    def learn(self, told: Sequence[tuple[Architecture, float]]) -> None:
-        for architecture, reward in told:
-            self.known.setdefault(architecture, reward)
-
-    def _trained(self, basis: int) -> Valued:
-        if self._model is None or self._model[0] != basis:
-            known = dict(islice(self.known.items(), basis))
-            rewards = torch.tensor(ranked(list(known.values())), dtype=torch.float32)
-            model = trained(
-                Valued,
-                self.space,
-                lambda both, _: both.both(list(known), rewards, self.settings.weight),
-                seed=seed_for(self.seed, self.settings.keyword, "fit", basis),
-                steps=self.settings.steps,
-            )
-            self._model = basis, model
-        return self._model[1]
+    def fit(self, known: Mapping[Architecture, float], seed: int) -> Valued:
+        rewards = torch.tensor(ranked(list(known.values())), dtype=torch.float32)
+        return trained(
+            Valued,
+            self.space,
+            lambda both, _: both.both(list(known), rewards, self.settings.weight),
+            seed=seed,
+            steps=self.settings.steps,
+        )
 
 
 def most_likely(sets: Subsets) -> Taken:

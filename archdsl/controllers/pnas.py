@@ -10,16 +10,16 @@ what is not decided yet is drawn, and judged by the mean over some draws.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
 from random import Random
 from typing import ClassVar
 
 from archdsl.controllers.features import OneHot, ranked
-from archdsl.controllers.history import Historic
+from archdsl.controllers.modelled import Modelled
 from archdsl.controllers.predictor import Process
-from archdsl.controllers.seeds import seed_for, stream
+from archdsl.controllers.seeds import stream
 from archdsl.controllers.settings import within
 from archdsl.space.architecture import Architecture
 from archdsl.space.forest import Choices
@@ -50,7 +50,7 @@ class PNASSettings:
         return PNAS(space, self, seed=seed)
 
 
-class PNAS(Historic[PNASSettings]):
+class PNAS(Modelled[PNASSettings, Process]):
     """All that was told, and the beam and the model of each level."""
 
     def __init__(self, space: SearchSpace, settings: PNASSettings, *, seed: int) -> None:
@@ -58,10 +58,8 @@ class PNAS(Historic[PNASSettings]):
         super().__init__(space, settings, seed=seed)
 
     def forget(self) -> None:
-        self.known: dict[Architecture, float] = {}
-        self.seen: set[Architecture] = set()
+        super().forget()
         self._beams: dict[int, list[Choices]] = {}
-        self._model: tuple[int, Process] | None = None
 
     def propose(self, rng: Random) -> Architecture:
         beyond = len(self.known) - self.settings.start
@@ -74,15 +72,8 @@ class PNAS(Historic[PNASSettings]):
         fresh = list(dict.fromkeys(one for one in drawn if one not in self.seen))
         if not fresh:
             return self.space.mutate(drawn[0], rng)
-        worth, _ = self._fitted(step).predict(self.vectors(fresh))
+        worth, _ = self._judge(step).predict(self.vectors(fresh))
         return fresh[int(worth.argmax())]
-
-    def proposed(self, architecture: Architecture) -> None:
-        self.seen.add(architecture)
-
-    def learn(self, told: Sequence[tuple[Architecture, float]]) -> None:
-        for architecture, reward in told:
-            self.known.setdefault(architecture, reward)
 
     def _beam(self, step: int) -> list[Choices]:
         """The best beginnings of a step: one decision more than in the step before it.
@@ -99,7 +90,7 @@ class PNAS(Historic[PNASSettings]):
             drawn = [
                 self.space.complete(way, rng) for way in ways for _ in range(self.settings.draws)
             ]
-            means, _ = self._fitted(number).predict(self.vectors(drawn))
+            means, _ = self._judge(number).predict(self.vectors(drawn))
             worth = means.reshape(len(ways), self.settings.draws).mean(1)
             order = sorted(range(len(ways)), key=lambda i: -worth[i])
             self._beams[number] = [ways[i] for i in order[: self.settings.beam]]
@@ -118,13 +109,9 @@ class PNAS(Historic[PNASSettings]):
         drawn = self.space.complete(beginning, rng).choices[index]
         return [way for way in ways if way[index] == drawn]
 
-    def _fitted(self, step: int) -> Process:
+    def fit(self, known: Mapping[Architecture, float], seed: int) -> Process:
+        return Process(self.vectors(list(known)), ranked(list(known.values())), seed)
+
+    def _judge(self, step: int) -> Process:
         """The model of what was known when a step began."""
-        if self._model is None or self._model[0] != step:
-            known = dict(
-                islice(self.known.items(), self.settings.start + step * self.settings.width)
-            )
-            rewards = ranked(list(known.values()))
-            seed = seed_for(self.seed, self.settings.keyword, "fit", step) % 2**32
-            self._model = step, Process(self.vectors(list(known)), rewards, seed)
-        return self._model[1]
+        return self.fitted(self.settings.start + step * self.settings.width)

@@ -13,7 +13,7 @@ each candidate for itself there. Rewards enter by rank: accuracies crowd at the 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import ClassVar, Literal, Protocol
@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from archdsl.controllers.features import OneHot, Vectors, ranked
-from archdsl.controllers.history import Historic
-from archdsl.controllers.seeds import seed_for
+from archdsl.controllers.modelled import Modelled
 from archdsl.controllers.settings import within
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
@@ -60,17 +59,12 @@ class Model(Protocol):
         """Mean and standard deviation (n,) for vectors (n, width)."""
 
 
-class Predictor(Historic[PredictorSettings]):
+class Predictor(Modelled[PredictorSettings, Model]):
     """All that was told, and the model of it."""
 
     def __init__(self, space: SearchSpace, settings: PredictorSettings, *, seed: int) -> None:
         self.vectors = OneHot(space)
         super().__init__(space, settings, seed=seed)
-
-    def forget(self) -> None:
-        self.known: dict[Architecture, float] = {}
-        self.seen: set[Architecture] = set()
-        self._model: tuple[int, Model] | None = None
 
     def propose(self, rng: Random) -> Architecture:
         basis = self.settings.start
@@ -78,7 +72,7 @@ class Predictor(Historic[PredictorSettings]):
             return self._unseen(rng)
         basis += (len(self.known) - basis) // self.settings.refit * self.settings.refit
         candidates = self._candidates(rng)
-        mean, deviation = self._fitted(basis).predict(self.vectors(candidates))
+        mean, deviation = self.fitted(basis).predict(self.vectors(candidates))
         if self.settings.acquisition == "thompson":
             noise = np.random.default_rng(rng.getrandbits(64)).standard_normal(len(mean))
             worth = mean + deviation * noise
@@ -88,19 +82,12 @@ class Predictor(Historic[PredictorSettings]):
             )
         return candidates[int(worth.argmax())]
 
-    def proposed(self, architecture: Architecture) -> None:
-        self.seen.add(architecture)
-
-    def learn(self, told: Sequence[tuple[Architecture, float]]) -> None:
-        for architecture, reward in told:
-            self.known.setdefault(architecture, reward)
-
     def _unseen(self, rng: Random) -> Architecture:
         drawn = [self.space.sample(rng) for _ in range(10)]
         return next((one for one in drawn if one not in self.seen), drawn[0])
 
     def _candidates(self, rng: Random) -> list[Architecture]:
-        best = sorted(self.known, key=self.known.__getitem__, reverse=True)[: self.settings.parents]
+        best = self.best(self.settings.parents)
         made = [
             self.space.mutate(rng.choice(best), rng, rng.randint(1, 2))
             for _ in range(self.settings.children)
@@ -109,14 +96,9 @@ class Predictor(Historic[PredictorSettings]):
         fresh = list(dict.fromkeys(one for one in made if one not in self.seen))
         return fresh or made[:1]
 
-    def _fitted(self, basis: int) -> Model:
-        if self._model is None or self._model[0] != basis:
-            architectures = list(self.known)[:basis]
-            rewards = ranked([self.known[one] for one in architectures])
-            make = Process if self.settings.model == "process" else Ensemble
-            seed = seed_for(self.seed, self.settings.keyword, "fit", basis) % 2**32
-            self._model = basis, make(self.vectors(architectures), rewards, seed)
-        return self._model[1]
+    def fit(self, known: Mapping[Architecture, float], seed: int) -> Model:
+        make = Process if self.settings.model == "process" else Ensemble
+        return make(self.vectors(list(known)), ranked(list(known.values())), seed)
 
 
 def improvement(

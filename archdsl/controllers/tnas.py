@@ -12,14 +12,12 @@ generations. Open in the paper: how many architectures the autoencoder learns fr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
 from random import Random
 from typing import ClassVar
 
-from archdsl.controllers.history import Historic
-from archdsl.controllers.seeds import seed_for
+from archdsl.controllers.modelled import Modelled, best_of
 from archdsl.controllers.settings import within
 from archdsl.controllers.vae import VAE, trained
 from archdsl.space.architecture import Architecture
@@ -58,12 +56,8 @@ class TNASSettings:
         return TNAS(space, self, seed=seed)
 
 
-class TNAS(Historic[TNASSettings]):
+class TNAS(Modelled[TNASSettings, VAE]):
     """All that was told, and the autoencoder of the best of it."""
-
-    def forget(self) -> None:
-        self.known: dict[Architecture, float] = {}
-        self._model: tuple[int, VAE] | None = None
 
     def propose(self, rng: Random) -> Architecture:
         trainings = len(self.known) // self.settings.refit
@@ -76,13 +70,9 @@ class TNAS(Historic[TNASSettings]):
             return self._generated(rng, trainings * self.settings.refit)
         return self._child(rng)
 
-    def learn(self, told: Sequence[tuple[Architecture, float]]) -> None:
-        for architecture, reward in told:
-            self.known.setdefault(architecture, reward)
-
     def _generated(self, rng: Random, basis: int) -> Architecture:
         """One of the autoencoder's that the constraints of the space accept."""
-        model = self._trained(basis)
+        model = self.fitted(basis)
         for _ in range(TRIES):
             made = self.space.build(model.propose(rng))
             if self.space.accept is None or self.space.accept(made):
@@ -91,29 +81,19 @@ class TNAS(Historic[TNASSettings]):
 
     def _child(self, rng: Random) -> Architecture:
         """A mutation or a crossover of the best, as likely."""
-        best = _best(self.known, self.settings.top)
+        best = self.best(self.settings.top)
         parent = rng.choice(best)
         if rng.random() < 0.5:
             return self.space.crossover(parent, rng.choice(best), rng)
         edits = sum(rng.random() < self.settings.mutation for _ in self.space.free)
         return self.space.mutate(parent, rng, max(edits, 1))
 
-    def _trained(self, basis: int) -> VAE:
-        """The autoencoder of the best of the first `basis` that were told."""
-        if self._model is None or self._model[0] != basis:
-            known = dict(islice(self.known.items(), basis))
-            good = _best(known, self.settings.best)
-            model = trained(
-                VAE,
-                self.space,
-                lambda vae, generator: vae.loss(good, self.settings.kl_weight, generator),
-                seed=seed_for(self.seed, self.settings.keyword, "fit", basis),
-                steps=self.settings.steps,
-            )
-            self._model = basis, model
-        return self._model[1]
-
-
-def _best(known: Mapping[Architecture, float], count: int) -> list[Architecture]:
-    """Those with the greatest rewards, the first of equals first."""
-    return sorted(known, key=known.__getitem__, reverse=True)[:count]
+    def fit(self, known: Mapping[Architecture, float], seed: int) -> VAE:
+        good = best_of(known, self.settings.best)
+        return trained(
+            VAE,
+            self.space,
+            lambda vae, generator: vae.loss(good, self.settings.kl_weight, generator),
+            seed=seed,
+            steps=self.settings.steps,
+        )
