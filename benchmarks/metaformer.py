@@ -108,8 +108,8 @@ def measure(runs: int, folder: Path | None, kept: Columns) -> list[Row]:
             "stem": timed(_ways(*stems, images, work, kept), runs),
             "mixers": _less(taken, {name: taken[f"{BARE}{name}"] for name in every}),
         }
-        for what, taken in times.items():
-            rows += _rows(f"{what}, {kind}", taken, tuple(references), kept)
+        for what, part in times.items():
+            rows += _rows(f"{what}, {kind}", part, tuple(references), kept)
     return rows
 
 

@@ -150,16 +150,15 @@ COMMON: dict[str, tuple[Any, Any]] = {
 def session_of(before: Session | None, options: dict[str, Any]) -> Session:
     """The session that options make, those before the command included."""
     before = before or Session()
-    limits = [
-        count(options[name]) if options[name] is not None else getattr(before, name)
+    limits: dict[str, Any] = {
+        name: count(options[name]) if options[name] is not None else getattr(before, name)
         for name in ("max_params", "max_macs")
-    ]
+    }
     return Session(
         spaces=(*before.spaces, *options["space"]),
         json=before.json or options["json"],
         quiet=before.quiet or options["quiet"],
-        max_params=limits[0],
-        max_macs=limits[1],
+        **limits,
     )
 
 

@@ -46,7 +46,8 @@ def search(
         str,
         typer.Option(
             metavar="NAME(SETTING=VALUE, ...)",
-            help="reinforce, random, evolution, local, tree, qlearning or predictor.",
+            help="random, reinforce, ppo, evolution, local, tree, qlearning, predictor, pnas, nao, "
+            "tnas, tpe or nsga2.",
         ),
     ] = "reinforce",
     evaluator: Annotated[
@@ -83,7 +84,8 @@ def search(
     given = _settings(locals(), "session", "named", "out")
     space = session.library.find(named).space
     if evaluator != SHARED:
-        _only(session, f"is for --evaluator {SHARED}", given.keys() - EXPLORING)
+        others = (name for name in given if name not in EXPLORING)
+        _only(session, f"is for --evaluator {SHARED}", others)
         _explore(session, space, out, {name: given[name] for name in EXPLORING})
         return
     _only(session, "is not for shared weights", ("budget", "batch"))

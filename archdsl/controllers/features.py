@@ -39,6 +39,11 @@ class OneHot:
 
 
 def ranked(rewards: Sequence[float]) -> NDArray[np.float64]:
-    """Rewards by rank, spread as a normal distribution is."""
-    order = np.argsort(np.argsort(rewards))
+    """Rewards by rank, spread as a normal distribution is; equal ones in the order given."""
+    order = np.argsort(np.argsort(rewards, kind="stable"))
     return np.asarray(ndtri((order + 0.5) / len(rewards)), dtype=np.float64)
+
+
+def highest(count: int) -> float:
+    """The greatest that `ranked` makes of so many rewards."""
+    return float(ndtri((count - 0.5) / count))

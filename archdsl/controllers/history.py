@@ -7,7 +7,7 @@ when it is restored, so nothing can be forgotten when it is saved.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from random import Random
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -15,7 +15,11 @@ from archdsl.controllers.base import State, Told
 from archdsl.controllers.seeds import stream
 from archdsl.controllers.settings import Settings
 from archdsl.space.architecture import Architecture
+from archdsl.space.forest import Choices
 from archdsl.space.view import SearchSpace
+
+TRIES = 100
+"""Draws of a method until the constraints of the space accept one."""
 
 Event = tuple[str, list[Any]]
 """("ask", strings that were proposed), or ("tell", pairs of a string and its reward)."""
@@ -56,6 +60,14 @@ class Historic(ABC, Generic[S]):
     @abstractmethod
     def learn(self, told: Sequence[tuple[Architecture, float]]) -> None:
         """What architectures were worth, in the order in which it was told."""
+
+    def accepted(self, draw: Callable[[], Choices], rng: Random) -> Architecture:
+        """The first that the constraints of the space accept; after some tries any of the space."""
+        for _ in range(TRIES):
+            made = self.space.build(draw())
+            if self.space.accept is None or self.space.accept(made):
+                return made
+        return self.space.sample(rng)
 
     def ask(self, n: int) -> list[str]:
         made: list[str] = []

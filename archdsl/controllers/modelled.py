@@ -36,6 +36,11 @@ class Modelled(Historic[S], Generic[S, M]):
         for architecture, reward in told:
             self.known.setdefault(architecture, reward)
 
+    def reached(self, start: int, every: int) -> int:
+        """The last of start, start + every, ... that there are rewards for; 0 before the first."""
+        beyond = len(self.known) - start
+        return start + beyond // every * every if beyond >= 0 else 0
+
     def fitted(self, count: int) -> M:
         """The model of the first `count` rewards."""
         if self._model is None or self._model[0] != count:

@@ -82,10 +82,9 @@ class NAO(Modelled[NAOSettings, Valued]):
     """All that was told, and the networks that learned from it."""
 
     def propose(self, rng: Random) -> Architecture:
-        basis = self.settings.start
-        if len(self.known) < basis or not self.space.free:
+        basis = self.reached(self.settings.start, self.settings.refit)
+        if not basis or not self.space.free:
             return self.space.sample(rng)
-        basis += (len(self.known) - basis) // self.settings.refit * self.settings.refit
         model = self.fitted(basis)
         with torch.no_grad():
             code, _ = model.encode([rng.choice(self.best(self.settings.best))])

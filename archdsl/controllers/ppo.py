@@ -11,17 +11,16 @@ Zoph et al. 2018, "Learning Transferable Architectures", appendix A.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from archdsl.controllers.base import State, Told
-from archdsl.controllers.policy import Policy, Walk
-from archdsl.controllers.seeds import seed_for, stream
+from archdsl.controllers.learner import Learner
+from archdsl.controllers.policy import Walk
 from archdsl.controllers.settings import within
-from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.space.view import SearchSpace
 
 
@@ -49,25 +48,13 @@ class PPOSettings:
         return PPO(space, self, seed=seed)
 
 
-class PPO:
-    """The policy, and the rewards since its last update."""
+class PPO(Learner[PPOSettings]):
+    """The rewards since the last update."""
 
     def __init__(self, space: SearchSpace, settings: PPOSettings, *, seed: int) -> None:
-        self.space = space
-        self.settings = settings
-        self.seed = seed
-        self.asked = 0
+        super().__init__(space, settings, seed=seed)
         self.told: list[tuple[str, float]] = []
         self.baseline: float | None = None
-        generator = torch.Generator().manual_seed(seed_for(seed, "policy"))
-        self.policy = Policy(space, generator)
-        self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=settings.learning_rate)
-
-    def ask(self, n: int) -> list[str]:
-        first, self.asked = self.asked, self.asked + n
-        return [
-            self.policy.propose(stream(self.seed, "ppo", i)).text for i in range(first, self.asked)
-        ]
 
     def tell(self, results: Sequence[Told]) -> None:
         for result in results:
@@ -79,18 +66,14 @@ class PPO:
         """The policy goes on."""
 
     def state(self) -> State:
-        tensors = {f"policy.{k}": v.clone() for k, v in self.policy.state_dict().items()}
-        tensors |= {f"adam.{k}": v for k, v in pack_optimizer(self.optimizer).items()}
+        state = super().state()
         told = [list(one) for one in self.told]
-        values = {"asked": self.asked, "told": told, "baseline": self.baseline}
-        return State(tensors=tensors, values=values)
+        return replace(state, values={**state.values, "told": told, "baseline": self.baseline})
 
     def restore(self, state: State) -> None:
-        self.policy.load_state_dict(below(state.tensors, "policy."))
-        self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=self.settings.learning_rate)
-        unpack_optimizer(self.optimizer, below(state.tensors, "adam."))
-        self.asked, self.baseline = state.values["asked"], state.values["baseline"]
+        super().restore(state)
         self.told = [(text, reward) for text, reward in state.values["told"]]
+        self.baseline = state.values["baseline"]
 
     def _update(self) -> None:
         architectures = [self.space.parse(text) for text, _ in self.told]

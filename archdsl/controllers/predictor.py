@@ -1,7 +1,7 @@
 """A model of what architectures are worth, asked which of many to try next.
 
     candidates   edits of the best so far, and some drawn uniformly
-    model        a Gaussian process over the decisions, or an ensemble of networks
+    model        a Gaussian process over the decisions, or an ensemble of trees
     acquisition  the most that a draw from the model promises (Thompson sampling), or the
                  expected improvement
 
@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from archdsl.controllers.features import OneHot, Vectors, ranked
+from archdsl.controllers.features import OneHot, Vectors, highest, ranked
 from archdsl.controllers.modelled import Modelled
 from archdsl.controllers.settings import within
 from archdsl.space.architecture import Architecture
@@ -67,19 +67,16 @@ class Predictor(Modelled[PredictorSettings, Model]):
         super().__init__(space, settings, seed=seed)
 
     def propose(self, rng: Random) -> Architecture:
-        basis = self.settings.start
-        if len(self.known) < basis:
+        basis = self.reached(self.settings.start, self.settings.refit)
+        if not basis:
             return self._unseen(rng)
-        basis += (len(self.known) - basis) // self.settings.refit * self.settings.refit
         candidates = self._candidates(rng)
         mean, deviation = self.fitted(basis).predict(self.vectors(candidates))
         if self.settings.acquisition == "thompson":
             noise = np.random.default_rng(rng.getrandbits(64)).standard_normal(len(mean))
             worth = mean + deviation * noise
         else:
-            worth = improvement(
-                mean, deviation, float(ranked(list(self.known.values())[:basis]).max())
-            )
+            worth = improvement(mean, deviation, highest(basis))
         return candidates[int(worth.argmax())]
 
     def _unseen(self, rng: Random) -> Architecture:
@@ -97,7 +94,7 @@ class Predictor(Modelled[PredictorSettings, Model]):
         return fresh or made[:1]
 
     def fit(self, known: Mapping[Architecture, float], seed: int) -> Model:
-        make = Process if self.settings.model == "process" else Ensemble
+        make = Process if self.settings.model == "process" else Forest
         return make(self.vectors(list(known)), ranked(list(known.values())), seed)
 
 
@@ -128,8 +125,8 @@ class Process:
         return mean, deviation
 
 
-class Ensemble:
-    """Networks that begin and are shown the data otherwise."""
+class Forest:
+    """Regression trees that are shown the data otherwise; their spread is the deviation."""
 
     def __init__(self, vectors: Vectors, rewards: NDArray[np.float64], seed: int) -> None:
         from sklearn.ensemble import RandomForestRegressor

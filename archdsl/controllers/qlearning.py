@@ -27,8 +27,6 @@ from archdsl.space.view import SearchSpace
 Situation = tuple[int, Taken]
 """A decision, and what the one before it took."""
 BEGIN: Taken = ()
-TRIES = 100
-"""Walks until the constraints of the space accept one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,11 +67,7 @@ class QLearning(Historic[QSettings]):
         return max(self.settings.least, min(1.0, 1.0 - beyond))
 
     def propose(self, rng: Random) -> Architecture:
-        for _ in range(TRIES):
-            made = self.space.build(self._walk(rng))
-            if self.space.accept is None or self.space.accept(made):
-                return made
-        return self.space.sample(rng)
+        return self.accepted(lambda: self._walk(rng), rng)
 
     def _walk(self, rng: Random) -> Choices:
         """One decision after another: the best that is known, or any with the chance epsilon."""

@@ -11,16 +11,14 @@ Search Based on MetaFormer", section 3.3), itself after ENAS.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 
 from archdsl.controllers.base import State, Told
-from archdsl.controllers.policy import Policy
-from archdsl.controllers.seeds import seed_for, stream
+from archdsl.controllers.learner import Learner
 from archdsl.controllers.settings import within
-from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.space.view import SearchSpace
 
 
@@ -47,32 +45,20 @@ class ReinforceSettings:
         return Reinforce(space, self, seed=seed)
 
 
-class Reinforce:
+class Reinforce(Learner[ReinforceSettings]):
     """Learns to write better strings from their rewards."""
 
     def __init__(
         self, space: SearchSpace, settings: ReinforceSettings | None = None, *, seed: int
     ) -> None:
-        self.space = space
-        self.settings = settings or ReinforceSettings()
-        self.seed = seed
-        self.asked = 0
-        generator = torch.Generator().manual_seed(seed_for(seed, "policy"))
-        self.policy = Policy(space, generator)
+        super().__init__(space, settings or ReinforceSettings(), seed=seed)
         self._restart()
 
     def _restart(self) -> None:
         """A new optimiser, and a baseline (decisions,) of which nothing is known."""
-        self.optimizer = torch.optim.Adam(self.policy.parameters(), lr=self.settings.learning_rate)
+        self.new_optimizer()
         self.baseline = torch.zeros(len(self.space.decisions), dtype=torch.float64)
         self.known = torch.zeros(len(self.space.decisions), dtype=torch.bool)
-
-    def ask(self, n: int) -> list[str]:
-        first, self.asked = self.asked, self.asked + n
-        return [
-            self.policy.propose(stream(self.seed, "reinforce", i)).text
-            for i in range(first, self.asked)
-        ]
 
     def tell(self, results: Sequence[Told]) -> None:
         """One step of Adam on the mean loss of the results (the papers tell one at a time)."""
@@ -89,18 +75,14 @@ class Reinforce:
             self._restart()
 
     def state(self) -> State:
-        tensors = {f"policy.{k}": v.clone() for k, v in self.policy.state_dict().items()}
-        tensors |= {f"adam.{k}": v for k, v in pack_optimizer(self.optimizer).items()}
-        tensors |= {"baseline": self.baseline.clone(), "known": self.known.clone()}
-        return State(tensors=tensors, values={"asked": self.asked})
+        state = super().state()
+        own = {"baseline": self.baseline.clone(), "known": self.known.clone()}
+        return replace(state, tensors={**state.tensors, **own})
 
     def restore(self, state: State) -> None:
-        self._restart()
-        self.policy.load_state_dict(below(state.tensors, "policy."))
-        unpack_optimizer(self.optimizer, below(state.tensors, "adam."))
+        super().restore(state)
         self.baseline = state.tensors["baseline"].clone()
         self.known = state.tensors["known"].clone()
-        self.asked = state.values["asked"]
 
     def _loss(self, result: Told) -> torch.Tensor:
         walk = self.policy.retrace(self.space.parse(result.text))

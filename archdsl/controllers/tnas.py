@@ -23,9 +23,6 @@ from archdsl.controllers.vae import VAE, trained
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 
-TRIES = 100
-"""Codes until the constraints of the space accept what one says."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TNASSettings:
@@ -60,24 +57,16 @@ class TNAS(Modelled[TNASSettings, VAE]):
     """All that was told, and the autoencoder of the best of it."""
 
     def propose(self, rng: Random) -> Architecture:
-        trainings = len(self.known) // self.settings.refit
-        sampling = self.asked < self.settings.sampling
-        if not trainings:
+        basis = self.reached(self.settings.refit, self.settings.refit)
+        if not basis:
             return self.space.sample(rng)
-        if sampling and rng.random() >= trainings * self.settings.epsilon_step:
+        epsilon = basis // self.settings.refit * self.settings.epsilon_step
+        if self.asked < self.settings.sampling and rng.random() >= epsilon:
             return self.space.sample(rng)
         if self.asked < self.settings.sampling + self.settings.population:
-            return self._generated(rng, trainings * self.settings.refit)
+            model = self.fitted(basis)
+            return self.accepted(lambda: model.propose(rng), rng)
         return self._child(rng)
-
-    def _generated(self, rng: Random, basis: int) -> Architecture:
-        """One of the autoencoder's that the constraints of the space accept."""
-        model = self.fitted(basis)
-        for _ in range(TRIES):
-            made = self.space.build(model.propose(rng))
-            if self.space.accept is None or self.space.accept(made):
-                return made
-        return self.space.sample(rng)
 
     def _child(self, rng: Random) -> Architecture:
         """A mutation or a crossover of the best, as likely."""

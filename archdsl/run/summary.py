@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
 from pathlib import Path
@@ -197,8 +197,7 @@ def summarise_exploration(
 def write_explore_summary(folder: Path, summary: ExploreSummary) -> None:
     """summary.json and summary.txt."""
     whole = asdict(summary) | {"size": exact(summary.size)}
-    write_whole(folder / "summary.json", json.dumps(whole, indent=2) + "\n")
-    write_whole(folder / "summary.txt", as_text(explore_table(summary)))
+    _write(folder, whole, explore_table(summary))
 
 
 def write_search_summary(folder: Path, summary: SearchSummary) -> None:
@@ -207,19 +206,21 @@ def write_search_summary(folder: Path, summary: SearchSummary) -> None:
     ratio = signal.ratio if signal.ratio != float("inf") else None
     whole = asdict(summary) | {"size": exact(summary.size)}
     whole["signal"] |= {"ratio": ratio, "verdict": signal.verdict}
-    write_whole(folder / "summary.json", json.dumps(whole, indent=2) + "\n")
-    write_whole(folder / "summary.txt", as_text(search_table(summary)))
+    _write(folder, whole, search_table(summary))
 
 
 def write_retrain_summary(folder: Path, summary: RetrainSummary) -> None:
     """summary.json and summary.txt."""
-    write_whole(folder / "summary.json", json.dumps(asdict(summary), indent=2) + "\n")
-    write_whole(folder / "summary.txt", as_text(retrain_table(summary)))
+    _write(folder, asdict(summary), retrain_table(summary))
+
+
+def _write(folder: Path, whole: Mapping[str, object], table: Table) -> None:
+    write_whole(folder / "summary.json", json.dumps(whole, indent=2) + "\n")
+    write_whole(folder / "summary.txt", as_text(table))
 
 
 def search_table(summary: SearchSummary) -> Table:
     """One search as rows of name and value."""
-    table = Table(box=box.SIMPLE, show_header=False, title=Text(f"Search of {summary.space}"))
     rows = (
         ("best architecture", summary.best),
         ("accuracy, all of validation", percent(summary.accuracy)),
@@ -233,14 +234,11 @@ def search_table(summary: SearchSummary) -> Table:
         ("controller, data, seed", f"{summary.controller}, {summary.data}, {summary.seed}"),
         ("seconds", f"{summary.seconds:.1f}"),
     )  # fmt: skip
-    for name, value in rows:
-        table.add_row(name, Text(value))
-    return table
+    return _table(f"Search of {summary.space}", rows)
 
 
 def explore_table(summary: ExploreSummary) -> Table:
     """One search with an evaluator as rows of name and value."""
-    table = Table(box=box.SIMPLE, show_header=False, title=Text(f"Search of {summary.space}"))
     failed = f", {summary.failed:,} failed" if summary.failed else ""
     rows = (
         ("best architecture", summary.best or "none: every evaluation failed"),
@@ -253,9 +251,7 @@ def explore_table(summary: ExploreSummary) -> Table:
         ("evaluator", summary.evaluator),
         ("seconds", f"{summary.seconds:.1f}"),
     )
-    for name, value in rows:
-        table.add_row(name, Text(value))
-    return table
+    return _table(f"Search of {summary.space}", rows)
 
 
 def signal_rows(signal: Signal) -> tuple[tuple[str, str], ...]:
@@ -270,9 +266,6 @@ def signal_rows(signal: Signal) -> tuple[tuple[str, str], ...]:
 
 def retrain_table(summary: RetrainSummary) -> Table:
     """One retraining as rows of name and value."""
-    table = Table(
-        box=box.SIMPLE, show_header=False, title=Text(f"Retraining of {summary.architecture}")
-    )
     error = sqrt(summary.test * (1 - summary.test) / summary.test_images)
     rows = (
         ("test accuracy", f"{percent(summary.test)}, standard error {100 * error:.1f} points"),
@@ -282,6 +275,12 @@ def retrain_table(summary: RetrainSummary) -> Table:
         ("data, seed, epochs", f"{summary.data}, {summary.seed}, {summary.epochs}"),
         ("seconds", f"{summary.seconds:.1f}"),
     )
+    return _table(f"Retraining of {summary.architecture}", rows)
+
+
+def _table(title: str, rows: Iterable[tuple[str, str]]) -> Table:
+    """A run as rows of name and value."""
+    table = Table(box=box.SIMPLE, show_header=False, title=Text(title))
     for name, value in rows:
         table.add_row(name, Text(value))
     return table

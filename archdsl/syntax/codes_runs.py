@@ -8,9 +8,10 @@ RUN_ROWS = (
     row(
         "E0801",
         "an unknown controller",
-        "`random` draws architectures uniformly, `reinforce` is an LSTM that learns from rewards, "
-        "`evolution`, `local`, `tree` and `qlearning` change what was good, `predictor` asks a "
-        "model. Settings are written behind: `evolution(population=30)`.",
+        "`random` draws architectures uniformly; `reinforce` and `ppo` are an LSTM that learns "
+        "from rewards; `evolution`, `local`, `tree` and `qlearning` follow what was good; "
+        "`predictor`, `pnas`, `nao` and `tnas` ask a model; `tpe` and `nsga2` are Optuna's. "
+        "Settings are written behind: `evolution(population=30)`.",
     ),
     row(
         "E0802",
