@@ -19,7 +19,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from benchmarks.search_choice import CHOSEN
-from benchmarks.searches import BUDGETS, Found, Task, bench, optimum, run
+from benchmarks.searches import BUDGETS, Found, Task, optimum, run
 from benchmarks.table import Row, write
 
 DATA_SETS = ("cifar10", "cifar100")
@@ -62,7 +62,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = _all(given, given.kept or Path(folder) / "runs.jsonl")
     minutes = (time.monotonic() - start) / 60
-    compared = compare({key: [one.values[BUDGETS.index(AT)] for one in found[key]] for key in found})
+    compared = compare(
+        {key: [one.values[BUDGETS.index(AT)] for one in found[key]] for key in found}
+    )
     write(
         "search",
         "Controllers on NAS-Bench-201",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 SHARED = "shared"
-ALONE = frozenset({"evaluator", "budget", "batch"})
+ALONE = frozenset({"evaluator", "budget", "batch", "reward", "objectives"})
 """The options of a search that has no shared weights, besides those of every search."""
 EXPLORING = ALONE | {"controller", "seed"}
 
@@ -46,8 +46,8 @@ def search(
         str,
         typer.Option(
             metavar="NAME(SETTING=VALUE, ...)",
-            help="random, reinforce, ppo, evolution, local, tree, qlearning, predictor, pnas, nao, "
-            "tnas, tpe or nsga2.",
+            help="random, reinforce, ppo, evolution, pareto, local, tree, qlearning, predictor, "
+            "pnas, nao, tnas, tpe or nsga2.",
         ),
     ] = "reinforce",
     evaluator: Annotated[
@@ -60,6 +60,17 @@ def search(
     ] = SHARED,
     budget: Annotated[int, typer.Option(help="Evaluations, where they are not shared.")] = 100,
     batch: Annotated[int, typer.Option(help="Proposals at once, the same.")] = 1,
+    reward: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME(SETTING=VALUE, ...)",
+            help="Of what was measured: mnasnet(value=..., cost=..., target=...).",
+        ),
+    ] = "",
+    objectives: Annotated[
+        str,
+        typer.Option(metavar="NAME, -NAME, ...", help="Several, a - before what is to be small."),
+    ] = "",
     data: Data = "digits",
     seed: Seed = 42,
     epochs: Annotated[int, typer.Option(help="Of weights and controller in turn.")] = 100,
@@ -88,7 +99,7 @@ def search(
         _only(session, f"is for --evaluator {SHARED}", others)
         _explore(session, space, out, {name: given[name] for name in EXPLORING})
         return
-    _only(session, "is not for shared weights", ("budget", "batch"))
+    _only(session, "is not for shared weights", ALONE - {"evaluator"})
     given = {name: value for name, value in given.items() if name not in ALONE}
 
     from archdsl.run.search import search as run

@@ -10,6 +10,7 @@ from archdsl.controllers.evolution import EvolutionSettings
 from archdsl.controllers.local import LocalSettings
 from archdsl.controllers.nao import NAOSettings
 from archdsl.controllers.optuna_samplers import NSGASettings, TPESettings
+from archdsl.controllers.pareto import ParetoSettings
 from archdsl.controllers.pnas import PNASSettings
 from archdsl.controllers.ppo import PPOSettings
 from archdsl.controllers.predictor import PredictorSettings
@@ -35,6 +36,7 @@ METHODS: tuple[type[Method], ...] = (
     ReinforceSettings,
     PPOSettings,
     EvolutionSettings,
+    ParetoSettings,
     LocalSettings,
     TreeSettings,
     QSettings,

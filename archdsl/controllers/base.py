@@ -11,10 +11,14 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The reward of one architecture, as a controller hears of it (higher is better)."""
+    """What one architecture was worth, as a controller hears of it (higher is better).
+
+    `objectives` are what a search wants large, each for itself; empty where that is the reward.
+    """
 
     text: str
     reward: float
+    objectives: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ TRIES = 100
 """Draws of a method until the constraints of the space accept one."""
 
 Event = tuple[str, list[Any]]
-"""("ask", strings that were proposed), or ("tell", pairs of a string and its reward)."""
+"""("ask", strings that were proposed), or ("tell", strings with rewards and objectives)."""
 
 
 S = TypeVar("S", bound=Settings)
@@ -44,6 +44,8 @@ class Historic(ABC, Generic[S]):
         self.seed = seed
         self.asked = self.told = 0
         self._events: list[Event] = []
+        self.objectives: dict[Architecture, tuple[float, ...]] = {}
+        """What each architecture that was told has of what is wanted: its reward, or several."""
         self.forget()
 
     @abstractmethod
@@ -80,8 +82,11 @@ class Historic(ABC, Generic[S]):
         return made
 
     def tell(self, results: Sequence[Told]) -> None:
-        self._events.append(("tell", [[told.text, told.reward] for told in results]))
-        self.learn([(self.space.parse(told.text), told.reward) for told in results])
+        self._events.append(("tell", [[t.text, t.reward, *t.objectives] for t in results]))
+        heard = [(self.space.parse(told.text), told) for told in results]
+        for architecture, told in heard:
+            self.objectives[architecture] = told.objectives or (told.reward,)
+        self.learn([(architecture, told.reward) for architecture, told in heard])
         self.told += len(results)
 
     def new_epoch(self) -> None:
@@ -93,10 +98,11 @@ class Historic(ABC, Generic[S]):
     def restore(self, state: State) -> None:
         self.asked = self.told = 0
         self._events = []
+        self.objectives = {}
         self.forget()
         for what, known in state.values["events"]:
             if what == "tell":
-                self.tell([Told(text, reward) for text, reward in known])
+                self.tell([Told(text, reward, tuple(more)) for text, reward, *more in known])
                 continue
             if self.replays:
                 self.ask(len(known))

@@ -36,15 +36,19 @@ TRIES = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TPESettings:
-    """`start` trials are drawn at random. `multivariate`: decisions are estimated together."""
+    """`start` trials are drawn at random. `multivariate`: decisions are estimated together.
+
+    `objectives`: of how many the search is; of one, it is the reward.
+    """
 
     keyword: ClassVar[str] = "tpe"
 
     start: int = 20
     multivariate: bool = True
+    objectives: int = 1
 
     def __post_init__(self) -> None:
-        within(self, 1, "start")
+        within(self, 1, "start", "objectives")
 
     def over(self, space: SearchSpace, seed: int) -> Sampled:
         return Sampled(space, self, seed=seed)
@@ -57,14 +61,16 @@ class TPESettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NSGASettings:
-    """`population` individuals of a generation."""
+    """`population` individuals of a generation; `objectives` as for `tpe`."""
 
     keyword: ClassVar[str] = "nsga2"
 
     population: int = 20
+    objectives: int = 1
 
     def __post_init__(self) -> None:
         within(self, 2, "population")
+        within(self, 1, "objectives")
 
     def over(self, space: SearchSpace, seed: int) -> Sampled:
         return Sampled(space, self, seed=seed)
@@ -77,6 +83,9 @@ class NSGASettings:
 
 class SamplerSettings(Protocol):
     keyword: ClassVar[str]
+
+    @property
+    def objectives(self) -> int: ...
 
     def sampler(self, seed: int) -> BaseSampler:
         """The sampler of one step."""
@@ -101,7 +110,7 @@ class Sampled(Historic[SamplerSettings]):
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.study = optuna.create_study(direction="maximize")
+        self.study = optuna.create_study(directions=["maximize"] * self.settings.objectives)
         self.waiting: dict[Architecture, list[Trial]] = {}
         self._trial: Trial | None = None
 
@@ -124,8 +133,22 @@ class Sampled(Historic[SamplerSettings]):
 
     def learn(self, told: Sequence[tuple[Architecture, float]]) -> None:
         for architecture, reward in told:
+            several = self.settings.objectives > 1
+            values = self.objectives[architecture] if several else (reward,)
+            self._check(values)
             if trials := self.waiting.get(architecture):
-                self.study.tell(trials.pop(0), reward)
+                self.study.tell(trials.pop(0), values)
+
+    def _check(self, values: Sequence[float]) -> None:
+        """Raise ArchError E0818 where a search has other objectives than its settings say."""
+        wanted = self.settings.objectives
+        if len(values) != wanted:
+            raise fault(
+                "E0818",
+                f"{self.settings.keyword}: the search has {len(values)} objectives",
+                found=f"objectives={wanted}",
+                expected=f"objectives={len(values)}",
+            )
 
     def _choices(self, trial: Trial, rng: Random) -> Choices:
         forest = self.space.forest

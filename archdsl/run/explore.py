@@ -10,24 +10,34 @@ from the beginning, and what the ledger has is not measured again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from archdsl.codegen import network_source
 from archdsl.controllers import Controller, Told, make_controller
 from archdsl.evaluate.evaluator import Evaluator, Failed
 from archdsl.evaluate.evaluators import evaluator_of
+from archdsl.evaluate.objectives import objectives_of, rule_of
 from archdsl.files import write_whole
+from archdsl.ir.cost import cost
+from archdsl.ir.types import Cost
 from archdsl.run.folder import run_folder
 from archdsl.run.ledger import Entry, Ledger, open_ledger
 from archdsl.run.progress import Advance, progress
 from archdsl.run.settings import ExploreSettings, check_settings, remember
 from archdsl.run.stop import Interrupted, graceful
 from archdsl.run.summary import ExploreSummary, summarise_exploration, write_explore_summary
+from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
+
+COSTS = frozenset(field.name for field in fields(Cost))
+"""What a text says of itself, and what an objective or a reward may name."""
+Worth: TypeAlias = tuple[float, ...]
+"""The reward of an architecture, and the objectives behind it."""
 
 
 def explore(
@@ -39,6 +49,7 @@ def explore(
     Ctrl-C, when everything is saved.
     """
     check_settings(settings)
+    rule_of(settings.reward), objectives_of(settings.objectives)
     evaluator = evaluator_of(settings.evaluator).over(space)
     controller = make_controller(settings.controller, space, seed=settings.seed)
     with run_folder(out) as folder, graceful() as stopped:
@@ -82,7 +93,10 @@ class _Exploration:
         self.stopped = stopped
         self.advance = advance
         self.folder = folder
-        self.worst: float | None = None
+        self.rule = rule_of(settings.reward)
+        self.objectives = objectives_of(settings.objectives)
+        self.costs = COSTS.intersection(re.findall(r"\w+", settings.reward + settings.objectives))
+        self.worst: Worth | None = None
 
     def run(self) -> None:
         """All rounds that the budget pays for; a failed evaluation is paid for like any other."""
@@ -111,17 +125,39 @@ class _Exploration:
 
     def _evaluated(self, entry: Entry) -> tuple[float | None, Mapping[str, Any]]:
         try:
-            values = self.evaluator(self.space.parse(entry.text), entry.step)
-            if not isfinite(values["reward"]):
-                raise Failed("not a number", f"the reward is {values['reward']}")
+            architecture = self.space.parse(entry.text)
+            values = {**self._costs(architecture), **self.evaluator(architecture, entry.step)}
+            reward, *objectives = self._worth(values)
+            if not all(map(isfinite, (reward, *objectives))):
+                raise Failed("not a number", f"the reward is {reward}")
         except Failed as failure:
             return None, {"failed": failure.kind, "message": str(failure)}
-        return values["reward"], {"values": dict(values)}
+        return reward, {"values": values}
+
+    def _costs(self, architecture: Architecture) -> Mapping[str, int]:
+        """What a text costs, where that is wanted."""
+        if not self.costs:
+            return {}
+        found = cost(self.space.resolve(architecture))
+        return {name: getattr(found, name) for name in sorted(self.costs)}
+
+    def _worth(self, values: Mapping[str, float]) -> Worth:
+        """The reward, and the objectives behind it."""
+        return (self.rule(values), *self.objectives(values))
 
     def _told(self, measured: Sequence[Entry]) -> list[Told]:
         """What the controller hears: a failure is worth as little as the worst so far."""
-        rewards = [entry.reward for entry in measured if entry.reward is not None]
-        known = [*rewards, *([] if self.worst is None else [self.worst])]
-        self.worst = min(known, default=None)
-        least = self.worst if self.worst is not None else 0.0
-        return [Told(e.text, least if e.reward is None else e.reward) for e in measured]
+        found = [
+            self._worth(entry.detail["values"])
+            if entry.detail and entry.reward is not None
+            else None
+            for entry in measured
+        ]
+        known = [worth for worth in (*found, self.worst) if worth is not None]
+        self.worst = tuple(map(min, zip(*known, strict=True))) if known else None
+        least = self.worst or (0.0,) * (1 + len(self.objectives.signs))
+        worths = (least if worth is None else worth for worth in found)
+        return [
+            Told(entry.text, reward, tuple(objectives))
+            for entry, (reward, *objectives) in zip(measured, worths, strict=True)
+        ]

@@ -49,10 +49,14 @@ class ExploreSettings:
     """Everything that the result of a search with an evaluator depends on, besides the space.
 
     `budget` evaluations in all; `batch` proposals are asked for at once, and told together.
+    `reward` makes one number of what was measured, where the evaluator's own is not wanted;
+    `objectives` are names of values, a - before those that are to be small.
     """
 
     controller: str = "evolution"
     evaluator: str = ""
+    reward: str = ""
+    objectives: str = ""
     seed: int = 42
     budget: int = 100
     batch: int = 1

@@ -9,12 +9,15 @@ from dataclasses import asdict, dataclass
 from math import sqrt
 from pathlib import Path
 from statistics import fmean, stdev, variance
+from typing import Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from archdsl.controllers.front import front
+from archdsl.evaluate.objectives import objectives_of
 from archdsl.files import write_whole
 from archdsl.ir.cost import cost
 from archdsl.run.ledger import Entry
@@ -76,7 +79,8 @@ class SearchSummary:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExploreSummary:
     """The result of a search with an evaluator. `best` is the first with the greatest reward,
-    empty where every evaluation failed; `values` is all that was measured of it."""
+    empty where every evaluation failed; `values` is all that was measured of it. `front`: what
+    nothing dominates in the objectives, each with its values; empty where there is one reward."""
 
     space: str
     hash: str
@@ -90,6 +94,7 @@ class ExploreSummary:
     best: str
     reward: float
     values: Mapping[str, float]
+    front: Sequence[Mapping[str, Any]]
     params: int
     macs: int
     seconds: float
@@ -188,10 +193,23 @@ def summarise_exploration(
         best=best.text if best else "",
         reward=(best.reward or 0.0) if best else 0.0,
         values=(best.detail or {}).get("values", {}) if best else {},
+        front=_front(settings, told),
         params=costs.params if costs else 0,
         macs=costs.macs if costs else 0,
         seconds=seconds,
     )
+
+
+def _front(settings: ExploreSettings, told: Sequence[Entry]) -> list[Mapping[str, Any]]:
+    """What nothing dominates, once each, in the order of the first objective."""
+    objectives = objectives_of(settings.objectives)
+    if not objectives.signs:
+        return []
+    measured = {entry.text: (entry.detail or {})["values"] for entry in told}
+    points = {text: objectives(values) for text, values in measured.items()}
+    texts = list(points)
+    best = sorted((texts[i] for i in front(list(points.values()))), key=points.__getitem__)
+    return [{"architecture": text, "values": measured[text]} for text in best]
 
 
 def write_explore_summary(folder: Path, summary: ExploreSummary) -> None:
@@ -249,6 +267,7 @@ def explore_table(summary: ExploreSummary) -> Table:
         ("size of the space", number(summary.size)),
         ("controller, seed", f"{summary.controller}, {summary.seed}"),
         ("evaluator", summary.evaluator),
+        *((("not dominated", f"{len(summary.front):,} architectures"),) if summary.front else ()),
         ("seconds", f"{summary.seconds:.1f}"),
     )
     return _table(f"Search of {summary.space}", rows)

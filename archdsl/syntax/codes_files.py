@@ -142,6 +142,20 @@ FILE_ROWS = (
         "pip install 'archdsl[optuna]'",
     ),
     row(
+        "E0822",
+        "an unknown reward",
+        "A reward makes one number of what was measured: `mnasnet` of a value and a cost.",
+        'archdsl search s.arch --reward \'mnas(value="accuracy", cost="params", target=5)\' ...',
+        'archdsl search s.arch --reward \'mnasnet(value="accuracy", cost="params", target=5)\' ...',
+    ),
+    row(
+        "E0823",
+        "objectives that are none",
+        "Objectives are different names of what was measured, a - before what is to be small.",
+        "archdsl search s.arch --objectives 'accuracy' ...",
+        "archdsl search s.arch --objectives 'accuracy, -latency' ...",
+    ),
+    row(
         "E0905",
         "archdsl failed",
         "An error of archdsl, not of the text: please report it with the input.",
