@@ -29,6 +29,8 @@ from archdsl.syntax.tree import Quantity
 
 TRIES = 8
 """Steps uphill, the last 128 times as long as the first."""
+BATCH = 64
+"""Architectures of one training step, drawn anew for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +43,7 @@ class NAOSettings:
     keyword: ClassVar[str] = "nao"
 
     start: int = 20
-    refit: int = 10
+    refit: int = 20
     steps: int = 150
     weight: float = 0.8
     best: int = 10
@@ -100,13 +102,14 @@ class NAO(Modelled[NAOSettings, Valued]):
 
     def fit(self, known: Mapping[Architecture, float], seed: int) -> Valued:
         rewards = torch.tensor(ranked(list(known.values())), dtype=torch.float32)
-        return trained(
-            Valued,
-            self.space,
-            lambda both, _: both.both(list(known), rewards, self.settings.weight),
-            seed=seed,
-            steps=self.settings.steps,
-        )
+        architectures = list(known)
+
+        def loss(model: Valued, generator: torch.Generator) -> Tensor:
+            some = torch.randperm(len(rewards), generator=generator)[:BATCH]
+            drawn = [architectures[i] for i in some.tolist()]
+            return model.both(drawn, rewards[some], self.settings.weight)
+
+        return trained(Valued, self.space, loss, seed=seed, steps=self.settings.steps)
 
 
 def most_likely(sets: Subsets) -> Taken:

@@ -50,8 +50,7 @@ class VAE(nn.Module):
 
     def encode(self, architectures: Sequence[Architecture]) -> tuple[Tensor, Tensor]:
         """Mean and log variance (B, latent) of the codes of architectures."""
-        rows = [self._embed(one) for one in architectures]
-        hidden = self.encoder(torch.stack(rows) + self.places)  # (B, decisions, width)
+        hidden = self.encoder(self._embed(architectures) + self.places)  # (B, decisions, width)
         mean, log_variance = self.code(hidden.mean(1)).chunk(2, dim=1)
         return mean, log_variance
 
@@ -96,14 +95,19 @@ class VAE(nn.Module):
                 choices[index] = choose(self._sets(index, open_))
         return forest.fill(tuple(choices), draw)
 
-    def _embed(self, architecture: Architecture) -> Tensor:
-        """What each decision takes (decisions, width): the sum over its alternatives."""
-        rows = []
-        for index, start in zip(self.free, self.starts, strict=True):
-            taken = architecture.choices[index]
-            numbers = [0] if taken is None else [start + i for i in taken]
-            rows.append(self.tokens(torch.tensor(numbers, dtype=torch.long)).sum(0))
-        return torch.stack(rows)
+    def _embed(self, architectures: Sequence[Architecture]) -> Tensor:
+        """What each decision takes (B, decisions, width): the sum over its alternatives."""
+        numbers: list[int] = []
+        offsets: list[int] = []
+        for one in architectures:
+            for index, start in zip(self.free, self.starts, strict=True):
+                offsets.append(len(numbers))
+                taken = one.choices[index]
+                numbers += [0] if taken is None else [start + i for i in taken]
+        bags = F.embedding_bag(
+            torch.tensor(numbers), self.tokens.weight, torch.tensor(offsets), mode="sum"
+        )
+        return bags.unflatten(0, (len(architectures), len(self.free)))
 
     def _lost(self, place: int, logits: Tensor, architectures: Sequence[Architecture]) -> Tensor:
         """- log p (B,) of what each architecture takes at a decision; 0 where it has none."""
