@@ -98,7 +98,7 @@ def test_foreign_strings(tmp_path: Path, packed: bool) -> None:
     ((ours, row),) = made.rows.items()
     assert row == {"index": 6, "valid": 91.5, "reward": 91.5}
     assert ours.endswith("[nor_conv_3x3; none skip_connect; nor_conv_3x3 none avg_pool_3x3]")
-    assert made(space.parse(ours), 0) == row
+    assert made(space.parse(ours), 0, 0) == row
 
 
 # --- what fails ------------------------------------------------------------------------------
@@ -189,12 +189,14 @@ def test_a_killed_search_asks_what_it_would_have_asked(
     whole = searched(tmp_path / "whole", evaluator, **given)
     right, calls = Table.__call__, 0
 
-    def failing(self: Table, architecture: Architecture, step: int) -> Mapping[str, float]:
+    def failing(
+        self: Table, architecture: Architecture, step: int, again: int
+    ) -> Mapping[str, float]:
         nonlocal calls
         calls += 1
         if calls in (1, 5, 11, 12, 30):
             raise Killed
-        return right(self, architecture, step)
+        return right(self, architecture, step, again)
 
     monkeypatch.setattr(Table, "__call__", failing)
     for _ in range(5):

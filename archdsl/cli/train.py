@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 SHARED = "shared"
-ALONE = frozenset({"evaluator", "budget", "batch", "reward", "objectives"})
+RUNNING = frozenset({"workers", "timeout"})
+"""How a search is run, on which its result does not depend."""
+ALONE = frozenset({"evaluator", "budget", "batch", "reward", "objectives"}) | RUNNING
 """The options of a search that has no shared weights, besides those of every search."""
 EXPLORING = ALONE | {"controller", "seed"}
 
@@ -54,8 +56,9 @@ def search(
         str,
         typer.Option(
             metavar="NAME(SETTING=VALUE, ...)",
-            help="shared: paths of a supernet in training. table(file=..., reward=COLUMN): what "
-            "somebody measured.",
+            help="shared: paths of a supernet in training. train: each from scratch. score: without "
+            "training. table(file=..., reward=COLUMN): what somebody measured. Yours: "
+            "exec(command=...), call(function=MODULE:NAME).",
         ),
     ] = SHARED,
     budget: Annotated[int, typer.Option(help="Evaluations, where they are not shared.")] = 100,
@@ -71,6 +74,12 @@ def search(
         str,
         typer.Option(metavar="NAME, -NAME, ...", help="Several, a - before what is to be small."),
     ] = "",
+    workers: Annotated[
+        int, typer.Option(min=0, help="Processes that measure; 0: this one does.")
+    ] = 0,
+    timeout: Annotated[
+        float, typer.Option(min=0, help="Seconds for one proposal, in a worker; 0: any time.")
+    ] = 0.0,
     data: Data = "digits",
     seed: Seed = 42,
     epochs: Annotated[int, typer.Option(help="Of weights and controller in turn.")] = 100,
@@ -155,12 +164,20 @@ def retrain(
     session.tell(f"the weights: {out / 'best.safetensors'}, for {out / 'network.py'}")
 
 
-def _explore(session: Session, space: SearchSpace, out: Path, given: Mapping[str, Any]) -> None:
+def _explore(session: Session, space: SearchSpace, out: Path, given: dict[str, Any]) -> None:
     from archdsl.run.explore import explore
     from archdsl.run.settings import ExploreSettings
     from archdsl.run.summary import as_text, explore_table
 
-    summary = explore(space, out=out, settings=ExploreSettings(**given), quiet=session.quiet)
+    workers, timeout = given.pop("workers"), given.pop("timeout")
+    summary = explore(
+        space,
+        out=out,
+        settings=ExploreSettings(**given),
+        processes=workers,
+        timeout=timeout,
+        quiet=session.quiet,
+    )
     _put_summary(session, out, as_text(explore_table(summary)))
     session.tell(f"the best: {out / 'network.py'}, known as {out}:best")
 

@@ -107,7 +107,8 @@ class VAE(nn.Module):
         bags = F.embedding_bag(
             torch.tensor(numbers), self.tokens.weight, torch.tensor(offsets), mode="sum"
         )
-        return bags.unflatten(0, (len(architectures), len(self.free)))
+        rows: Tensor = bags.unflatten(0, (len(architectures), len(self.free)))
+        return rows
 
     def _lost(self, place: int, logits: Tensor, architectures: Sequence[Architecture]) -> Tensor:
         """- log p (B,) of what each architecture takes at a decision; 0 where it has none."""

@@ -22,8 +22,9 @@ class Failed(Exception):
 class Evaluator(Protocol):
     """Measures architectures of one space."""
 
-    def __call__(self, architecture: Architecture, step: int) -> Mapping[str, float]:
+    def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
         """What was measured, by name; `reward` is what the search makes large.
 
-        What is random follows from the step of the search. Raises Failed.
+        What is random follows from the step of the search. `again`: how often the search asked for
+        this architecture before; what can look more closely does so then. Raises Failed.
         """

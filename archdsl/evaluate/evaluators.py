@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from archdsl.evaluate.callables import CallSettings
 from archdsl.evaluate.evaluator import Evaluator
+from archdsl.evaluate.program import ExecSettings
+from archdsl.evaluate.scores import ScoreSettings
+from archdsl.evaluate.scratch import TrainSettings
 from archdsl.evaluate.table import TableSettings
 from archdsl.ops.binding import Bound
 from archdsl.space.named import named
@@ -18,7 +22,13 @@ class Measure(Bound, Protocol):
         """The evaluator for a space. Raises ArchError where the two do not fit."""
 
 
-EVALUATORS: tuple[type[Measure], ...] = (TableSettings,)
+EVALUATORS: tuple[type[Measure], ...] = (
+    TableSettings,
+    TrainSettings,
+    ScoreSettings,
+    ExecSettings,
+    CallSettings,
+)
 
 
 def evaluator_of(text: str) -> Measure:

@@ -57,7 +57,7 @@ class Table:
             more = {row[settings.on] or "": joined.numbers(row) for _, row in joined.rows}
         self.rows: dict[str, dict[str, float]] = dict(self._read(more))
 
-    def __call__(self, architecture: Architecture, step: int) -> Mapping[str, float]:
+    def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
         row = self.rows.get(architecture.text)
         if row is None:
             raise Failed("missing", f"{self._settings.file} has no row for it")

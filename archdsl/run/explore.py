@@ -1,7 +1,8 @@
 """A search that asks, measures and tells, until its budget is used up.
 
     ask     the controller proposes; what it proposed stands in the ledger
-    measure an evaluator looks at each proposal; what it found, or how it failed, stands there too
+    measure an evaluator looks at each proposal, here or in several workers; what it found, or how
+            it failed, stands there too
     tell    the controller hears of all of them, in the order in which it proposed them
 
 A run is a folder. Killed at any moment, the same command goes on: the controller is asked again
@@ -10,58 +11,54 @@ from the beginning, and what the ledger has is not measured again.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields, replace
-from math import isfinite
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Protocol
 
 from archdsl.codegen import network_source
 from archdsl.controllers import Controller, Told, make_controller
-from archdsl.evaluate.evaluator import Evaluator, Failed
-from archdsl.evaluate.evaluators import evaluator_of
-from archdsl.evaluate.objectives import objectives_of, rule_of
 from archdsl.files import write_whole
-from archdsl.ir.cost import cost
-from archdsl.ir.types import Cost
 from archdsl.run.folder import run_folder
-from archdsl.run.ledger import Entry, Ledger, open_ledger
+from archdsl.run.judge import Judge, Worth
+from archdsl.run.leases import LeasedLedger, open_leased
+from archdsl.run.ledger import Entry, Ledger
 from archdsl.run.progress import Advance, progress
 from archdsl.run.settings import ExploreSettings, check_settings, remember
 from archdsl.run.stop import Interrupted, graceful
 from archdsl.run.summary import ExploreSummary, summarise_exploration, write_explore_summary
-from archdsl.space.architecture import Architecture
+from archdsl.run.workers import workers
 from archdsl.space.view import SearchSpace
-
-COSTS = frozenset(field.name for field in fields(Cost))
-"""What a text says of itself, and what an objective or a reward may name."""
-Worth: TypeAlias = tuple[float, ...]
-"""The reward of an architecture, and the objectives behind it."""
 
 
 def explore(
-    space: SearchSpace, *, out: Path, settings: ExploreSettings, quiet: bool = False
+    space: SearchSpace,
+    *,
+    out: Path,
+    settings: ExploreSettings,
+    processes: int = 0,
+    timeout: float = 0.0,
+    quiet: bool = False,
 ) -> ExploreSummary:
     """Run a search in the folder `out`, or go on with the one that is there.
 
-    Raises ArchError (E08xx) for settings and folders that do not fit, and Interrupted after
-    Ctrl-C, when everything is saved.
+    `processes` measure what was proposed, at least one where there is a `timeout` (seconds for one
+    proposal); with 0 of them this process does. Raises ArchError (E08xx) for settings and folders
+    that do not fit, and Interrupted after Ctrl-C, when everything is saved.
     """
     check_settings(settings)
-    rule_of(settings.reward), objectives_of(settings.objectives)
-    evaluator = evaluator_of(settings.evaluator).over(space)
+    judge = Judge(space, settings)
     controller = make_controller(settings.controller, space, seed=settings.seed)
     with run_folder(out) as folder, graceful() as stopped:
         remember(folder / "settings.json", space.program, settings, {})
         write_whole(folder / "space.arch", space.program.text)
         with (
-            open_ledger(folder / "ledger.sqlite") as ledger,
+            open_leased(folder / "ledger.sqlite") as ledger,
             progress("search", settings.budget, quiet=quiet) as advance,
+            _measuring(folder, ledger, judge, stopped, processes, timeout) as measure,
         ):
-            _Exploration(
-                space, settings, controller, evaluator, ledger, stopped, advance, folder
-            ).run()
+            _Exploration(settings, controller, judge, ledger, measure, advance).run()
             entries, seconds = ledger.entries(), ledger.seconds()
         summary = summarise_exploration(space, settings, entries, seconds)
         if summary.best:
@@ -71,31 +68,62 @@ def explore(
     return summary
 
 
+class Measure(Protocol):
+    """What completes the rows from one step to another; yields how many are complete."""
+
+    def __call__(self, first: int, last: int) -> Iterator[int]: ...
+
+
+@contextmanager
+def _measuring(
+    folder: Path,
+    ledger: LeasedLedger,
+    judge: Judge,
+    stopped: Callable[[], bool],
+    processes: int,
+    timeout: float,
+) -> Iterator[Measure]:
+    """Workers where they are wanted, else this process."""
+    if processes or timeout:
+        with workers(folder, ledger, max(processes, 1), timeout) as found:
+            yield lambda first, last: found.measure(first, last, stopped)
+        return
+
+    def measure(first: int, last: int) -> Iterator[int]:
+        open_ = ledger.open_among(first, last)
+        for number, step in enumerate(open_):
+            if stopped():
+                raise Interrupted(folder)
+            entry = ledger.entry(step)
+            assert entry is not None
+            judged = judge(entry.text, step, entry.epoch)
+            ledger.tell(step, judged.reward, judged.detail)
+            yield last + 1 - first - len(open_) + number + 1
+
+    yield measure
+
+
 class _Exploration:
     """One search in progress."""
 
     def __init__(
         self,
-        space: SearchSpace,
         settings: ExploreSettings,
         controller: Controller,
-        evaluator: Evaluator,
+        judge: Judge,
         ledger: Ledger,
-        stopped: Callable[[], bool],
+        measure: Measure,
         advance: Advance,
-        folder: Path,
     ) -> None:
-        self.space = space
         self.settings = settings
         self.controller = controller
-        self.evaluator = evaluator
+        self.judge = judge
         self.ledger = ledger
-        self.stopped = stopped
+        self.measure = measure
         self.advance = advance
-        self.folder = folder
-        self.rule = rule_of(settings.reward)
-        self.objectives = objectives_of(settings.objectives)
-        self.costs = COSTS.intersection(re.findall(r"\w+", settings.reward + settings.objectives))
+        self.times: Counter[str] = Counter()
+        """How often each architecture was asked."""
+        self.best = float("-inf")
         self.worst: Worth | None = None
 
     def run(self) -> None:
@@ -103,61 +131,33 @@ class _Exploration:
         step = 0
         while step < self.settings.budget:
             count = min(self.settings.batch, self.settings.budget - step)
-            asked = [
-                self.ledger.ask(number, 0, "search", text)
-                for number, text in enumerate(self.controller.ask(count), step)
-            ]
-            measured = [self._measured(entry) for entry in asked]
-            self.controller.tell(self._told(measured))
+            for number, text in enumerate(self.controller.ask(count), step):
+                self.ledger.ask(number, self.times[text], "search", text)
+                self.times[text] += 1
+            for done in self.measure(step, step + count - 1):
+                self.advance(step + done, f"best {self.best:.4g}")
+            entries = [self._row(number) for number in range(step, step + count)]
+            self.controller.tell(self._told(entries))
+            self.best = max([self.best, *(e.reward for e in entries if e.reward is not None)])
             step += count
 
-    def _measured(self, entry: Entry) -> Entry:
-        """The row of a proposal, complete; one that is told already is not measured again."""
-        if entry.detail is None:
-            if self.stopped():
-                raise Interrupted(self.folder)
-            reward, detail = self._evaluated(entry)
-            self.ledger.tell(entry.step, reward, detail)
-            entry = replace(entry, reward=reward, detail=detail)
-        said = "failed" if entry.reward is None else f"{entry.reward:.4g}"
-        self.advance(entry.step + 1, said)
+    def _row(self, step: int) -> Entry:
+        entry = self.ledger.entry(step)
+        assert entry is not None and entry.detail is not None
         return entry
-
-    def _evaluated(self, entry: Entry) -> tuple[float | None, Mapping[str, Any]]:
-        try:
-            architecture = self.space.parse(entry.text)
-            values = {**self._costs(architecture), **self.evaluator(architecture, entry.step)}
-            reward, *objectives = self._worth(values)
-            if not all(map(isfinite, (reward, *objectives))):
-                raise Failed("not a number", f"the reward is {reward}")
-        except Failed as failure:
-            return None, {"failed": failure.kind, "message": str(failure)}
-        return reward, {"values": values}
-
-    def _costs(self, architecture: Architecture) -> Mapping[str, int]:
-        """What a text costs, where that is wanted."""
-        if not self.costs:
-            return {}
-        found = cost(self.space.resolve(architecture))
-        return {name: getattr(found, name) for name in sorted(self.costs)}
-
-    def _worth(self, values: Mapping[str, float]) -> Worth:
-        """The reward, and the objectives behind it."""
-        return (self.rule(values), *self.objectives(values))
 
     def _told(self, measured: Sequence[Entry]) -> list[Told]:
         """What the controller hears: a failure is worth as little as the worst so far."""
-        found = [
-            self._worth(entry.detail["values"])
-            if entry.detail and entry.reward is not None
-            else None
-            for entry in measured
-        ]
+        found = [None if e.reward is None else self._worth(e) for e in measured]
         known = [worth for worth in (*found, self.worst) if worth is not None]
         self.worst = tuple(map(min, zip(*known, strict=True))) if known else None
-        least = self.worst or (0.0,) * (1 + len(self.objectives.signs))
+        least = self.worst or (0.0,) * (1 + len(self.judge.objectives.signs))
         worths = (least if worth is None else worth for worth in found)
         return [
             Told(entry.text, reward, tuple(objectives))
             for entry, (reward, *objectives) in zip(measured, worths, strict=True)
         ]
+
+    def _worth(self, entry: Entry) -> Worth:
+        assert entry.detail is not None
+        return self.judge.worth(entry.detail["values"])

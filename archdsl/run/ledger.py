@@ -22,7 +22,7 @@ from archdsl.syntax.errors import ArchError, fault
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ledger (
   step   INTEGER PRIMARY KEY,  -- 0, 1, 2, ... without gaps
-  epoch  INTEGER NOT NULL,     -- the outer epoch
+  epoch  INTEGER NOT NULL,     -- the outer epoch; with an evaluator, how often it was asked before
   kind   TEXT NOT NULL,        -- train, search, derive, final or measure
   text   TEXT NOT NULL,        -- the architecture
   reward REAL,                 -- accuracy, 0 to 1; NULL where none is told (yet)
@@ -31,6 +31,10 @@ CREATE TABLE IF NOT EXISTS ledger (
   told   REAL
 ) STRICT
 """
+
+
+PATIENCE = 60.0
+"""Seconds to wait while another process writes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +64,7 @@ class Ledger:
         asked = Entry(step=step, epoch=epoch, kind=kind, text=text)
         known = self.entry(step)
         if known is None:
-            with _told_plainly(), self._connection:
+            with told_plainly(), self._connection:
                 self._connection.execute(
                     "INSERT INTO ledger (step, epoch, kind, text, asked) VALUES (?, ?, ?, ?, ?)",
                     (step, epoch, kind, text, time.time()),
@@ -81,7 +85,7 @@ class Ledger:
     ) -> None:
         """Complete the row of a step; a string that was only trained has no reward."""
         noted = json.dumps(detail, sort_keys=True) if detail is not None else None
-        with _told_plainly(), self._connection:
+        with told_plainly(), self._connection:
             self._connection.execute(
                 "UPDATE ledger SET reward = ?, detail = ?, told = ? WHERE step = ?",
                 (reward, noted, time.time(), step),
@@ -113,10 +117,13 @@ class Ledger:
 
 
 @contextmanager
-def open_ledger(path: Path) -> Iterator[Ledger]:
-    """The ledger in that file, made if it is not there. Raises ArchError E0806, E0807."""
-    with _told_plainly(path):
-        connection = sqlite3.connect(path)
+def connected(path: Path) -> Iterator[sqlite3.Connection]:
+    """The file of a ledger, made if it is not there. Raises ArchError E0806, E0807.
+
+    Several processes may have it open: each waits while another writes.
+    """
+    with told_plainly(path):
+        connection = sqlite3.connect(path, timeout=PATIENCE)
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
@@ -125,9 +132,16 @@ def open_ledger(path: Path) -> Iterator[Ledger]:
             connection.close()
             raise
     try:
-        yield Ledger(connection)
+        yield connection
     finally:
         connection.close()
+
+
+@contextmanager
+def open_ledger(path: Path) -> Iterator[Ledger]:
+    """The ledger in that file; raises as `connected` does."""
+    with connected(path) as connection:
+        yield Ledger(connection)
 
 
 def read_ledger(path: Path) -> tuple[Entry, ...]:
@@ -139,7 +153,7 @@ def read_ledger(path: Path) -> tuple[Entry, ...]:
 
 
 @contextmanager
-def _told_plainly(path: Path | None = None) -> Iterator[None]:
+def told_plainly(path: Path | None = None) -> Iterator[None]:
     """SQLite's errors as ours: a full disk, a folder without rights, another kind of file."""
     try:
         yield

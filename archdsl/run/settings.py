@@ -14,6 +14,7 @@ import torch
 from archdsl import __version__
 from archdsl.files import write_whole
 from archdsl.ir.graph import Program
+from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import fault
 
 
@@ -145,6 +146,21 @@ def remember(path: Path, program: Program, settings: Settings, extra: Mapping[st
             expected=", ".join(f"{name}={then.get(name)}" for name in names),
             hint="give the same settings to go on, or another folder with -o",
         )
+
+
+def explored(path: Path) -> tuple[SearchSpace, ExploreSettings]:
+    """The space and the settings of a search with an evaluator, from the folder of its run."""
+    from archdsl.library import Library
+
+    known = _read(path / "settings.json")
+    parameters = {
+        name.removeprefix("parameter "): value
+        for name, value in known.items()
+        if name.startswith("parameter ")
+    }
+    space = Library([path / "space.arch"]).space(known["space"], parameters)
+    names = ExploreSettings.__dataclass_fields__
+    return space, ExploreSettings(**{name: known[name] for name in names})
 
 
 def _read(path: Path) -> dict[str, Any]:

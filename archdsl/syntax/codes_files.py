@@ -156,6 +156,20 @@ FILE_ROWS = (
         "archdsl search s.arch --objectives 'accuracy, -latency' ...",
     ),
     row(
+        "E0824",
+        "workers that end before they measure anything",
+        "With `--workers` processes of their own measure what was proposed. Several ended one "
+        "after another without a proposal at hand; what they said is in the folder of the run.",
+    ),
+    row(
+        "E0825",
+        "an evaluator that is no function",
+        "`call` takes a function of yours, `module:name`. The module is looked for in the working "
+        "directory and among those that are installed, and imported.",
+        "archdsl search s.arch --evaluator 'call(function=\"mine.py\")' ...",
+        "archdsl search s.arch --evaluator 'call(function=\"mine:accuracy\")' ...",
+    ),
+    row(
         "E0905",
         "archdsl failed",
         "An error of archdsl, not of the text: please report it with the input.",

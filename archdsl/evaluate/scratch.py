@@ -1,0 +1,122 @@
+"""Training from scratch as an evaluator, as long and on as much data as is asked for.
+
+Asked for an architecture again, it is trained `grow` times as long: successive halving and its
+kin spend their budget so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isnan
+from typing import TYPE_CHECKING, ClassVar
+
+from archdsl.controllers.settings import within
+from archdsl.evaluate.candidate import Candidate
+from archdsl.evaluate.evaluator import Failed
+from archdsl.space.architecture import Architecture
+from archdsl.space.view import SearchSpace
+
+if TYPE_CHECKING:
+    from archdsl.evaluate.data import Data
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainSettings:
+    """AdamW for `epochs` epochs on a `share` of the training batches of `data`, judged on all of
+    validation after each. `horizon`: the reward is the accuracy that a power law through those
+    promises after so many epochs, where that is more than was trained.
+    """
+
+    keyword: ClassVar[str] = "train"
+
+    data: str = "digits"
+    epochs: int = 3
+    grow: float = 3.0
+    share: float = 1.0
+    batch_size: int = 128
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    horizon: int = 0
+    seed: int = 0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        within(self, 1, "epochs", "grow", "batch_size", "threads")
+        within(self, 0, "learning_rate", "weight_decay", "horizon", "seed")
+        within(self, 1e-6, "share", most=1)
+
+    def over(self, space: SearchSpace) -> Trained:
+        """Raises ArchError E0802 to E0804 where the data is not there or does not fit."""
+        return Trained(space, self)
+
+
+class Trained:
+    """The data, opened once for all networks of a space."""
+
+    def __init__(self, space: SearchSpace, settings: TrainSettings) -> None:
+        from archdsl.evaluate.data import classifies, open_data
+
+        image, classes = classifies(space.program.net)
+        self.space = space
+        self.settings = settings
+        self.data: Data = open_data(
+            settings.data, shape=image, classes=classes, batch_size=settings.batch_size
+        )
+
+    def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
+        import torch
+
+        from archdsl.evaluate.training import accuracy, correct, torch_settings, training_step
+
+        settings = self.settings
+        seed = settings.seed
+        epochs = round(settings.epochs * settings.grow**again)
+        steps = max(1, round(settings.share * self.data.steps))
+        with torch_settings(settings.threads):
+            network = Candidate(self.space, architecture, seed, 0).network()
+            optimiser = torch.optim.AdamW(
+                network.parameters(),
+                lr=settings.learning_rate,
+                weight_decay=settings.weight_decay,
+            )
+            curve = []
+            for epoch in range(epochs):
+                network.train()
+                for number in range(steps):
+                    images, labels = self.data.training_batch(seed, epoch, number)
+                    drawn = (seed * epochs + epoch) * steps + number
+                    loss = training_step(network, optimiser, images, labels, drawn)
+                    if isnan(loss):
+                        raise Failed("not a number", f"the loss, in epoch {epoch + 1}")
+                network.eval()
+                curve.append(accuracy(correct(network, self.data.validation_batches)))
+        reward = promised(curve, settings.horizon) if settings.horizon > epochs else curve[-1]
+        return {"reward": reward, "accuracy": curve[-1], "epochs": float(epochs)}
+
+
+def promised(curve: Sequence[float], horizon: int) -> float:
+    """What a power law a - b n^-c through accuracies after 1, 2, ... epochs is after `horizon`.
+
+    Of Domhan, Springenberg and Hutter 2015, "Speeding up Automatic Hyperparameter Optimization of
+    Deep Neural Networks by Extrapolation of Learning Curves", table 1, the one with the fewest
+    numbers. No curve shorter than three says anything: then it is the last accuracy.
+    """
+    import numpy as np
+    from scipy.optimize import OptimizeWarning, curve_fit
+
+    if len(curve) < 3:
+        return curve[-1]
+    epochs = np.arange(1, len(curve) + 1, dtype=np.float64)
+    try:
+        found, _ = curve_fit(
+            lambda n, a, b, c: a - b * n**-c,
+            epochs,
+            curve,
+            p0=(curve[-1], 0.5, 1.0),
+            bounds=((0, 0, 0.01), (1, 10, 5)),
+        )
+    except (RuntimeError, OptimizeWarning):
+        return curve[-1]
+    a, b, c = found
+    return float(min(max(a - b * horizon**-c, 0.0), 1.0))

@@ -1,0 +1,93 @@
+"""A program of the user that answers each line of JSON with one."""
+
+from __future__ import annotations
+
+import json
+import queue
+import shlex
+import subprocess
+import threading
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+
+class Silent(Exception):
+    """No answer came in time."""
+
+
+class Garbled(Exception):
+    """The program ended, or said what is no JSON object."""
+
+
+class Talk:
+    """A process that is started when it is first asked, and again after it ended.
+
+    What it writes to standard error goes to ours.
+    """
+
+    def __init__(self, command: str, timeout: float) -> None:
+        """`timeout`: seconds for one answer, 0 for any time."""
+        self.command = command
+        self.timeout = timeout
+        self.process: subprocess.Popen[str] | None = None
+        self.lines: queue.Queue[str | None] = queue.Queue()
+
+    def ask(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The answer to a message. Raises Silent and Garbled; the program is ended then."""
+        process = self.process or self._start()
+        try:
+            assert process.stdin is not None
+            process.stdin.write(json.dumps(message) + "\n")
+            process.stdin.flush()
+            line = self.lines.get(timeout=self.timeout or None)
+        except queue.Empty:
+            self.close()
+            raise Silent(f"no answer in {self.timeout:g} s") from None
+        except OSError:
+            line = None
+        if line is None:
+            self.close()
+            raise Garbled(f"{self.command} ended with {process.returncode}")
+        try:
+            answer = json.loads(line)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            self.close()
+            raise Garbled(f"the answer is no JSON object: {line.strip()[:100]}")
+        return answer
+
+    def close(self) -> None:
+        """End the program."""
+        if self.process is not None:
+            with suppress(OSError):
+                self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    def _start(self) -> subprocess.Popen[str]:
+        try:
+            process = subprocess.Popen(
+                shlex.split(self.command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                bufsize=1,
+            )
+        except (OSError, ValueError) as problem:
+            raise Garbled(f"{self.command} does not start: {problem}") from None
+        self.process, self.lines = process, queue.Queue()
+        threading.Thread(target=_read, args=(process, self.lines), daemon=True).start()
+        return process
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def _read(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
+    """Lines as they come, and None behind the last: from a thread, so that waiting can end."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.put(line)
+    lines.put(None)

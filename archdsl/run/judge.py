@@ -1,0 +1,86 @@
+"""What a proposal was worth: what an evaluator measured, the reward of it, or how it failed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from math import isfinite
+from typing import Any, TypeAlias
+
+from archdsl.evaluate.evaluator import Failed, Kind
+from archdsl.evaluate.evaluators import evaluator_of
+from archdsl.evaluate.objectives import objectives_of, rule_of
+from archdsl.ir.cost import cost
+from archdsl.ir.types import Cost
+from archdsl.run.settings import ExploreSettings
+from archdsl.space.architecture import Architecture
+from archdsl.space.view import SearchSpace
+
+COSTS = frozenset(field.name for field in fields(Cost))
+"""What a text says of itself, and what an objective or a reward may name."""
+Worth: TypeAlias = tuple[float, ...]
+"""The reward of an architecture, and the objectives behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The reward, None for a failure, and what stands in the ledger beside it."""
+
+    reward: float | None
+    detail: Mapping[str, Any]
+
+    @classmethod
+    def failed(cls, kind: Kind, message: str) -> Judged:
+        return cls(None, {"failed": kind, "message": message})
+
+
+class Judge:
+    """The evaluator of a search over a space, and what is made of its values.
+
+    Raises ArchError for settings that do not fit the space.
+    """
+
+    def __init__(self, space: SearchSpace, settings: ExploreSettings) -> None:
+        self.space = space
+        self.rule = rule_of(settings.reward)
+        self.objectives = objectives_of(settings.objectives)
+        self.costs = COSTS.intersection(re.findall(r"\w+", settings.reward + settings.objectives))
+        self.evaluator = evaluator_of(settings.evaluator).over(space)
+
+    def __call__(self, text: str, step: int, again: int) -> Judged:
+        """Measure an architecture at a step, which was measured `again` times before.
+
+        Whatever an evaluator raises is a failure of that architecture, not of the search.
+        """
+        try:
+            architecture = self.space.parse(text)
+            measured = self.evaluator(architecture, step, again)
+            values = {**self._costs(architecture), **measured}
+            worth = self.worth(values)
+            if not all(map(isfinite, worth)):
+                raise Failed("not a number", f"the reward is {worth[0]}")
+        except Failed as failure:
+            return Judged.failed(failure.kind, str(failure))
+        except MemoryError as problem:
+            return Judged.failed("memory", str(problem))
+        except Exception as problem:
+            return Judged.failed(_kind(problem), f"{type(problem).__name__}: {problem}")
+        return Judged(worth[0], {"values": values})
+
+    def worth(self, values: Mapping[str, float]) -> Worth:
+        """The reward, and the objectives behind it. Raises Failed where a value is missing."""
+        return (self.rule(values), *self.objectives(values))
+
+    def _costs(self, architecture: Architecture) -> Mapping[str, int]:
+        """What a text costs, where that is wanted."""
+        if not self.costs:
+            return {}
+        found = cost(self.space.resolve(architecture))
+        return {name: getattr(found, name) for name in sorted(self.costs)}
+
+
+def _kind(problem: Exception) -> Kind:
+    """torch says in words that there is no memory left."""
+    text = str(problem).lower()
+    return "memory" if "out of memory" in text or "allocate memory" in text else "error"

@@ -1,0 +1,76 @@
+"""Evaluators and controllers as a user would write them, for tests: functions and a program."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from archdsl.evaluate.candidate import Candidate
+
+
+def length(candidate: Candidate) -> float:
+    """Something that every architecture has."""
+    return len(candidate.text) / 100
+
+
+def traced(candidate: Candidate) -> dict[str, float]:
+    """The same, and a line in a file for every call."""
+    with Path(os.environ["TRACE"]).open("a", encoding="utf-8") as file:
+        file.write(f"{candidate.step} {candidate.text}\n")
+    time.sleep(float(os.environ.get("PAUSE", "0")))
+    return {"reward": length(candidate), "step": candidate.step}
+
+
+def faulty(candidate: Candidate) -> float:
+    """One in five fails in one of four ways, by its seed; a worker that dies does so once."""
+    ways = {0: "nan", 1: "raises", 2: "hangs", 3: "dies"}
+    match ways.get(candidate.seed % 20):
+        case "nan":
+            return float("nan")
+        case "raises":
+            raise RuntimeError("as it happens")
+        case "hangs":
+            time.sleep(600)
+        case "dies":
+            once = Path(os.environ["DEATHS"]) / str(candidate.step)
+            if not once.exists():
+                once.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+    return length(candidate)
+
+
+def parameters(candidate: Candidate) -> dict[str, float]:
+    """Counted on the module itself."""
+    return {"reward": float(sum(p.numel() for p in candidate.network().parameters()))}
+
+
+def worse(candidate: Candidate) -> str:
+    """No number."""
+    return candidate.text
+
+
+def main() -> None:
+    """Answer lines of JSON; what is asked of it is the first argument."""
+    for line in sys.stdin:
+        message = json.loads(line)
+        match sys.argv[1]:
+            case "length":
+                print(json.dumps({"reward": len(message["architecture"]) / 100}), flush=True)
+            case "source":
+                print(json.dumps({"reward": len(message["network"])}), flush=True)
+            case "refuse":
+                print(json.dumps({"failed": "memory", "message": "too large"}), flush=True)
+            case "garble":
+                print("what?", flush=True)
+            case "sleep":
+                time.sleep(600)
+            case "end":
+                return
+
+
+if __name__ == "__main__":
+    main()
