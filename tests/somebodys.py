@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+from archdsl.controllers import Told
 from archdsl.evaluate.candidate import Candidate
+from archdsl.library import Library
+from archdsl.space.view import SearchSpace
 
 
 def length(candidate: Candidate) -> float:
@@ -53,8 +59,39 @@ def worse(candidate: Candidate) -> str:
     return candidate.text
 
 
+class Drawer:
+    """Draws by its seed, and from what it heard."""
+
+    def __init__(self, space: SearchSpace, seed: int) -> None:
+        self.space, self.rng = space, random.Random(seed)
+
+    def ask(self, n: int) -> list[str]:
+        return [self.space.sample(self.rng).text for _ in range(n)]
+
+    def tell(self, results: Sequence[Told]) -> None:
+        self.rng = random.Random(f"{self.rng.random()} {[one.reward for one in results]}")
+
+
+class Nonsense(Drawer):
+    def ask(self, n: int) -> list[str]:
+        return ["nothing of this space"] * n
+
+
+def drawn(message: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """`Drawer` as a program."""
+    if "begin" in message:
+        space = Library().text(message["begin"]["space"]).space
+        known["drawer"] = Drawer(space, message["begin"]["seed"])
+        return {}
+    if "ask" in message:
+        return {"architecture": known["drawer"].ask(1)[0]}
+    known["drawer"].tell([Told(one["architecture"], one["reward"]) for one in message["tell"]])
+    return {}
+
+
 def main() -> None:
     """Answer lines of JSON; what is asked of it is the first argument."""
+    known: dict[str, Any] = {}
     for line in sys.stdin:
         message = json.loads(line)
         match sys.argv[1]:
@@ -68,6 +105,8 @@ def main() -> None:
                 print("what?", flush=True)
             case "sleep":
                 time.sleep(600)
+            case "draw":
+                print(json.dumps(drawn(message, known)), flush=True)
             case "end":
                 return
 

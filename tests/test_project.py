@@ -32,7 +32,7 @@ class Layer:
 LAYERS = (
     Layer(("archdsl.resources", "archdsl.spaces")),
     Layer(("archdsl.syntax",)),
-    Layer(("archdsl.files",)),
+    Layer(("archdsl.files", "archdsl.functions", "archdsl.talk")),
     Layer(("archdsl.ir.types", "archdsl.ir.formula", "archdsl.ir.expression")),
     Layer(("archdsl.ops",)),
     Layer(("archdsl.ir",)),

@@ -56,9 +56,9 @@ def search(
         str,
         typer.Option(
             metavar="NAME(SETTING=VALUE, ...)",
-            help="shared: paths of a supernet in training. train: each from scratch. score: without "
+            help="shared: paths of a supernet in training. train: each from scratch. score: no "
             "training. table(file=..., reward=COLUMN): what somebody measured. Yours: "
-            "exec(command=...), call(function=MODULE:NAME).",
+            "exec:COMMAND, call:MODULE:NAME.",
         ),
     ] = SHARED,
     budget: Annotated[int, typer.Option(help="Evaluations, where they are not shared.")] = 100,

@@ -7,9 +7,11 @@ from typing import Protocol
 
 from archdsl.controllers.base import Controller, State, Told
 from archdsl.controllers.evolution import EvolutionSettings
+from archdsl.controllers.halving import HalvingSettings
 from archdsl.controllers.local import LocalSettings
 from archdsl.controllers.nao import NAOSettings
 from archdsl.controllers.optuna_samplers import NSGASettings, TPESettings
+from archdsl.controllers.outside import FunctionSettings, ProgramSettings
 from archdsl.controllers.pareto import ParetoSettings
 from archdsl.controllers.pnas import PNASSettings
 from archdsl.controllers.ppo import PPOSettings
@@ -38,6 +40,7 @@ METHODS: tuple[type[Method], ...] = (
     EvolutionSettings,
     ParetoSettings,
     LocalSettings,
+    HalvingSettings,
     TreeSettings,
     QSettings,
     PredictorSettings,
@@ -48,6 +51,8 @@ METHODS: tuple[type[Method], ...] = (
     PNASSettings,
 )
 CONTROLLERS = tuple(method.keyword for method in METHODS)
+OUTSIDE: tuple[type[Method], ...] = (ProgramSettings, FunctionSettings)
+"""Those that users bring along."""
 
 
 def method_of(text: str) -> Method:
@@ -55,7 +60,7 @@ def method_of(text: str) -> Method:
 
     Raises ArchError E0801 for an unknown name, E0818 for settings that it has not.
     """
-    return named(text, METHODS, "controller", "E0801")
+    return named(text, (*METHODS, *OUTSIDE), "controller", "E0801")
 
 
 def make_controller(

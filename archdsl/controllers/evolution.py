@@ -10,9 +10,11 @@ no death    all live on                   Liu et al. 2018, "Hierarchical Represe
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
+from statistics import fmean
 from typing import ClassVar, Literal
 
 from archdsl.controllers.history import Historic
@@ -26,7 +28,8 @@ from archdsl.space.view import SearchSpace
 class EvolutionSettings:
     """`population` is drawn uniformly first; of `sample` individuals, drawn with putting back, the
     best is the parent. A child has `edits` changed decisions; with the chance `crossover` it is
-    first mixed with a second parent.
+    first mixed with a second parent. Who is at least as good as the mean of all that were told as
+    often is asked again, up to `hurdles` times, for evaluators that look longer then.
     """
 
     keyword: ClassVar[str] = "evolution"
@@ -36,9 +39,11 @@ class EvolutionSettings:
     death: Literal["oldest", "worst", "none"] = "oldest"
     edits: int = 1
     crossover: float = 0.0
+    hurdles: int = 0
 
     def __post_init__(self) -> None:
         within(self, 1, "population", "sample", "edits")
+        within(self, 0, "hurdles")
         within(self, 0, "crossover", most=1)
 
     def over(self, space: SearchSpace, seed: int) -> Evolution:
@@ -50,8 +55,13 @@ class Evolution(Historic[EvolutionSettings]):
 
     def forget(self) -> None:
         self.living: list[tuple[Architecture, float]] = []
+        self.again: list[Architecture] = []
+        self.told_at: list[list[float]] = [[] for _ in range(self.settings.hurdles)]
+        self.times: Counter[Architecture] = Counter()
 
     def propose(self, rng: Random) -> Architecture:
+        if self.again:
+            return self.again[0]
         if self.asked < self.settings.population or not self.living:
             return self.space.sample(rng)
         child = self._parent(rng)
@@ -59,11 +69,30 @@ class Evolution(Historic[EvolutionSettings]):
             child = self.space.crossover(child, self._parent(rng), rng)
         return self.space.mutate(child, rng, self.settings.edits)
 
+    def proposed(self, architecture: Architecture) -> None:
+        if architecture in self.again:
+            self.again.remove(architecture)
+
     def learn(self, told: Sequence[tuple[Architecture, float]]) -> None:
         for number, one in enumerate(told, self.told):
+            self._overcome(*one)
             self.living.append(one)
             if len(self.living) > self.settings.population:
                 self._bury(stream(self.seed, self.settings.keyword, "death", number))
+
+    def _overcome(self, architecture: Architecture, reward: float) -> None:
+        """Ask again for what takes its hurdle.
+
+        So, Liang and Le 2019, "The Evolved Transformer", section 4: the hurdle is the mean fitness.
+        """
+        times = self.times[architecture]
+        self.times[architecture] += 1
+        if 0 < times <= self.settings.hurdles:  # what was told of it before is worth less
+            self.living = [one for one in self.living if one[0] != architecture]
+        if times < self.settings.hurdles:
+            self.told_at[times].append(reward)
+            if reward >= fmean(self.told_at[times]):
+                self.again.append(architecture)
 
     def _parent(self, rng: Random) -> Architecture:
         few = rng.choices(self.living, k=self.settings.sample)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from numbers import Real
 from typing import ClassVar
 
 from archdsl.evaluate.candidate import Candidate
 from archdsl.evaluate.evaluator import Failed
+from archdsl.functions import function_of
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
-from archdsl.syntax.errors import ArchError, fault
 
 Function = Callable[[Candidate], object]
 """Of a candidate to a number, or to numbers by name with `reward` among them."""
@@ -30,7 +27,7 @@ class CallSettings:
 
     def over(self, space: SearchSpace) -> Called:
         """Raises ArchError E0825 where there is no such function."""
-        return Called(space, found(self.function))
+        return Called(space, function_of(self.function))
 
 
 class Called:
@@ -42,30 +39,6 @@ class Called:
 
     def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
         return numbers(self.function(Candidate(self.space, architecture, step, again)))
-
-
-def found(named: str) -> Function:
-    """The function of that name. Raises ArchError E0825."""
-    module, _, name = named.partition(":")
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        function = getattr(import_module(module), name)
-    except Exception as problem:  # whatever the module does when it is imported
-        raise _unknown(named, f"{type(problem).__name__}: {problem}") from problem
-    if not callable(function):
-        raise _unknown(named, f"{name} is no function")
-    return function  # type: ignore[no-any-return]
-
-
-def _unknown(named: str, why: str) -> ArchError:
-    return fault(
-        "E0825",
-        f"there is no function {named!r}",
-        found=why,
-        expected="module:name",
-        hint="a module in the working directory, or one that is installed",
-    )
 
 
 def numbers(given: object) -> Mapping[str, float]:

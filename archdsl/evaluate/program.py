@@ -16,9 +16,9 @@ from archdsl.controllers.settings import within
 from archdsl.evaluate.callables import numbers
 from archdsl.evaluate.candidate import Candidate
 from archdsl.evaluate.evaluator import Failed, Kind
-from archdsl.evaluate.talk import Garbled, Silent, Talk
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
+from archdsl.talk import Garbled, Silent, Talk
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,10 +18,14 @@ B = TypeVar("B", bound=Bound)
 def named(text: str, known: Iterable[type[B]], what: str, unknown: str) -> B:
     """One of `known` by its keyword, with the settings that the text gives.
 
-    `what` is what they are called, `unknown` the code for another name. Raises ArchError with that
-    code, E0818 for settings that it has not, and as `parse_genotype` does.
+    `NAME:REST` gives the rest as the first setting. `what` is what they are called, `unknown` the
+    code for another name. Raises ArchError with that code, E0818 for settings that it has not, and
+    as `parse_genotype` does.
     """
     by_name = {one.keyword: one for one in known}
+    name, colon, rest = text.partition(":")
+    if colon and name in by_name:
+        return bind(by_name[name], (rest,), {})
     written = parse_genotype(text, f"--{what}")
     if written.space not in by_name or written.groups:
         raise fault(

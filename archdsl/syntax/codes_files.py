@@ -170,6 +170,12 @@ FILE_ROWS = (
         "archdsl search s.arch --evaluator 'call(function=\"mine:accuracy\")' ...",
     ),
     row(
+        "E0826",
+        "a controller of yours that cannot go on",
+        "`exec:COMMAND` answers every line of JSON with one, `call:MODULE:NAME` is a function of a "
+        "space and a seed to what has `ask` and `tell`; both propose architectures of the space.",
+    ),
+    row(
         "E0905",
         "archdsl failed",
         "An error of archdsl, not of the text: please report it with the input.",
