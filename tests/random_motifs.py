@@ -152,6 +152,31 @@ def pooled(body: Body) -> None:
         body.join(chance.choice((Sum(), Mean(), Product())), ends)
 
 
+def linked(body: Body) -> None:
+    """Perceptrons that read each other's maps, pooled or not; at times something else does too."""
+    value, chance = body.pick(), body.chance
+    operation = body.kept(body.types[value], (TokensMLP,))
+    if operation is None:
+        return
+    last = body.apply(value, operation)
+    leaves: list[str] = []
+    tie = body.fresh_tie() if chance.random() < 0.15 else ""
+    for _ in range(chance.choice((1, 1, 2))):
+        sources = [last] if chance.random() < 0.4 else [body.apply(last, Pool())]
+        if len(sources) < 2 and coin(chance):
+            sources.append(last)
+        ends = [
+            body.apply(chance.choice(sources), operation, tie=tie)
+            for _ in range(chance.choice((1, 2, 2, 3)))
+        ]
+        if chance.random() < 0.1:
+            leaves.append(body.apply(chance.choice(sources), act.Tanh()))
+        last, *rest = ends
+        leaves += rest
+    if leaves and chance.random() < 0.8:
+        body.join(chance.choice((Sum(), Sum(), Mean(), Product())), [last, *leaves])
+
+
 def zeros(body: Body) -> None:
     """Nothing, what it goes through, and a join that it goes into."""
     value, chance = body.pick(), body.chance

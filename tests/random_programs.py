@@ -24,6 +24,7 @@ MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
     (m.sums, 14),
     (m.perceptrons, 10),
     (m.pooled, 13),
+    (m.linked, 22),
     (m.zeros, 10),
     (m.dead_norm, 1),
     (m.nothing, 3),
@@ -35,7 +36,7 @@ MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
     (m.along, 3),
     (m.memory, 1),
     (m.towards, 1),
-    (s.left_out, 2),
+    (s.left_out, 4),
     (w.calls, 6),
     (w.cells, 6),
     (w.not_taken, 5),
@@ -51,6 +52,8 @@ TOTAL = tuple(weight for _, weight in MOTIFS)
 HELPERS = {
     "first": "cell first(x, y) = x -> tanh",
     "maps": "cell maps(x) {\n  return x -> conv(4, k=3), x -> conv(4, k=3)\n}",
+    "perceptrons": "cell perceptrons(x) {\n  y = x -> tokens_mlp(0.5)\n"
+    "  return y -> tokens_mlp(0.5), y -> tokens_mlp(0.5)\n}",
     "layers": "cell layers(x) {\n  return x -> linear(4), x -> linear(4)\n}",
     **w.HELPERS,
 }

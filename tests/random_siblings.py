@@ -35,6 +35,8 @@ def left_out(body: Body) -> None:
     else:
         results = layer.results((type_,)) * 2
         name = "maps" if len(type_.shape) == 3 else "layers"
+        if name == "maps" and coin(chance):
+            name, results = "perceptrons", (type_, type_)
         found = body.use(Part(name, (type_,), results), [value])
         if coin(chance):
             del body.types[found[1]]
