@@ -25,7 +25,7 @@ from archdsl.ops.fused import (
     Zeros,
 )
 from archdsl.ops.gradients import ConvInParts
-from archdsl.ops.hidden import HiddenToHidden, HiddenToMap
+from archdsl.ops.hidden import Between, HiddenToHidden, HiddenToMap
 from archdsl.ops.joins import Join, Mean, Sum
 from archdsl.ops.linear import Linear
 from archdsl.ops.normalisation import BatchNorm
@@ -110,10 +110,10 @@ def fused(first: type[Operation], *following: bool) -> Law:
 
 
 def _behind(nodes: tuple[Node, ...], split: Node) -> list[Operation]:
-    """What a split takes, up to the operation that was widened."""
+    """What a split takes, up to the operation that was widened, or units of perceptrons."""
     found: list[Operation] = []
     node = split
-    while not found or not isinstance(found[-1], Conv | Linear):
+    while not found or not isinstance(found[-1], Conv | Linear | Between):
         node = nodes[node.args[0]]
         assert isinstance(node.kind, Apply)
         found.append(node.kind.operation)
