@@ -259,6 +259,10 @@ class Operation(ABC):
         """Multiply-accumulates for one input, as torch's flop counter / 2."""
         return 0
 
+    def once(self, inputs: Types) -> int:
+        """How many of those are not for each input of a batch but for all of it: of weights alone."""
+        return 0
+
     def traits(self, inputs: Types) -> Traits:
         return Traits()
 

@@ -212,9 +212,10 @@ class HiddenToHidden(Between):
         )
 
     def macs(self, inputs: Types) -> int:
-        """With the product of the weights, which is one for the whole batch."""
-        units = self.count * self.hidden
-        return inputs[0].elements * units + (self.hidden + 1) * self.positions * units
+        return inputs[0].elements * self.count * self.hidden + self.once(inputs)
+
+    def once(self, inputs: Types) -> int:
+        return (self.hidden + 1) * self.positions * self.count * self.hidden
 
     def code(self, inputs: Types) -> Code:
         positions = Argument(self.positions, "positions")

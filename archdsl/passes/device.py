@@ -67,7 +67,9 @@ class Device:
             moved += sum(type_.elements for type_ in results)
         weights = sum(weight.elements for weight in operation.weights(inputs))
         transfer = FLOAT_BYTES * (BATCH * moved + weights) / self.bandwidth
-        arithmetic = BATCH * operation.macs(inputs) / self._rate(operation, inputs)
+        once = operation.once(inputs)
+        macs = BATCH * (operation.macs(inputs) - once) + once
+        arithmetic = macs / self._rate(operation, inputs)
         copies = self._copies(results) if isinstance(operation, DepthwiseConvs) else 0.0
         return self.call + transfer + arithmetic + copies
 
