@@ -427,7 +427,7 @@ def pooled_as_values(fold: _Fold, pool: int, reader: int, operation: Operation) 
 
 def unpooled(links: _Links, position: int) -> tuple[Reader, ...]:
     """Those that read a map pooled read it as it is."""
-    return tuple(one._replace(pooled=False) for one in RIGHT_READ(links, position))
+    return tuple(replace(one, pooled=False) for one in RIGHT_READ(links, position))
 
 
 def half_pooled(links: _Links, position: int) -> tuple[Reader, ...]:

@@ -260,7 +260,7 @@ class Operation(ABC):
         return 0
 
     def once(self, inputs: Types) -> int:
-        """How many of those are not for each input of a batch but for all of it: of weights alone."""
+        """How many of those are done once for a whole batch: products of weights."""
         return 0
 
     def traits(self, inputs: Types) -> Traits:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 from archdsl.ir.graph import Graph, Path
 from archdsl.ops.base import Axis
@@ -42,14 +41,16 @@ def compose_perceptrons(graph: Graph, modules: Modules) -> Rewrite:
     return _Links(graph, modules, deployed=True).rewrite()
 
 
-class Perceptrons(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Perceptrons:
     """A node of perceptrons: one, or the sum of several."""
 
     mlp: TokensMLP
     count: int
 
 
-class Reader(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reader:
     """A node of perceptrons that reads another's map, or that map pooled."""
 
     position: int
@@ -107,7 +108,7 @@ class _Links:
             return ()
         found: list[Reader] = []
         for taker in self.consumers.get(position, ()):
-            behind = (taker,)
+            behind: tuple[int, ...] = (taker,)
             if pooled := taker >= 0 and isinstance(self.draft.operation(taker), Pool):
                 behind = tuple(self.consumers.get(taker, ()))
             for reader in behind:
