@@ -162,12 +162,12 @@ def linked(body: Body) -> None:
     leaves: list[str] = []
     tie = body.fresh_tie() if chance.random() < 0.15 else ""
     for _ in range(chance.choice((1, 1, 2))):
-        sources = [last] if chance.random() < 0.4 else [body.apply(last, Pool())]
-        if len(sources) < 2 and coin(chance):
-            sources.append(last)
+        sources = [last] if chance.random() < 0.3 else [body.apply(last, Pool()), last]
+        if chance.random() < 0.3:
+            sources = sources[:1]
         ends = [
-            body.apply(chance.choice(sources), operation, tie=tie)
-            for _ in range(chance.choice((1, 2, 2, 3)))
+            body.apply(source, operation, tie=tie)
+            for source in chance.choices(sources, k=chance.choice((1, 2, 2, 3)))
         ]
         if chance.random() < 0.1:
             leaves.append(body.apply(chance.choice(sources), act.Tanh()))

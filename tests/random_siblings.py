@@ -27,6 +27,9 @@ def left_out(body: Body) -> None:
         return
     layer = width_layer(type_)
     if coin(chance):
+        if len(type_.shape) == 3 and chance.random() < 0.4:
+            layer = TokensMLP(ratio=0.5)
+            value = body.apply(value, layer)
         ends = [body.apply(value, layer) for _ in range(2)]
         type_ = body.types[ends[0]]
         body.use(Part("first", (type_, type_), (type_,)), ends)

@@ -25,7 +25,7 @@ from archdsl.ops.fused import (
     Zeros,
 )
 from archdsl.ops.gradients import ConvInParts
-from archdsl.ops.hidden import Between, HiddenToHidden, HiddenToMap
+from archdsl.ops.hidden import HiddenLayer, HiddenToHidden, HiddenToMap, MapToHidden, OfMap
 from archdsl.ops.joins import Join, Mean, Sum
 from archdsl.ops.linear import Linear
 from archdsl.ops.normalisation import BatchNorm
@@ -113,7 +113,7 @@ def _behind(nodes: tuple[Node, ...], split: Node) -> list[Operation]:
     """What a split takes, up to the operation that was widened, or units of perceptrons."""
     found: list[Operation] = []
     node = split
-    while not found or not isinstance(found[-1], Conv | Linear | Between):
+    while not found or not isinstance(found[-1], Conv | Linear | OfMap | MapToHidden):
         node = nodes[node.args[0]]
         assert isinstance(node.kind, Apply)
         found.append(node.kind.operation)
@@ -166,6 +166,7 @@ LAWS: Mapping[str, Mapping[str, Law]] = {
             isinstance(one, HiddenToMap) and one.summed for one in _operations(r.graph)
         ),
     },
+    "compose_perceptrons": {"mlp(mlp a), composed": more(HiddenLayer)},
     "split_gradients": {
         "columns of a wide kernel": lambda g, r: any(not one.d > 1 for one in _in_parts(r.graph)),
         "phases of a dilated kernel": lambda g, r: any(one.d > one.s for one in _in_parts(r.graph)),

@@ -459,7 +459,12 @@ class WithoutShift(HiddenToHidden):
     """The bias of the layer between left out."""
 
     helpers = tuple(
-        replace(helper, source=helper.source.replace("weight[-1] + self.fc1", "self.fc1"))
+        replace(
+            helper,
+            source=helper.source.replace("first(last.bias)", "first.bias").replace(
+                "first[-1] + self", "self"
+            ),
+        )
         for helper in HiddenToHidden.helpers
     )
 

@@ -31,55 +31,59 @@ HIDDEN_TO_HIDDEN = '''\
 class HiddenToHidden(nn.Module):
     """The hidden units of perceptrons over positions, from those of the perceptron they read.
 
-    W (V h + v) + w = (W V) h + (W v + w): two layers as one, without the map between them.
+    W (V h + v) + w = (W V) h + (W v + w): the map between is not made. W V is worked out at each
+    call, for the whole batch.
     """
 
     def __init__(self, positions: int, count: int = 1, ratio: float = 0.5) -> None:
         super().__init__()
         hidden = int(positions * ratio)
-        self.fc2 = nn.Linear(hidden, positions)  # of the perceptron that is read
-        self.fc1 = nn.Linear(positions, count * hidden)
+        self.last = nn.Linear(hidden, positions)  # V, v: of the perceptron that is read
+        self.first = nn.Linear(positions, count * hidden)  # W, w: of those that read it
 
     def forward(self, h: Tensor) -> Tensor:  # (B, C, hidden)
-        weight = self.read()  # (hidden + 1, units)
-        return F.gelu(F.linear(h, weight[:-1].T, weight[-1] + self.fc1.bias))
-
-    def read(self) -> Tensor:
-        """What the first layer makes of the map that each unit gives, and of that without any."""
-        return F.linear(self.maps(), self.fc1.weight)
-
-    def maps(self) -> Tensor:
-        return torch.cat([self.fc2.weight.T, self.fc2.bias[None]])
+        last, first = self.last, self.first
+        return F.gelu(F.linear(h, first.weight @ last.weight, first(last.bias)))
 '''
 
 POOLED_HIDDEN_TO_HIDDEN = '''\
 class PooledHiddenToHidden(HiddenToHidden):
-    """The same where the perceptrons read that map pooled: what each unit gives is pooled."""
+    """Hidden units from those of the perceptron whose map, pooled, is read: W (P V) h + ...
+
+    The pool goes over what each unit gives to the map, not over the maps of a batch.
+    """
 
     def __init__(self, height: int, width: int, count: int = 1, ratio: float = 0.5) -> None:
         super().__init__(height * width, count, ratio)
         self.size = height, width
 
+    def forward(self, h: Tensor) -> Tensor:  # (B, C, hidden)
+        first = F.linear(self.pooled(), self.first.weight)  # (hidden + 1, units)
+        return F.gelu(F.linear(h, first[:-1].T, first[-1] + self.first.bias))
+
     def maps(self) -> Tensor:
-        return pool(super().maps().unflatten(1, self.size)).flatten(1)
+        """What each unit gives to the map, and in the last row what the bias gives."""
+        return torch.cat([self.last.weight.T, self.last.bias[None]])
+
+    def pooled(self) -> Tensor:
+        return pool(self.maps().unflatten(1, self.size)).flatten(1)
 '''
 
 PARTLY_POOLED_HIDDEN_TO_HIDDEN = '''\
-class PartlyPooledHiddenToHidden(HiddenToHidden):
-    """The same where the first `pooled` of the perceptrons read that map pooled."""
+class PartlyPooledHiddenToHidden(PooledHiddenToHidden):
+    """The first `pooled` perceptrons read the map pooled, the others as it is."""
 
     def __init__(
         self, height: int, width: int, count: int, pooled: int, ratio: float = 0.5
     ) -> None:
-        super().__init__(height * width, count, ratio)
-        self.size = height, width
-        self.rows = pooled * self.fc2.in_features
+        super().__init__(height, width, count, ratio)
+        self.rows = pooled * self.last.in_features
 
-    def read(self) -> Tensor:
-        maps = self.maps()
-        behind = pool(maps.unflatten(1, self.size)).flatten(1)
-        first, rest = self.fc1.weight[: self.rows], self.fc1.weight[self.rows :]
-        return torch.cat([F.linear(behind, first), F.linear(maps, rest)], 1)
+    def forward(self, h: Tensor) -> Tensor:  # (B, C, hidden)
+        pooled, others = self.first.weight[: self.rows], self.first.weight[self.rows :]
+        first = [F.linear(self.pooled(), pooled), F.linear(self.maps(), others)]
+        first = torch.cat(first, 1)  # (hidden + 1, units)
+        return F.gelu(F.linear(h, first[:-1].T, first[-1] + self.first.bias))
 '''
 
 HIDDEN_LAYER = '''\
@@ -169,12 +173,12 @@ class MapToHidden(Hidden):
         return self._code("MapToHidden", (Argument(height * width, "positions"),))
 
     def describe(self) -> str:
-        return "position mlp, first layer"
+        return "first layer of a position mlp"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Between(Hidden):
-    """Units of one perceptron (channels, hidden) -> those of `count` that read its map."""
+class OfMap(Hidden):
+    """What takes units, and so has to be told the sides of the map that they are of."""
 
     height: int
     width: int
@@ -192,8 +196,10 @@ class Between(Hidden):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HiddenToHidden(Between):
-    """With the parameters of both layers; the first `pooled` readers read the map pooled."""
+class HiddenToHidden(OfMap):
+    """Units of one perceptron (channels, hidden) -> those of `count` that read its map, with the
+    parameters of both layers; the first `pooled` of them read the map pooled.
+    """
 
     keyword = "hidden_to_hidden"
     helpers = (
@@ -207,8 +213,8 @@ class HiddenToHidden(Between):
 
     def weights(self, inputs: Types) -> tuple[Weight, ...]:
         return (
-            *_linear("fc2.", self.hidden, self.positions),
-            *_linear("fc1.", self.positions, self.count * self.hidden),
+            *_linear("last.", self.hidden, self.positions),
+            *_linear("first.", self.positions, self.count * self.hidden),
         )
 
     def macs(self, inputs: Types) -> int:
@@ -223,18 +229,18 @@ class HiddenToHidden(Between):
             return self._code("HiddenToHidden", (positions,))
         partly = self.pooled < self.count
         name = "PartlyPooledHiddenToHidden" if partly else "PooledHiddenToHidden"
-        needed = ("pool", "HiddenToHidden")
+        needed = ("pool", "HiddenToHidden", *(("PooledHiddenToHidden",) if partly else ()))
         code = self._code(name, _sides(self.height, self.width), needed)
         pooled = (Argument(self.pooled, "pooled", "pooled"),) if partly else ()
         return replace(code, arguments=(*code.arguments, *pooled))
 
     def describe(self) -> str:
-        return "position mlps, from layer to layer"
+        return "position mlp from units to units"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HiddenLayer(Between):
-    """With one weight for both layers, for deployment."""
+class HiddenLayer(OfMap):
+    """The same with one weight for both layers, for deployment."""
 
     keyword = "hidden_layer"
     helpers = (Helper(name="HiddenLayer", source=HIDDEN_LAYER),)
@@ -249,11 +255,11 @@ class HiddenLayer(Between):
         return self._code("HiddenLayer", (Argument(self.positions, "positions"),))
 
     def describe(self) -> str:
-        return "position mlps, from layer to layer"
+        return "position mlp from units to units"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HiddenToMap(Between):
+class HiddenToMap(OfMap):
     """Units of `count` perceptrons -> the sum of their maps."""
 
     keyword = "hidden_to_map"
@@ -283,7 +289,7 @@ class HiddenToMap(Between):
         return Traits(fresh=True)
 
     def describe(self) -> str:
-        return "position mlp, second layer"
+        return "last layer of a position mlp"
 
 
 def _linear(prefix: str, inputs: int, outputs: int) -> tuple[Weight, Weight]:

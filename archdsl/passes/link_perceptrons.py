@@ -13,13 +13,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from archdsl.ir.graph import Graph, Path
+from archdsl.ir.graph import Apply, Graph, Path
 from archdsl.ops.base import Axis
 from archdsl.ops.fused import PositionMLPSum, Split
 from archdsl.ops.hidden import HiddenLayer, HiddenToHidden, HiddenToMap, MapToHidden
 from archdsl.ops.mlp import TokensMLP
 from archdsl.ops.pooling import Pool
-from archdsl.passes.device import BATCH
+from archdsl.passes.device import CPU, Device
 from archdsl.passes.draft import Draft, Rewrite, weight_name
 from archdsl.passes.facts import Modules
 from archdsl.passes.laws import SUM, THROUGH, composed, fixed
@@ -28,17 +28,40 @@ from archdsl.passes.reached import results_reached
 from archdsl.passes.weights import Concat, Keep, Source
 
 
-def link_perceptrons(graph: Graph, modules: Modules) -> Rewrite:
-    """Go from units to units where that is less work than by a map that only perceptrons read.
+def link_perceptrons(graph: Graph, modules: Modules, device: Device = CPU) -> Rewrite:
+    """Go from units to units where a device is faster so than by maps that only perceptrons read.
 
     Exact in training: the parameters of both layers stay, and gradients pass through the product.
     """
-    return _Links(graph, modules, deployed=False).rewrite()
+    return _linked(graph, modules, device, deployed=False)
 
 
-def compose_perceptrons(graph: Graph, modules: Modules) -> Rewrite:
+def compose_perceptrons(graph: Graph, modules: Modules, device: Device = CPU) -> Rewrite:
     """The same with the product of the weights in their place, for deployment."""
-    return _Links(graph, modules, deployed=True).rewrite()
+    return _linked(graph, modules, device, deployed=True)
+
+
+def _linked(graph: Graph, modules: Modules, device: Device, *, deployed: bool) -> Rewrite:
+    """All links of a graph, or none: what a map costs is known when all that read it are."""
+    links = _Links(graph, modules, deployed=deployed)
+    if not links.readers:
+        return Rewrite(graph=graph)
+    rewrite = links.rewrite()
+    loss = _seconds(rewrite.graph, device) - _seconds(graph, device)
+    if loss <= 0:
+        return rewrite
+    left = Draft(graph, modules)
+    left.leave(links.readers, loss)
+    return left.finish()
+
+
+def _seconds(graph: Graph, device: Device) -> float:
+    """What the operations of a graph take."""
+    return sum(
+        device.seconds(node.kind.operation, graph.types_in(node), node.types)
+        for node in graph.nodes
+        if isinstance(node.kind, Apply)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +70,7 @@ class Perceptrons:
 
     mlp: TokensMLP
     count: int
+    summed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,105 +116,108 @@ class _Links:
             return None
         match self.draft.operation(position):
             case TokensMLP() as mlp:
-                return Perceptrons(mlp, 1)
+                return Perceptrons(mlp, 1, summed=False)
             case PositionMLPSum(mlp=mlp, count=count):
-                return Perceptrons(mlp, count)
+                return Perceptrons(mlp, count, summed=True)
             case _:
                 return None
 
     def _read(self, position: int) -> tuple[Reader, ...]:
-        """Those that read a perceptron, pooled ones first; none where linking them is no gain.
+        """Those that read a single perceptron, pooled ones first; none where something else does.
 
-        All have to lead to the same results: a unit that no loss reaches has no gradient.
+        All are of its ratio, for which one class does, and all lead to the same results: a unit
+        that no loss reaches has no gradient, and an optimiser leaves it alone.
         """
         own = self._perceptrons(position)
-        if own is None or not isinstance(self.draft.operation(position), TokensMLP):
+        if own is None or own.summed or position not in self.reach:
             return ()
         found: list[Reader] = []
         for taker in self.consumers.get(position, ()):
-            behind: tuple[int, ...] = (taker,)
-            if pooled := taker >= 0 and isinstance(self.draft.operation(taker), Pool):
-                behind = tuple(self.consumers.get(taker, ()))
-            for reader in behind:
+            pooled = taker >= 0 and isinstance(self.draft.operation(taker), Pool)
+            for reader in self.consumers.get(taker, ()) if pooled else (taker,):
                 one = self._perceptrons(reader)
-                if one is None or one.mlp != own.mlp:
-                    return ()
-                if self.reach.get(reader) != self.reach.get(position):
+                if one is None or one.mlp != own.mlp or not self._together(reader, position):
                     return ()
                 found.append(Reader(reader, one.count, pooled))
-        count = sum(reader.count for reader in found)
-        return (
-            tuple(sorted(found, key=lambda one: not one.pooled))
-            if self._pays(position, count)
-            else ()
-        )
+        return tuple(sorted(found, key=lambda one: not one.pooled))
 
-    def _pays(self, position: int, count: int) -> bool:
-        """Whether so many perceptrons are less work behind units, in training with the product."""
-        (map_,) = self.draft.inputs(position)
-        channels, height, width = map_.shape
-        positions = height * width
-        hidden = MapToHidden(mlp=self._mlp(position)).units(positions)
-        units = count * hidden
-        saved = hidden * positions + positions * units - hidden * units
-        product = 0 if self.deployed else hidden * positions * units
-        return BATCH * channels * saved > product
+    def _together(self, one: int, other: int) -> bool:
+        """Whether two values lead to results, and to the same."""
+        return one in self.reach and self.reach[one] == self.reach[other]
 
     # --- what becomes of it
 
     def _begin(self, position: int) -> None:
-        """The units of a perceptron that reads a map."""
-        path = self.draft.nodes[position].path
+        """The units of a perceptron that reads a map, and of all others that are linked and do."""
+        draft = self.draft
+        (map_,) = draft.args(position)
+        begun = [
+            other
+            for other in self.readers
+            if draft.args(other) == (map_,)
+            and self._mlp(other) == self._mlp(position)
+            and self._together(other, position)
+        ]
+        paths = [draft.nodes[other].path for other in begun]
+        label = draft.nodes[map_].label
+        path = paths[0] if len(paths) == 1 else draft.fresh(stem_of("hidden", label))
         for name in ("weight", "bias"):
-            self.draft.rows[weight_name(path, name)] = Keep(weight_name(path, f"fc1.{name}"))
-        operation = MapToHidden(mlp=self._mlp(position))
-        args = self.draft.args(position)
-        self.hidden[position] = self.draft.add(operation, args, path, position)
+            firsts = [Keep(weight_name(old, f"fc1.{name}")) for old in paths]
+            draft.rows[weight_name(path, name)] = self._joined(firsts, position)
+        operation = MapToHidden(mlp=self._mlp(position), count=len(begun))
+        made = draft.add(operation, (map_,), path, position)
+        self._share(made, begun, [1] * len(begun), label)
 
     def _go_on(self, position: int, readers: Sequence[Reader]) -> None:
         """The units of all that read a perceptron, from its own."""
         draft, node = self.draft, self.draft.nodes[position]
-        path = draft.nodes[readers[0].position].path
+        positions = [reader.position for reader in readers]
+        counts = [reader.count for reader in readers]
+        path = draft.nodes[positions[0]].path
         if len(readers) > 1:
             path = draft.fresh(stem_of("hidden", node.label))
         _, height, width = node.type.shape
-        count = sum(reader.count for reader in readers)
-        mlp, pooled = self._mlp(position), sum(reader.count for reader in readers if reader.pooled)
-        args = (self.hidden[position],)
-        last = readers[-1].position
+        mlp, count = self._mlp(position), sum(counts)
+        operation: HiddenLayer | HiddenToHidden
         if self.deployed:
-            layer = HiddenLayer(mlp=mlp, count=count, height=height, width=width)
-            self._compose(path, position, readers, layer.hidden)
-            made = draft.add(layer, args, path, last)
+            operation = HiddenLayer(mlp=mlp, count=count, height=height, width=width)
+            self._compose(path, position, readers)
         else:
-            link = HiddenToHidden(mlp=mlp, count=count, pooled=pooled, height=height, width=width)
-            self._keep(path, position, readers, link.hidden)
-            made = draft.add(link, args, path, last)
-        if len(readers) == 1:
-            self.hidden[readers[0].position] = made
+            pooled = sum(reader.count for reader in readers if reader.pooled)
+            operation = HiddenToHidden(
+                mlp=mlp, count=count, pooled=pooled, height=height, width=width
+            )
+            self._keep(path, position, readers)
+        made = draft.add(operation, (self.hidden[position],), path, max(positions))
+        self._share(made, positions, counts, node.label)
+
+    def _share(self, made: int, positions: Sequence[int], counts: Sequence[int], of: str) -> None:
+        """Give each of some nodes its part of units that were made for all of them."""
+        draft = self.draft
+        if len(positions) == 1:
+            self.hidden[positions[0]] = made
             return
-        hidden = draft.nodes[made].type.channels // count
-        split = Split(sizes=tuple(reader.count * hidden for reader in readers))
-        made = draft.add(split, (made,), draft.fresh(stem_of("split", node.label)), last)
-        for reader, part in zip(readers, draft.items(made, last), strict=True):
-            label = draft.nodes[reader.position].label
-            if label:
+        hidden = draft.nodes[made].type.channels // sum(counts)
+        sizes = tuple(count * hidden for count in counts)
+        path, last = draft.fresh(stem_of("split", of)), max(positions)
+        split = draft.add(Split(sizes=sizes), (made,), path, last)
+        for position, part in zip(positions, draft.items(split, last), strict=True):
+            if label := draft.nodes[position].label:
                 draft.nodes[part] = replace(draft.nodes[part], label=f"{label}_hidden")
-            self.hidden[reader.position] = part
+            self.hidden[position] = part
 
     def _end(self, position: int) -> None:
         """The map of perceptrons whose units are known."""
-        draft, node = self.draft, self.draft.nodes[position]
-        operation = draft.operation(position)
-        summed = isinstance(operation, PositionMLPSum)
-        own = self._perceptrons(position)
+        draft, node, own = self.draft, self.draft.nodes[position], self._perceptrons(position)
         assert own is not None
         _, height, width = node.type.shape
         path = draft.fresh(f"{'_'.join(node.path)}_end")
         for name in ("weight", "bias"):
-            old = name if summed else f"fc2.{name}"
+            old = name if own.summed else f"fc2.{name}"
             draft.rows[weight_name(path, name)] = Keep(weight_name(node.path, old))
-        end = HiddenToMap(mlp=own.mlp, count=own.count, summed=summed, height=height, width=width)
+        end = HiddenToMap(
+            mlp=own.mlp, count=own.count, summed=own.summed, height=height, width=width
+        )
         made = draft.add(end, (self.hidden[position],), path, position)
         draft.replace(position, made)
 
@@ -201,14 +228,15 @@ class _Links:
 
     # --- where weights come from
 
-    def _keep(self, path: Path, position: int, readers: Sequence[Reader], hidden: int) -> None:
-        """The second layer of one perceptron, and the first layers of those that read it."""
+    def _keep(self, path: Path, position: int, readers: Sequence[Reader]) -> None:
+        """The last layer of one perceptron, and the first layers of those that read it."""
         for name in ("weight", "bias"):
-            self.draft.rows[weight_name(path, f"fc2.{name}")] = self._second(position, name)
-            firsts = tuple(self._first(reader, name) for reader in readers)
-            self.draft.rows[weight_name(path, f"fc1.{name}")] = _joined(firsts, readers, hidden)
+            firsts = [self._first(reader, name) for reader in readers]
+            self.draft.rows[weight_name(path, f"last.{name}")] = self._last(position, name)
+            joined = self._joined(firsts, position, readers)
+            self.draft.rows[weight_name(path, f"first.{name}")] = joined
 
-    def _compose(self, path: Path, position: int, readers: Sequence[Reader], hidden: int) -> None:
+    def _compose(self, path: Path, position: int, readers: Sequence[Reader]) -> None:
         """One layer for both: W P V, and W P v + w."""
         product = composed((1, 1))
         weights: list[Source] = []
@@ -220,21 +248,25 @@ class _Links:
                 rows = pool.axis_map(Axis.POSITIONS, (self.draft.nodes[position].type,))
                 assert rows is not None and rows.rows is not None
                 first = product(first, fixed(rows.rows, pool.describe()))
-            weights.append(product(first, self._second(position, "weight")))
-            through = THROUGH(first, self._second(position, "bias"))
+            weights.append(product(first, self._last(position, "weight")))
+            through = THROUGH(first, self._last(position, "bias"))
             biases.append(SUM(through, self._first(reader, "bias")))
         for name, parts in (("weight", weights), ("bias", biases)):
-            self.draft.rows[weight_name(path, name)] = _joined(parts, readers, hidden)
+            self.draft.rows[weight_name(path, name)] = self._joined(parts, position, readers)
 
     def _first(self, reader: Reader, name: str) -> Source:
         return Keep(weight_name(self.draft.nodes[reader.position].path, f"fc1.{name}"))
 
-    def _second(self, position: int, name: str) -> Source:
+    def _last(self, position: int, name: str) -> Source:
         return Keep(weight_name(self.draft.nodes[position].path, f"fc2.{name}"))
 
-
-def _joined(parts: Sequence[Source], readers: Sequence[Reader], hidden: int) -> Source:
-    """What readers have, one below another."""
-    if len(parts) == 1:
-        return parts[0]
-    return Concat(0, tuple(parts), tuple(reader.count * hidden for reader in readers))
+    def _joined(
+        self, parts: Sequence[Source], position: int, readers: Sequence[Reader] = ()
+    ) -> Source:
+        """What perceptrons have, one below another."""
+        if len(parts) == 1:
+            return parts[0]
+        (map_,) = self.draft.inputs(position)
+        hidden = self._mlp(position).weights((map_,))[0].shape[0]
+        counts = [reader.count for reader in readers] or [1] * len(parts)
+        return Concat(0, tuple(parts), tuple(count * hidden for count in counts))
