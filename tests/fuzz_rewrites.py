@@ -64,7 +64,7 @@ def program(number: int) -> Program:
 
 def device(number: int) -> Device:
     """What that network is to be fast on: one after another, for other fusions pay on each."""
-    return (CPU, GPU, CPU, FREE)[number % 4]
+    return (CPU, GPU, GPU, FREE)[number % 4]
 
 
 FREE = replace(CPU, name="free", call=1e-9)

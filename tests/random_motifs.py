@@ -56,7 +56,7 @@ def tied(body: Body) -> None:
     if chance.random() < 0.15:
         values[-1] = values[0]
     ends = [body.apply(each, operation, tie=tie) for each in values]
-    if chance.random() < 0.2:
+    if chance.random() < 0.35:
         ends = [body.apply(end, act.Tanh()) if coin(chance) else end for end in ends]
     if chance.random() < 0.3:
         ends += body.alike(body.types[ends[0]], 1)

@@ -18,20 +18,20 @@ from tests.random_networks import Body, Chance, Part, norm
 MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
     (m.anything, 15),
     (s.siblings, 11),
-    (s.convolutions, 43),
-    (m.tied, 8),
+    (s.convolutions, 66),
+    (m.tied, 13),
     (m.layers, 14),
     (m.sums, 14),
     (m.perceptrons, 10),
     (m.pooled, 13),
-    (m.linked, 22),
-    (m.zeros, 10),
+    (m.linked, 42),
+    (m.zeros, 12),
     (m.dead_norm, 1),
     (m.nothing, 3),
     (m.dead, 2),
-    (m.twice, 14),
-    (m.joined_twice, 3),
-    (m.through_norm, 14),
+    (m.twice, 16),
+    (m.joined_twice, 4),
+    (m.through_norm, 19),
     (m.mixture, 2),
     (m.along, 3),
     (m.memory, 1),
@@ -43,8 +43,8 @@ MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
     (w.in_a_row, 3),
     (w.norms_between, 4),
     (w.across, 5),
-    (m.uses, 13),
-    (m.wide, 44),
+    (m.uses, 21),
+    (m.wide, 56),
 )
 TOTAL = tuple(weight for _, weight in MOTIFS)
 
@@ -75,7 +75,7 @@ def network(seed: int) -> str:
     body = Body(chance, types=dict(inputs), parts=[part for part, _ in parts])
     if "words" in inputs:
         body.apply("words", Embedding(dim=4))
-    for _ in range(chance.choice((3, 4, 4))):
+    for _ in range(chance.choice((4, 4, 5))):
         statement(body)
     spelled = ", ".join(f"{name}: {type_}" for name, type_ in inputs.items())
     returned = body.sinks()[-4:] or list(body.types)[-1:]

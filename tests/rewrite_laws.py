@@ -25,7 +25,7 @@ from archdsl.ops.fused import (
     Zeros,
 )
 from archdsl.ops.gradients import ConvInParts
-from archdsl.ops.hidden import HiddenLayer, HiddenToHidden, HiddenToMap, MapToHidden, OfMap
+from archdsl.ops.hidden import HiddenLayer, HiddenToHidden, HiddenToMap
 from archdsl.ops.joins import Join, Mean, Sum
 from archdsl.ops.linear import Linear
 from archdsl.ops.normalisation import BatchNorm
@@ -110,10 +110,10 @@ def fused(first: type[Operation], *following: bool) -> Law:
 
 
 def _behind(nodes: tuple[Node, ...], split: Node) -> list[Operation]:
-    """What a split takes, up to the operation that was widened, or units of perceptrons."""
+    """What a split takes, up to the operation that was widened."""
     found: list[Operation] = []
     node = split
-    while not found or not isinstance(found[-1], Conv | Linear | OfMap | MapToHidden):
+    while not found or not isinstance(found[-1], Conv | Linear):
         node = nodes[node.args[0]]
         assert isinstance(node.kind, Apply)
         found.append(node.kind.operation)

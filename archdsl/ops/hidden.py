@@ -98,6 +98,13 @@ class HiddenLayer(nn.Linear):
         return F.gelu(super().forward(h))
 '''
 
+SHARES = '''\
+def shares(h: Tensor, counts: tuple[int, ...]) -> tuple[Tensor, ...]:
+    """The hidden units of so many perceptrons each."""
+    hidden = h.shape[2] // sum(counts)
+    return h.split([count * hidden for count in counts], dim=2)
+'''
+
 HIDDEN_TO_MAP = '''\
 class HiddenToMap(nn.Linear):
     """The map that the hidden units of a perceptron over its positions give."""
@@ -290,6 +297,27 @@ class HiddenToMap(OfMap):
 
     def describe(self) -> str:
         return "last layer of a position mlp"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shares(Operation):
+    """The parts of units (channels, sum of `counts` * hidden) that are of so many perceptrons."""
+
+    keyword = "shares"
+    attribute = "shares"
+    helpers = (Helper(name="shares", source=SHARES),)
+
+    counts: tuple[int, ...]
+
+    def infer(self, inputs: Types) -> Types:
+        channels, units = inputs[0].shape
+        hidden = units // sum(self.counts)
+        return tuple(TensorType((channels, count * hidden)) for count in self.counts)
+
+    def code(self, inputs: Types) -> Code:
+        if len(set(self.counts)) == 1:
+            return Code(expression=f"{{0}}.chunk({len(self.counts)}, dim=2)")
+        return Code(expression=f"shares({{0}}, {self.counts})", helpers=("shares",))
 
 
 def _linear(prefix: str, inputs: int, outputs: int) -> tuple[Weight, Weight]:

@@ -19,6 +19,7 @@ from archdsl.ops.depthwise import DepthwiseConvs
 from archdsl.ops.folded import ConvNormConv
 from archdsl.ops.fused import Split
 from archdsl.ops.gradients import ConvInParts, in_parts
+from archdsl.ops.hidden import Shares
 from archdsl.ops.in_place import AddInPlace, InPlace
 from archdsl.ops.token_convolution import TokenDepthwiseConv
 from archdsl.syntax.errors import ArchError, fault
@@ -60,7 +61,7 @@ class Device:
         """What one call takes, forward, for a batch of 16: its bytes and its arithmetic."""
         if isinstance(operation, Identity):
             return 0.0
-        if isinstance(operation, Split):
+        if isinstance(operation, Split | Shares):
             return self._copies(results)
         moved = sum(type_.elements for type_ in inputs)
         if not isinstance(operation, InPlace | AddInPlace):  # whose result is in cache

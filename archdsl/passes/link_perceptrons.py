@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 
 from archdsl.ir.graph import Apply, Graph, Path
 from archdsl.ops.base import Axis
-from archdsl.ops.fused import PositionMLPSum, Split
-from archdsl.ops.hidden import HiddenLayer, HiddenToHidden, HiddenToMap, MapToHidden
+from archdsl.ops.fused import PositionMLPSum
+from archdsl.ops.hidden import HiddenLayer, HiddenToHidden, HiddenToMap, MapToHidden, Shares
 from archdsl.ops.mlp import TokensMLP
 from archdsl.ops.pooling import Pool
 from archdsl.passes.device import CPU, Device
@@ -197,11 +197,9 @@ class _Links:
         if len(positions) == 1:
             self.hidden[positions[0]] = made
             return
-        hidden = draft.nodes[made].type.channels // sum(counts)
-        sizes = tuple(count * hidden for count in counts)
-        path, last = draft.fresh(stem_of("split", of)), max(positions)
-        split = draft.add(Split(sizes=sizes), (made,), path, last)
-        for position, part in zip(positions, draft.items(split, last), strict=True):
+        path, last = draft.fresh(stem_of("shares", of)), max(positions)
+        shares = draft.add(Shares(counts=tuple(counts)), (made,), path, last)
+        for position, part in zip(positions, draft.items(shares, last), strict=True):
             if label := draft.nodes[position].label:
                 draft.nodes[part] = replace(draft.nodes[part], label=f"{label}_hidden")
             self.hidden[position] = part
