@@ -170,7 +170,7 @@ def linked(body: Body) -> None:
             for source in chance.choices(sources, k=chance.choice((1, 2, 2, 3)))
         ]
         if chance.random() < 0.1:
-            leaves.append(body.apply(chance.choice(sources), act.Tanh()))
+            leaves.append(body.apply(last, act.Tanh()))
         last, *rest = ends
         leaves += rest
     if leaves and chance.random() < 0.8:

@@ -239,7 +239,8 @@ SLIPS: tuple[Slip, ...] = (
     Slip("a pool between perceptrons lost", ((_Links, "_read", unpooled),)),
     Slip("pooled and other perceptrons mixed up", ((_Links, "_read", half_pooled),)),
     Slip("tied perceptrons linked for one use", ((_Links, "_perceptrons", own_weights),)),
-    Slip("a map that something else reads is not made", ((_Links, "_read", read_by_some),)),
+    Slip("a map that something else reads is not made", (
+        (_Links, "_read", read_by_some), (link_perceptrons, "_seconds", lambda g, d: 0.0))),
     Slip("the bias of the layer between left out", (
         (link_perceptrons, "HiddenToHidden", WithoutShift),)),
     Slip("first layers joined in another order", (
