@@ -63,7 +63,8 @@ def main(arguments: Sequence[str] = ()) -> None:
             f"7 nodes, {BATCH} images of 224 pixels, float32, 2 threads, CPU; medians of "
             f"{given.runs} runs in turn, all with the same weights. `ratio`: above 1 ours is "
             "faster, with the 95 % interval of the median of all pairs (bootstrap). 'mixers': the "
-            "whole less the network without mixers. -O 2 is for inference only.",
+            "whole less the network without mixers; 'mixers alone': the twelve modules on the "
+            "inputs that they get, one after another. -O 2 is for inference only.",
             original,
             "edge=linear is the mixer that the paper found; its edges are linear maps over "
             "positions, of which -O 2 makes one matrix for each value that is not linear. 'mixer "
@@ -107,6 +108,7 @@ def measure(runs: int, folder: Path | None, kept: Columns) -> list[Row]:
             "whole": {way: taken[way] for way in whole},
             "stem": timed(_ways(*stems, images, work, kept), runs),
             "mixers": _less(taken, {name: taken[f"{BARE}{name}"] for name in every}),
+            "mixers alone": _alone(every, images, work, runs),
         }
         for what, part in times.items():
             rows += _rows(f"{what}, {kind}", part, tuple(references), kept)
@@ -195,9 +197,40 @@ def _less(whole: Times, bare: Times) -> Times:
     }
 
 
+MIXERS = ("mixer", "token_mixer")
+
+
+class Mixers(nn.Module):
+    """The mixers of a network, each on an input of its own."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        named = network.named_modules()
+        self.mixers = nn.ModuleList(m for name, m in named if name.split(".")[-1] in MIXERS)
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        return tuple(mixer(x) for mixer, x in zip(self.mixers, inputs, strict=True))
+
+
+def _alone(networks: Mapping[str, nn.Module], images: Tensor, work: Form, runs: int) -> Times:
+    """Times of the mixers of each network, all one after another, gradients of inputs included."""
+    seen: list[Tensor] = []
+    first = next(iter(networks.values()))
+    hooks = [
+        mixer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+        for mixer in Mixers(first).mixers
+    ]
+    with torch.no_grad():
+        first(images)
+    for hook in hooks:
+        hook.remove()
+    inputs = [x.clone().requires_grad_() for x in seen]
+    return timed({name: work(Mixers(network), inputs) for name, network in networks.items()}, runs)
+
+
 def _mixer(network: nn.Module) -> nn.Module:
     """The first mixer of a network."""
-    return next(m for name, m in network.named_modules() if name.split(".")[-1] == "mixer")
+    return next(m for name, m in network.named_modules() if name.split(".")[-1] == MIXERS[0])
 
 
 def _without_mixers(network: nn.Module) -> nn.Module:
@@ -206,7 +239,7 @@ def _without_mixers(network: nn.Module) -> nn.Module:
 
     changed = copy(network)
     changed._modules = {
-        name: nn.Identity() if name in ("mixer", "token_mixer") else _without_mixers(child)
+        name: nn.Identity() if name in MIXERS else _without_mixers(child)
         for name, child in network._modules.items()
         if child is not None
     }

@@ -56,7 +56,7 @@ def tied(body: Body) -> None:
     if chance.random() < 0.15:
         values[-1] = values[0]
     ends = [body.apply(each, operation, tie=tie) for each in values]
-    if chance.random() < 0.2:
+    if chance.random() < 0.35:
         ends = [body.apply(end, act.Tanh()) if coin(chance) else end for end in ends]
     if chance.random() < 0.3:
         ends += body.alike(body.types[ends[0]], 1)
@@ -150,6 +150,31 @@ def pooled(body: Body) -> None:
         ends.append(body.apply(pool, act.Tanh()))
     if ends:
         body.join(chance.choice((Sum(), Mean(), Product())), ends)
+
+
+def linked(body: Body) -> None:
+    """Perceptrons that read each other's maps, pooled or not; at times something else does too."""
+    value, chance = body.pick(), body.chance
+    operation = body.kept(body.types[value], (TokensMLP,))
+    if operation is None:
+        return
+    last = body.apply(value, operation)
+    leaves: list[str] = []
+    tie = body.fresh_tie() if chance.random() < 0.15 else ""
+    for _ in range(chance.choice((1, 1, 2))):
+        sources = [last] if chance.random() < 0.3 else [body.apply(last, Pool()), last]
+        if chance.random() < 0.3:
+            sources = sources[:1]
+        ends = [
+            body.apply(source, operation, tie=tie)
+            for source in chance.choices(sources, k=chance.choice((1, 2, 2, 3)))
+        ]
+        if chance.random() < 0.1:
+            leaves.append(body.apply(last, act.Tanh()))
+        last, *rest = ends
+        leaves += rest
+    if leaves and chance.random() < 0.8:
+        body.join(chance.choice((Sum(), Sum(), Mean(), Product())), [last, *leaves])
 
 
 def zeros(body: Body) -> None:

@@ -18,32 +18,33 @@ from tests.random_networks import Body, Chance, Part, norm
 MOTIFS: tuple[tuple[Callable[[Body], None], int], ...] = (
     (m.anything, 15),
     (s.siblings, 11),
-    (s.convolutions, 43),
-    (m.tied, 8),
+    (s.convolutions, 66),
+    (m.tied, 13),
     (m.layers, 14),
     (m.sums, 14),
     (m.perceptrons, 10),
     (m.pooled, 13),
-    (m.zeros, 10),
+    (m.linked, 42),
+    (m.zeros, 12),
     (m.dead_norm, 1),
     (m.nothing, 3),
     (m.dead, 2),
-    (m.twice, 14),
-    (m.joined_twice, 3),
-    (m.through_norm, 14),
+    (m.twice, 16),
+    (m.joined_twice, 4),
+    (m.through_norm, 19),
     (m.mixture, 2),
     (m.along, 3),
     (m.memory, 1),
     (m.towards, 1),
-    (s.left_out, 2),
+    (s.left_out, 4),
     (w.calls, 6),
     (w.cells, 6),
     (w.not_taken, 5),
     (w.in_a_row, 3),
     (w.norms_between, 4),
     (w.across, 5),
-    (m.uses, 13),
-    (m.wide, 44),
+    (m.uses, 21),
+    (m.wide, 56),
 )
 TOTAL = tuple(weight for _, weight in MOTIFS)
 
@@ -51,6 +52,8 @@ TOTAL = tuple(weight for _, weight in MOTIFS)
 HELPERS = {
     "first": "cell first(x, y) = x -> tanh",
     "maps": "cell maps(x) {\n  return x -> conv(4, k=3), x -> conv(4, k=3)\n}",
+    "perceptrons": "cell perceptrons(x) {\n  y = x -> tokens_mlp(0.5)\n"
+    "  return y -> tokens_mlp(0.5), y -> tokens_mlp(0.5)\n}",
     "layers": "cell layers(x) {\n  return x -> linear(4), x -> linear(4)\n}",
     **w.HELPERS,
 }
@@ -72,7 +75,7 @@ def network(seed: int) -> str:
     body = Body(chance, types=dict(inputs), parts=[part for part, _ in parts])
     if "words" in inputs:
         body.apply("words", Embedding(dim=4))
-    for _ in range(chance.choice((3, 4, 4))):
+    for _ in range(chance.choice((4, 4, 5))):
         statement(body)
     spelled = ", ".join(f"{name}: {type_}" for name, type_ in inputs.items())
     returned = body.sinks()[-4:] or list(body.types)[-1:]

@@ -27,6 +27,9 @@ def left_out(body: Body) -> None:
         return
     layer = width_layer(type_)
     if coin(chance):
+        if len(type_.shape) == 3 and chance.random() < 0.4:
+            layer = TokensMLP(ratio=0.5)
+            value = body.apply(value, layer)
         ends = [body.apply(value, layer) for _ in range(2)]
         type_ = body.types[ends[0]]
         body.use(Part("first", (type_, type_), (type_,)), ends)
@@ -35,6 +38,8 @@ def left_out(body: Body) -> None:
     else:
         results = layer.results((type_,)) * 2
         name = "maps" if len(type_.shape) == 3 else "layers"
+        if name == "maps" and coin(chance):
+            name, results = "perceptrons", (type_, type_)
         found = body.use(Part(name, (type_,), results), [value])
         if coin(chance):
             del body.types[found[1]]

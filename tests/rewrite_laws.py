@@ -25,6 +25,7 @@ from archdsl.ops.fused import (
     Zeros,
 )
 from archdsl.ops.gradients import ConvInParts
+from archdsl.ops.hidden import HiddenLayer, HiddenToHidden, HiddenToMap
 from archdsl.ops.joins import Join, Mean, Sum
 from archdsl.ops.linear import Linear
 from archdsl.ops.normalisation import BatchNorm
@@ -44,6 +45,14 @@ def _count(graph: Graph, *kinds: type[Operation]) -> int:
 
 def _in_parts(graph: Graph) -> list[Conv]:
     return [one.conv for one in _operations(graph) if isinstance(one, ConvInParts)]
+
+
+def _linked(*known: Callable[[HiddenToHidden], bool]) -> Law:
+    """Units made from units in such a way."""
+    return lambda graph, rewrite: any(
+        isinstance(one, HiddenToHidden) and all(holds(one) for holds in known)
+        for one in _operations(rewrite.graph)
+    )
 
 
 def fewer(*kinds: type[Operation]) -> Law:
@@ -149,6 +158,15 @@ LAWS: Mapping[str, Mapping[str, Law]] = {
         ),
         "cell@c a, cell@c b = cell@c (a; b)": lambda g, r: _uses(r.graph) < _uses(g),
     },
+    "link_perceptrons": {
+        "mlp(mlp a)": _linked(lambda one: not one.pooled),
+        "mlp(pool(mlp a))": _linked(lambda one: one.pooled == one.count),
+        "mlp_1(pool(mlp a)), mlp_2(mlp a)": _linked(lambda one: 0 < one.pooled < one.count),
+        "a sum of perceptrons that read one": lambda g, r: any(
+            isinstance(one, HiddenToMap) and one.summed for one in _operations(r.graph)
+        ),
+    },
+    "compose_perceptrons": {"mlp(mlp a), composed": more(HiddenLayer)},
     "split_gradients": {
         "columns of a wide kernel": lambda g, r: any(not one.d > 1 for one in _in_parts(r.graph)),
         "phases of a dilated kernel": lambda g, r: any(one.d > one.s for one in _in_parts(r.graph)),

@@ -11,11 +11,14 @@ from archdsl.ir.graph import Apply, Graph, Item
 from archdsl.ops.base import Helper, Operation, Traits
 from archdsl.ops.constants import Zero
 from archdsl.ops.convolution import Conv
-from archdsl.ops.fused import Average, RepeatedLinear, Split
+from archdsl.ops.fused import Average, PositionMLPSum, RepeatedLinear, Split
 from archdsl.ops.gradients import ConvInParts
+from archdsl.ops.hidden import HiddenToHidden
 from archdsl.ops.joins import Concat, Mean, Product
+from archdsl.ops.mlp import TokensMLP
 from archdsl.ops.normalisation import BatchNorm
 from archdsl.ops.pooled import POSITIONAL, Pooled
+from archdsl.ops.pooling import Pool
 from archdsl.passes import (
     dedupe,
     driver,
@@ -29,6 +32,7 @@ from archdsl.passes.draft import Draft, Rewrite
 from archdsl.passes.driver import optimise
 from archdsl.passes.facts import Inside, Modules
 from archdsl.passes.fold_pool import _Fold
+from archdsl.passes.link_perceptrons import Perceptrons, Reader, _Links
 from archdsl.passes.weights import Concat as ConcatRow
 from archdsl.passes.weights import Keep, Source, Stack
 from tests.fixed_masks import FixedMask
@@ -46,6 +50,8 @@ RIGHT_WIDE = fuse_siblings._wide
 RIGHT_EXPAND = driver.expand
 RIGHT_COPIED = inline._copied
 RIGHT_TAKE_IN = _Fold.take_in
+RIGHT_READ = _Links._read
+RIGHT_PERCEPTRONS = _Links._perceptrons
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,6 +423,50 @@ def pooled_as_values(fold: _Fold, pool: int, reader: int, operation: Operation) 
     """The reader pools its weights in the wrong way."""
     assert isinstance(operation, Pooled)
     RIGHT_TAKE_IN(fold, pool, reader, PooledAsValues(operation=operation.operation))
+
+
+def unpooled(links: _Links, position: int) -> tuple[Reader, ...]:
+    """Those that read a map pooled read it as it is."""
+    return tuple(replace(one, pooled=False) for one in RIGHT_READ(links, position))
+
+
+def half_pooled(links: _Links, position: int) -> tuple[Reader, ...]:
+    """Those that read a map pooled come last, where those that do not are looked for."""
+    return RIGHT_READ(links, position)[::-1]
+
+
+def own_weights(links: _Links, position: int) -> Perceptrons | None:
+    """Whether something else uses the weights is not asked."""
+    links.uses.clear()
+    return RIGHT_PERCEPTRONS(links, position)
+
+
+def read_by_some(links: _Links, position: int) -> tuple[Reader, ...]:
+    """What is no perceptron is not among those that read a map."""
+    before = dict(links.consumers)
+    links.consumers[position] = [
+        taker
+        for taker in before.get(position, ())
+        if taker >= 0
+        and isinstance(links.draft.operation(taker), TokensMLP | PositionMLPSum | Pool)
+    ]
+    found = RIGHT_READ(links, position)
+    links.consumers.update(before)
+    return found
+
+
+class WithoutShift(HiddenToHidden):
+    """The bias of the layer between left out."""
+
+    helpers = tuple(
+        replace(
+            helper,
+            source=helper.source.replace("first(last.bias)", "first.bias").replace(
+                "first[-1] + self", "self"
+            ),
+        )
+        for helper in HiddenToHidden.helpers
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,16 +30,19 @@ from archdsl.passes import (
     fuse_siblings,
     in_place,
     inline,
+    link_perceptrons,
     merge_sums,
     prune,
 )
 from archdsl.passes.driver import Optimised, optimise
 from archdsl.passes.fold_pool import _Fold
+from archdsl.passes.link_perceptrons import _Links
 from archdsl.passes.weights import UnequalBuffers
 from archdsl.syntax.errors import ArchError
 from tests.fuzz_rewrites import SPACES, compare, program
 from tests.slips import (
     Slip,
+    WithoutShift,
     affine_once,
     after,
     any_groups,
@@ -57,6 +60,7 @@ from tests.slips import (
     first_for_all,
     first_reader,
     following_first,
+    half_pooled,
     in_wrong_parts,
     inputs_swapped,
     key_without,
@@ -69,9 +73,11 @@ from tests.slips import (
     nothing_dropped,
     operations,
     other_axis,
+    own_weights,
     passed_first,
     pooled_as_values,
     pooled_twice,
+    read_by_some,
     repeated,
     results_swapped,
     reversed_parts,
@@ -84,6 +90,7 @@ from tests.slips import (
     told_of_uses,
     traits,
     unordered,
+    unpooled,
     uses_ignored,
 )
 
@@ -140,10 +147,13 @@ def differ(given: Program, wrong: Optimised) -> bool:
         return not compare(given, wrong)[0].ok
     except (UnequalBuffers, IndexError):  # weights that do not go where the map says
         return True
-    except RuntimeError as problem:  # torch itself notices what a gradient misses
-        if "in-place operation" in str(problem) or "inplace operation" in str(problem):
+    except RuntimeError as problem:  # torch itself notices what the pass left
+        if any(said in str(problem) for said in NOTICED):
             return True
         raise
+
+
+NOTICED = ("in-place operation", "inplace operation", "shapes cannot be multiplied")
 
 
 SLIPS: tuple[Slip, ...] = (
@@ -225,6 +235,18 @@ SLIPS: tuple[Slip, ...] = (
         after("fuse_siblings", rows("running_mean", reversed_parts)),)),
     Slip("weights joined along another axis", (
         after("fuse_siblings", rows("weight", other_axis)),)),
+    # ---- link_perceptrons
+    Slip("a pool between perceptrons lost", ((_Links, "_read", unpooled),)),
+    Slip("pooled and other perceptrons mixed up", ((_Links, "_read", half_pooled),)),
+    Slip("tied perceptrons linked for one use", ((_Links, "_perceptrons", own_weights),)),
+    Slip("a map that something else reads is not made", (
+        (_Links, "_read", read_by_some), (link_perceptrons, "_seconds", lambda g, d: 0.0))),
+    Slip("the bias of the layer between left out", (
+        (link_perceptrons, "HiddenToHidden", WithoutShift),)),
+    Slip("first layers joined in another order", (
+        after("link_perceptrons", rows("first.weight", reversed_parts)),)),
+    Slip("perceptrons that lead to other results linked", (
+        (link_perceptrons, "results_reached", lambda d, m: dict.fromkeys(d.live())),)),
     # ---- pool_weights
     Slip("values and weights pooled", ((_Fold, "take_in", pooled_twice),)),
     Slip("neither values nor weights pooled", ((_Fold, "take_in", not_pooled),)),

@@ -259,6 +259,10 @@ class Operation(ABC):
         """Multiply-accumulates for one input, as torch's flop counter / 2."""
         return 0
 
+    def once(self, inputs: Types) -> int:
+        """How many of those are done once for a whole batch: products of weights."""
+        return 0
+
     def traits(self, inputs: Types) -> Traits:
         return Traits()
 

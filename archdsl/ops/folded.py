@@ -117,11 +117,12 @@ class ConvNormConv(Operation):
         taps = inputs[0].channels * self.first.k**2
         composed = self.first.s * (self.second.k - 1) + self.first.k
         patches = between.elements // between.channels
-        return (
-            taps**2 * patches
-            + result.elements * inputs[0].channels * composed**2
-            + self.second.channels * self.second.k**2 * between.channels * taps
-        )
+        each = taps**2 * patches + result.elements * inputs[0].channels * composed**2
+        return each + self.once(inputs)
+
+    def once(self, inputs: Types) -> int:
+        between, taps = self.first.infer(inputs), inputs[0].channels * self.first.k**2
+        return self.second.channels * self.second.k**2 * between.channels * taps
 
     def code(self, inputs: Types) -> Code:
         first, norm, second = self.first, self.norm, self.second

@@ -8,6 +8,7 @@ from typing import TypeAlias
 from archdsl.ir.types import TensorType, Weight
 from archdsl.ops.base import Argument, Code, Helper, Operation, Traits, Types
 from archdsl.ops.fused import PositionLinears, PositionMLPs, PositionMLPSum
+from archdsl.ops.hidden import MapToHidden
 from archdsl.ops.mlp import TokensLinear, TokensMLP
 
 POOLED_LINEAR = '''\
@@ -76,9 +77,20 @@ class PooledPositionMLPSum(PositionMLPSum):
         self.fc1 = PooledLinear(height, width, self.fc1.out_features)
 '''
 
-Positional: TypeAlias = TokensLinear | TokensMLP | PositionLinears | PositionMLPs
+POOLED_MAP_TO_HIDDEN = '''\
+class PooledMapToHidden(PooledLinear):
+    """The hidden units of perceptrons over the pooled positions of a map."""
+
+    def __init__(self, height: int, width: int, count: int = 1, ratio: float = 0.5) -> None:
+        super().__init__(height, width, count * int(height * width * ratio))
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W)
+        return F.gelu(super().forward(x.flatten(2)))  # (B, C, units)
+'''
+
+Positional: TypeAlias = TokensLinear | TokensMLP | PositionLinears | PositionMLPs | MapToHidden
 """What begins with a linear map over positions."""
-POSITIONAL = (TokensLinear, TokensMLP, PositionLinears, PositionMLPs)
+POSITIONAL = (TokensLinear, TokensMLP, PositionLinears, PositionMLPs, MapToHidden)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +112,7 @@ class Pooled(Operation):
         Helper(name="PooledPositionMLP", source=POOLED_POSITION_MLP),
         Helper(name="PooledPositionMLPs", source=POOLED_POSITION_MLPS),
         Helper(name="PooledPositionMLPSum", source=POOLED_POSITION_MLP_SUM),
+        Helper(name="PooledMapToHidden", source=POOLED_MAP_TO_HIDDEN),
     )
 
     operation: Positional

@@ -19,6 +19,7 @@ from archdsl.ops.depthwise import DepthwiseConvs
 from archdsl.ops.folded import ConvNormConv
 from archdsl.ops.fused import Split
 from archdsl.ops.gradients import ConvInParts, in_parts
+from archdsl.ops.hidden import Shares
 from archdsl.ops.in_place import AddInPlace, InPlace
 from archdsl.ops.token_convolution import TokenDepthwiseConv
 from archdsl.syntax.errors import ArchError, fault
@@ -60,14 +61,16 @@ class Device:
         """What one call takes, forward, for a batch of 16: its bytes and its arithmetic."""
         if isinstance(operation, Identity):
             return 0.0
-        if isinstance(operation, Split):
+        if isinstance(operation, Split | Shares):
             return self._copies(results)
         moved = sum(type_.elements for type_ in inputs)
         if not isinstance(operation, InPlace | AddInPlace):  # whose result is in cache
             moved += sum(type_.elements for type_ in results)
         weights = sum(weight.elements for weight in operation.weights(inputs))
         transfer = FLOAT_BYTES * (BATCH * moved + weights) / self.bandwidth
-        arithmetic = BATCH * operation.macs(inputs) / self._rate(operation, inputs)
+        once = operation.once(inputs)
+        macs = BATCH * (operation.macs(inputs) - once) + once
+        arithmetic = macs / self._rate(operation, inputs)
         copies = self._copies(results) if isinstance(operation, DepthwiseConvs) else 0.0
         return self.call + transfer + arithmetic + copies
 

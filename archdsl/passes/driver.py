@@ -22,6 +22,7 @@ from archdsl.passes.fold_through_norm import LINKS, fold_through_norm
 from archdsl.passes.fuse_siblings import SIBLINGS, fuse_siblings
 from archdsl.passes.in_place import in_place, still_in_place
 from archdsl.passes.inline import inline
+from archdsl.passes.link_perceptrons import compose_perceptrons, link_perceptrons
 from archdsl.passes.memory_format import best_channels_last
 from archdsl.passes.merge_sums import TERMS, merge_sums
 from archdsl.passes.names import expand, local_weights
@@ -49,6 +50,8 @@ PIPELINE: tuple[Pass, ...] = (
     Pass(collapse_affine, level=2, moves=True),
     Pass(fold_through_norm, moves=True, across=LINKS),
     Pass(batch_shared, fusion=True, across=TIED),
+    Pass(compose_perceptrons, level=2, moves=True, fusion=True),
+    Pass(link_perceptrons, moves=True, fusion=True, trains=True),
     Pass(fuse_siblings, moves=True, fusion=True, across=SIBLINGS),
     Pass(fold_pool, level=2, moves=True),
     Pass(pool_weights),
