@@ -10,11 +10,12 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from archdsl.run import workers as driver
-from archdsl.run.explore import explore
+from archdsl.run.explore import How, explore
 from archdsl.run.leases import open_leased
 from archdsl.run.ledger import Entry, read_ledger
 from archdsl.run.settings import ExploreSettings
@@ -39,15 +40,15 @@ def rows(folder: Path) -> list[Entry]:
     return list(read_ledger(folder / "ledger.sqlite"))
 
 
-def searched(folder: Path, given: ExploreSettings, **how: object) -> list[Entry]:
-    explore(written(TEXT), out=folder, settings=given, quiet=True, **how)  # type: ignore[arg-type]
+def searched(folder: Path, given: ExploreSettings, **how: Any) -> list[Entry]:
+    explore(written(TEXT), out=folder, settings=given, how=How(**how), quiet=True)
     return rows(folder)
 
 
 def test_workers_find_what_one_process_finds(tmp_path: Path) -> None:
     given = settings(table(tmp_path / "t.csv", rewards()))
     alone = searched(tmp_path / "alone", given)
-    assert searched(tmp_path / "workers", given, processes=3) == alone
+    assert searched(tmp_path / "workers", given, workers=3) == alone
     assert (tmp_path / "workers/network.py").read_text() == (
         tmp_path / "alone/network.py"
     ).read_text()
@@ -96,7 +97,7 @@ def test_a_killed_driver_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         process.wait()
         wait_for(lambda workers=workers: not any(map(alive, workers)))  # type: ignore[misc]
     acknowledged = told_of(tmp_path / "run")
-    told = searched(tmp_path / "run", given, processes=2)
+    told = searched(tmp_path / "run", given, workers=2)
     assert told[: len(acknowledged)] == acknowledged or set(
         (row.step, row.reward) for row in acknowledged
     ) <= {(row.step, row.reward) for row in told}
@@ -109,7 +110,7 @@ def test_a_killed_driver_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_what_takes_too_long_fails_and_its_worker_is_replaced(tmp_path: Path) -> None:
     given = settings('exec(command="sleep 600")', budget=4, batch=4, controller="random")
     begun = time.monotonic()
-    told = searched(tmp_path / "run", given, processes=2, timeout=0.5)
+    told = searched(tmp_path / "run", given, workers=2, timeout=0.5)
     assert [(row.detail or {})["failed"] for row in told] == ["timeout"] * 4
     assert time.monotonic() - begun < 60
 
@@ -119,7 +120,7 @@ def test_faults_are_told_and_paid_for(tmp_path: Path, monkeypatch: pytest.Monkey
     (tmp_path / "deaths").mkdir()
     monkeypatch.setenv("DEATHS", str(tmp_path / "deaths"))
     given = settings(CALL.format("faulty"), controller="random", budget=80, batch=16)
-    told = searched(tmp_path / "run", given, processes=4, timeout=1.5)
+    told = searched(tmp_path / "run", given, workers=4, timeout=1.5)
     assert [row.step for row in told] == list(range(80))
     kinds = Counter((row.detail or {}).get("failed", "told") for row in told)
     assert kinds["not a number"] and kinds["error"] and kinds["timeout"]
@@ -136,7 +137,7 @@ def test_what_ends_every_worker_fails(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PYTHONPATH", f"{Path(__file__).parents[1]}{os.pathsep}{tmp_path}")
     monkeypatch.syspath_prepend(str(tmp_path))
     given = settings('call(function="deadly:end")', controller="random", budget=2, batch=2)
-    told = searched(tmp_path / "run", given, processes=1)
+    told = searched(tmp_path / "run", given, workers=1)
     assert [(row.detail or {})["message"] for row in told] == [
         "2 workers ended over it, with 7"
     ] * 2
@@ -146,7 +147,7 @@ def test_workers_that_cannot_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(driver.sys, "executable", "/bin/false")
     given = settings(table(tmp_path / "t.csv", rewards()))
     with pytest.raises(ArchError) as caught:
-        searched(tmp_path / "run", given, processes=2)
+        searched(tmp_path / "run", given, workers=2)
     assert caught.value.diagnostics[0].code == "E0824"
 
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from archdsl.run import workers
-from archdsl.run.explore import explore
+from archdsl.run.explore import How, explore
 from archdsl.run.settings import ExploreSettings
 from tests.shipped import written
 from tests.test_explore import TEXT
@@ -23,4 +23,6 @@ if __name__ == "__main__":
         budget=int(budget),
         batch=int(batch),
     )
-    explore(written(TEXT), out=Path(folder), settings=given, processes=int(processes), quiet=True)
+    explore(
+        written(TEXT), out=Path(folder), settings=given, how=How(workers=int(processes)), quiet=True
+    )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 SHARED = "shared"
-RUNNING = frozenset({"workers", "timeout"})
+RUNNING = frozenset({"workers", "timeout", "ray"})
 """How a search is run, on which its result does not depend."""
 ALONE = frozenset({"evaluator", "budget", "batch", "reward", "objectives"}) | RUNNING
 """The options of a search that has no shared weights, besides those of every search."""
@@ -80,6 +80,9 @@ def search(
     timeout: Annotated[
         float, typer.Option(min=0, help="Seconds for one proposal, in a worker; 0: any time.")
     ] = 0.0,
+    ray: Annotated[
+        str, typer.Option(metavar="ADDRESS", help="A Ray cluster that measures; local: one here.")
+    ] = "",
     data: Data = "digits",
     seed: Seed = 42,
     epochs: Annotated[int, typer.Option(help="Of weights and controller in turn.")] = 100,
@@ -165,18 +168,13 @@ def retrain(
 
 
 def _explore(session: Session, space: SearchSpace, out: Path, given: dict[str, Any]) -> None:
-    from archdsl.run.explore import explore
+    from archdsl.run.explore import How, explore
     from archdsl.run.settings import ExploreSettings
     from archdsl.run.summary import as_text, explore_table
 
-    workers, timeout = given.pop("workers"), given.pop("timeout")
+    how = How(**{name: given.pop(name) for name in RUNNING})
     summary = explore(
-        space,
-        out=out,
-        settings=ExploreSettings(**given),
-        processes=workers,
-        timeout=timeout,
-        quiet=session.quiet,
+        space, out=out, settings=ExploreSettings(**given), how=how, quiet=session.quiet
     )
     _put_summary(session, out, as_text(explore_table(summary)))
     session.tell(f"the best: {out / 'network.py'}, known as {out}:best")

@@ -14,12 +14,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from archdsl.codegen import network_source
 from archdsl.controllers import Controller, Told, make_controller
 from archdsl.files import write_whole
+from archdsl.run.cluster import cluster
 from archdsl.run.folder import run_folder
 from archdsl.run.judge import Judge, Worth
 from archdsl.run.leases import LeasedLedger, open_leased
@@ -32,20 +34,33 @@ from archdsl.run.workers import workers
 from archdsl.space.view import SearchSpace
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class How:
+    """Who measures: so many `workers` of this machine, 0 for this process alone; or the Ray cluster
+    at an address, with at most so many tasks at once. `timeout`: seconds for one proposal, which
+    takes a worker at least; 0 for any time.
+    """
+
+    workers: int = 0
+    timeout: float = 0.0
+    ray: str = ""
+
+
+HERE = How()
+
+
 def explore(
     space: SearchSpace,
     *,
     out: Path,
     settings: ExploreSettings,
-    processes: int = 0,
-    timeout: float = 0.0,
+    how: How = HERE,
     quiet: bool = False,
 ) -> ExploreSummary:
     """Run a search in the folder `out`, or go on with the one that is there.
 
-    `processes` measure what was proposed, at least one where there is a `timeout` (seconds for one
-    proposal); with 0 of them this process does. Raises ArchError (E08xx) for settings and folders
-    that do not fit, and Interrupted after Ctrl-C, when everything is saved.
+    `how` it is run makes no difference to what it finds. Raises ArchError (E08xx) for settings and
+    folders that do not fit, and Interrupted after Ctrl-C, when everything is saved.
     """
     check_settings(settings)
     judge = Judge(space, settings)
@@ -56,7 +71,7 @@ def explore(
         with (
             open_leased(folder / "ledger.sqlite") as ledger,
             progress("search", settings.budget, quiet=quiet) as advance,
-            _measuring(folder, ledger, judge, stopped, processes, timeout) as measure,
+            _measuring(folder, ledger, judge, settings, stopped, how) as measure,
         ):
             _Exploration(settings, controller, judge, ledger, measure, advance).run()
             entries, seconds = ledger.entries(), ledger.seconds()
@@ -79,13 +94,19 @@ def _measuring(
     folder: Path,
     ledger: LeasedLedger,
     judge: Judge,
+    settings: ExploreSettings,
     stopped: Callable[[], bool],
-    processes: int,
-    timeout: float,
+    how: How,
 ) -> Iterator[Measure]:
-    """Workers where they are wanted, else this process."""
-    if processes or timeout:
-        with workers(folder, ledger, max(processes, 1), timeout) as found:
+    """A cluster or workers where they are wanted, else this process."""
+    if how.ray:
+        with cluster(
+            folder, ledger, judge.space, settings, how.ray, how.workers, how.timeout
+        ) as tasks:
+            yield lambda first, last: tasks.measure(first, last, stopped)
+        return
+    if how.workers or how.timeout:
+        with workers(folder, ledger, max(how.workers, 1), how.timeout) as found:
             yield lambda first, last: found.measure(first, last, stopped)
         return
 

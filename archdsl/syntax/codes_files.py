@@ -136,8 +136,8 @@ FILE_ROWS = (
     ),
     row(
         "E0821",
-        "a package that a controller needs is missing",
-        "`tpe` and `nsga2` are Optuna's.",
+        "a package that is needed is missing",
+        "`tpe` and `nsga2` are Optuna's; `--ray` needs Ray (`archdsl[ray]`).",
         "",
         "pip install 'archdsl[optuna]'",
     ),
@@ -174,6 +174,14 @@ FILE_ROWS = (
         "a controller of yours that cannot go on",
         "`exec:COMMAND` answers every line of JSON with one, `call:MODULE:NAME` is a function of a "
         "space and a seed to what has `ask` and `tell`; both propose architectures of the space.",
+    ),
+    row(
+        "E0827",
+        "no Ray cluster",
+        "`--ray` takes the address of a running cluster (`ray start --head` prints it), `auto` for "
+        "the one that this machine belongs to, or `local` for one of this machine alone.",
+        "archdsl search s.arch --ray nowhere:1 ...",
+        "archdsl search s.arch --ray local ...",
     ),
     row(
         "E0905",

@@ -1,0 +1,175 @@
+"""Proposals measured on a Ray cluster: each is a task, on any node that is free.
+
+The driver alone writes the ledger. A task whose worker or node ends is run again, as often as a
+row is leased again (`workers.TRIES`). Nodes need archdsl, the data and the user's modules.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from archdsl.run.judge import Judge, Judged
+from archdsl.run.leases import LeasedLedger
+from archdsl.run.settings import ExploreSettings
+from archdsl.run.stop import Interrupted
+from archdsl.run.workers import TRIES
+from archdsl.space.view import SearchSpace
+from archdsl.syntax.errors import fault
+
+if TYPE_CHECKING:
+    from ray import ObjectRef
+
+PAUSE = 0.2
+"""Seconds until the driver looks for what has taken too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What tasks are about: a space by its text and parameters, and the settings of the search."""
+
+    text: str
+    name: str
+    parameters: tuple[tuple[str, Any], ...]
+    settings: ExploreSettings
+
+    @classmethod
+    def of(cls, space: SearchSpace, settings: ExploreSettings) -> Problem:
+        program = space.program
+        parameters = tuple(program.parameters.items())
+        return cls(program.text, program.space, parameters, settings)
+
+
+def judged(problem: Problem, text: str, step: int, again: int) -> Mapping[str, Any]:
+    """What a proposal was worth, in plain data; runs on a node."""
+    return asdict(_judge(problem)(text, step, again))
+
+
+@cache
+def _judge(problem: Problem) -> Judge:
+    """The evaluator of a search, once in each process."""
+    from archdsl.library import open_space
+    from archdsl.syntax.parse import parse
+
+    (space,) = parse(problem.text, problem.name).spaces
+    return Judge(open_space(space, dict(problem.parameters)), problem.settings)
+
+
+class Tasks:
+    """The tasks of one search. Use `cluster`."""
+
+    def __init__(
+        self, folder: Path, ledger: LeasedLedger, problem: Problem, count: int, timeout: float
+    ) -> None:
+        import ray
+
+        self.folder = folder
+        self.ledger = ledger
+        self.timeout = timeout
+        self.count = count or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        self.problem = ray.put(problem)
+        self.task = ray.remote(max_retries=TRIES - 1)(judged)
+        self.running: dict[ObjectRef[Any], tuple[int, float]] = {}
+
+    def measure(self, first: int, last: int, stopped: Callable[[], bool]) -> Iterator[int]:
+        """Until the rows from `first` to `last` are told; yields how many are, as that changes.
+
+        Raises Interrupted where a stop is asked for, when what is at hand is told.
+        """
+        waiting = self.ledger.open_among(first, last)[::-1]
+        done = last + 1 - first - len(waiting)
+        while waiting or self.running:
+            if stopped() and waiting:
+                waiting = []
+            while waiting and len(self.running) < self.count:
+                self._submit(waiting.pop())
+            done += self._collect()
+            yield done
+        if stopped() and done < last + 1 - first:
+            raise Interrupted(self.folder)
+
+    def _submit(self, step: int) -> None:
+        entry = self.ledger.entry(step)
+        assert entry is not None
+        task = self.task.remote(self.problem, entry.text, step, entry.epoch)
+        self.running[task] = step, time.monotonic()
+
+    def _collect(self) -> int:
+        """Tell what is there or late; how many that were."""
+        import ray
+
+        ready, _ = ray.wait(list(self.running), num_returns=1, timeout=PAUSE)
+        late = [
+            task
+            for task, (_, since) in self.running.items()
+            if self.timeout and task not in ready and time.monotonic() - since > self.timeout
+        ]
+        for task in late:
+            ray.cancel(task, force=True)
+        for task in ready:
+            self._tell(self.running.pop(task)[0], _result(task))
+        for task in late:
+            late_by = Judged.failed("timeout", f"it took more than {self.timeout:g} s")
+            self._tell(self.running.pop(task)[0], late_by)
+        return len(ready) + len(late)
+
+    def _tell(self, step: int, found: Judged) -> None:
+        self.ledger.tell(step, found.reward, found.detail)
+
+
+def _result(task: ObjectRef[Any]) -> Judged:
+    import ray
+
+    try:
+        return Judged(**ray.get(task))
+    except ray.exceptions.RayError as problem:
+        first = str(problem).strip().splitlines()[0]
+        return Judged.failed("error", f"{TRIES} workers ended over it: {first}")
+
+
+@contextmanager
+def cluster(
+    folder: Path,
+    ledger: LeasedLedger,
+    space: SearchSpace,
+    settings: ExploreSettings,
+    address: str,
+    count: int,
+    timeout: float,
+) -> Iterator[Tasks]:
+    """The Ray cluster at an address (`local`: one on this machine alone), until the end.
+
+    `count`: tasks at once, 0 for as many as there are processors. Raises ArchError E0821 where Ray
+    is not installed, E0827 where nothing answers.
+    """
+    if find_spec("ray") is None:
+        raise fault(
+            "E0821",
+            "a cluster needs a package that is missing: ray",
+            expected="ray",
+            hint="pip install 'archdsl[ray]'",
+        )
+    import ray
+
+    own = not ray.is_initialized()
+    if own:
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        except (ConnectionError, ValueError, OSError) as problem:
+            raise fault(
+                "E0827",
+                f"there is no Ray cluster at {address}",
+                found=str(problem).splitlines()[0],
+                expected="local, auto, or HOST:PORT of `ray start --head`",
+            ) from None
+    try:
+        yield Tasks(folder, ledger, Problem.of(space, settings), count, timeout)
+    finally:
+        if own:
+            ray.shutdown()
