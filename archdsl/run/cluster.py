@@ -1,11 +1,14 @@
 """Proposals measured on a Ray cluster: each is a task, on any node that is free.
 
 The driver alone writes the ledger. A task whose worker or node ends is run again, as often as a
-row is leased again (`workers.TRIES`). Nodes need archdsl, the data and the user's modules.
+row is leased again (`workers.TRIES`). A timeout counts from when a task is handed in: a worker that
+has to start first uses some of it. Nodes need archdsl, the data and the user's modules.
 """
 
 from __future__ import annotations
 
+import logging
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +29,8 @@ from archdsl.syntax.errors import fault
 if TYPE_CHECKING:
     from ray import ObjectRef
 
+ANSWER = 5.0
+"""Seconds in which a cluster has to answer."""
 PAUSE = 0.2
 """Seconds until the driver looks for what has taken too long."""
 
@@ -72,7 +77,8 @@ class Tasks:
         self.folder = folder
         self.ledger = ledger
         self.timeout = timeout
-        self.count = count or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        self.count = count or max(1, int(resources.get("CPU", 1)))
         self.problem = ray.put(problem)
         self.task = ray.remote(max_retries=TRIES - 1)(judged)
         self.running: dict[ObjectRef[Any], tuple[int, float]] = {}
@@ -160,8 +166,9 @@ def cluster(
     own = not ray.is_initialized()
     if own:
         try:
-            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, ValueError, OSError) as problem:
+            _reach(address)
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ValueError, OSError) as problem:
             raise fault(
                 "E0827",
                 f"there is no Ray cluster at {address}",
@@ -173,3 +180,10 @@ def cluster(
     finally:
         if own:
             ray.shutdown()
+
+
+def _reach(address: str) -> None:
+    """Raise OSError where nothing listens at HOST:PORT: Ray itself would wait for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if colon and port.isdecimal():
+        socket.create_connection((host, int(port)), ANSWER).close()
