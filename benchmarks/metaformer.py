@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -205,11 +205,19 @@ class Mixers(nn.Module):
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
-        named = network.named_modules()
-        self.mixers = nn.ModuleList(m for name, m in named if name.split(".")[-1] in MIXERS)
+        self.mixers = nn.ModuleList(_outermost(network))
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         return tuple(mixer(x) for mixer, x in zip(self.mixers, inputs, strict=True))
+
+
+def _outermost(network: nn.Module) -> Iterator[nn.Module]:
+    """The mixers of a network; those of the authors' have one of that name inside."""
+    for name, child in network.named_children():
+        if name in MIXERS:
+            yield child
+        else:
+            yield from _outermost(child)
 
 
 def _alone(networks: Mapping[str, nn.Module], images: Tensor, work: Form, runs: int) -> Times:
