@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -201,31 +201,41 @@ MIXERS = ("mixer", "token_mixer")
 
 
 class Mixers(nn.Module):
-    """The mixers of a network, each on an input of its own."""
+    """The mixers of a network, each on an input of its own; what else theirs take is kept."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, images: Tensor) -> None:
         super().__init__()
-        named = network.named_modules()
-        self.mixers = nn.ModuleList(m for name, m in named if name.split(".")[-1] in MIXERS)
+        self.mixers = nn.ModuleList(_outermost(network))
+        self.given: list[tuple[Tensor, ...]] = []
+        hooks = [
+            mixer.register_forward_pre_hook(lambda _, given: self.given.append(given))
+            for mixer in self.mixers
+        ]
+        with torch.no_grad():
+            network(images)
+        for hook in hooks:
+            hook.remove()
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
-        return tuple(mixer(x) for mixer, x in zip(self.mixers, inputs, strict=True))
+        each = zip(self.mixers, inputs, self.given, strict=True)
+        return tuple(mixer(x, *given[1:]) for mixer, x, given in each)
+
+
+def _outermost(network: nn.Module) -> Iterator[nn.Module]:
+    """The mixers of a network; those of the authors' have modules of that name inside."""
+    for name, child in network.named_children():
+        if name in MIXERS:
+            yield child
+        else:
+            yield from _outermost(child)
 
 
 def _alone(networks: Mapping[str, nn.Module], images: Tensor, work: Form, runs: int) -> Times:
     """Times of the mixers of each network, all one after another, gradients of inputs included."""
-    seen: list[Tensor] = []
-    first = next(iter(networks.values()))
-    hooks = [
-        mixer.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-        for mixer in Mixers(first).mixers
-    ]
-    with torch.no_grad():
-        first(images)
-    for hook in hooks:
-        hook.remove()
-    inputs = [x.clone().requires_grad_() for x in seen]
-    return timed({name: work(Mixers(network), inputs) for name, network in networks.items()}, runs)
+    mixers = {name: Mixers(network, images) for name, network in networks.items()}
+    first = next(iter(mixers.values()))
+    inputs = [given[0].clone().requires_grad_() for given in first.given]
+    return timed({name: work(each, inputs) for name, each in mixers.items()}, runs)
 
 
 def _mixer(network: nn.Module) -> nn.Module:
