@@ -6,10 +6,10 @@ PY     := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types pytest format fuzz bench verify regen clean
+.PHONY: help demo test lint types pytest format fuzz bench bench-search verify regen clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 # ---- environments: one folder, two stamps, so that the demo waits only for what it runs ----------
 
@@ -59,6 +59,10 @@ fuzz: .venv/.dev ## random and mutated inputs, many more than in test
 
 bench: .venv/.dev ## measure, and write the tables of benchmarks/
 	$(PY) -m benchmarks
+
+bench-search: .venv/.dev ## searches of NAS-Bench-201: controllers side by side, at most two hours
+	$(PY) -m benchmarks.search
+	$(PY) -m benchmarks.objectives
 
 verify: .venv/.dev ## supernet path = network = optimised network, at full counts
 	$(PY) -m tests.verify_full
