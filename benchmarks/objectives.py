@@ -70,7 +70,7 @@ def main(seeds: int = SEEDS) -> None:
         [_row(device, method, curve) for (device, method), curve in curves.items()],
         [
             f"Validation accuracy on CIFAR-10 and measured latency; {seeds} seeds. The hypervolume "
-            "of what nothing dominates (moocore), from 10 % and the greatest latency on, as a share "
+            "of what nothing dominates (moocore), from 10 % and the greatest latency on, a share "
             "of that of all 15,625 architectures after so many evaluations; mean with its 95 % "
             "interval (bootstrap). MnasNet's reward: accuracy x (latency / median) ^ -0.07.",
             "![hypervolume over evaluations](objectives.svg)",
