@@ -24,9 +24,9 @@ def length(candidate: Candidate) -> float:
 
 
 def traced(candidate: Candidate) -> dict[str, float]:
-    """The same, and a line in a file for every call."""
+    """The same, and a line in a file for every call: the step, and when it began."""
     with Path(os.environ["TRACE"]).open("a", encoding="utf-8") as file:
-        file.write(f"{candidate.step} {candidate.text}\n")
+        file.write(f"{candidate.step} {time.time()}\n")
     time.sleep(float(os.environ.get("PAUSE", "0")))
     return {"reward": length(candidate), "step": candidate.step}
 
