@@ -92,10 +92,15 @@ def measure(runs: int, folder: Path | None, kept: Columns) -> list[Row]:
     images = torch.randn(BATCH, 3, 224, 224)
     _check({**references, **networks}, images)
     rows: list[Row] = []
-    for kind, work in (("training step", training_step), ("inference", inference)):
-        chosen = dict(networks)
-        if kind != "inference":
-            del chosen["-O 2"]
+    forms = {"training step": training_step, "inference": inference}
+    parts = {kind: _chosen(kind, networks) for kind in forms}
+    # before torch.compile: what it keeps makes memory, and so all that is short, slower
+    alone = {
+        kind: _alone({**references, **parts[kind]}, images, work, 2 * runs)
+        for kind, work in forms.items()
+    }
+    for kind, work in forms.items():
+        chosen = parts[kind]
         kept.start()
         every = {**references, **chosen}
         bare = {name: work(_without_mixers(net), (images,)) for name, net in every.items()}
@@ -108,11 +113,16 @@ def measure(runs: int, folder: Path | None, kept: Columns) -> list[Row]:
             "whole": {way: taken[way] for way in whole},
             "stem": timed(_ways(*stems, images, work, kept), runs),
             "mixers": _less(taken, {name: taken[f"{BARE}{name}"] for name in every}),
-            "mixers alone": _alone(every, images, work, runs),
+            "mixers alone": alone[kind],
         }
         for what, part in times.items():
             rows += _rows(f"{what}, {kind}", part, tuple(references), kept)
     return rows
+
+
+def _chosen(kind: str, networks: Mapping[str, nn.Module]) -> dict[str, nn.Module]:
+    """Those of ours that can do it: -O 2 does not train."""
+    return {name: one for name, one in networks.items() if name != "-O 2" or kind == "inference"}
 
 
 def _ways(
