@@ -20,7 +20,7 @@ from archdsl.run.settings import ExploreSettings
 from archdsl.space.view import SearchSpace
 from benchmarks.table import Row, write
 
-EVALUATIONS = 48
+EVALUATIONS = 32
 BATCH = 8
 SPACE = """archdsl 1
 
@@ -37,7 +37,7 @@ space digits() {
 """
 SETTINGS = ExploreSettings(
     controller="evolution(population=10, sample=3)",
-    evaluator="train(epochs=4, learning_rate=0.01)",
+    evaluator="train(epochs=1, learning_rate=0.01)",
     budget=EVALUATIONS,
     batch=BATCH,
 )
@@ -77,7 +77,7 @@ def main(evaluations: int = EVALUATIONS) -> None:
         f"python -m benchmarks.workers {evaluations}",
         rows,
         [
-            f"Rounds of {BATCH}; four epochs of a small network each, one thread. Workers and Ray "
+            f"Rounds of {BATCH}; one epoch of a small network each, one thread. Workers and Ray "
             "nodes start within the time. Two cores: four workers share them.",
         ],
     )

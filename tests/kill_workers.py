@@ -67,12 +67,21 @@ def again(folder: Path) -> Iterator[str]:
             yield f"step {step} was measured again"
 
 
+def goes_on(folder: Path, process: subprocess.Popen[bytes]) -> None:
+    """Wait until something more is told: what is killed before it works shows nothing."""
+    query = "SELECT count(*) FROM ledger WHERE told IS NOT NULL"
+    before = rows(folder, query)
+    while process.poll() is None and rows(folder, query) in (before, []):
+        time.sleep(0.01)
+
+
 def killed(folder: Path, kills: int, chance: random.Random) -> tuple[int, list[str]]:
     """Kill until often enough, then let it end; how many drivers, and what was wrong."""
-    budget, drivers, wrong = 3 * kills, 0, []
+    budget, drivers, wrong = 8 * kills, 0, []
     process = start(folder, budget)
     for number in range(kills):
-        time.sleep(chance.uniform(0.05, 1.2))
+        goes_on(folder, process)
+        time.sleep(chance.uniform(0.0, 0.6))
         if process.poll() is not None:
             wrong.append(f"it ended with {process.returncode} after {number} kills")
             break
@@ -101,7 +110,7 @@ def main(kills: int = 200, seed: int = 0) -> int:
         folder = Path(name)
         drivers, wrong = killed(folder / "broken", kills, random.Random(seed))
         os.environ["PAUSE"] = "0"
-        start(folder / "whole", 3 * kills).wait()
+        start(folder / "whole", 8 * kills).wait()
         query = "SELECT step, text, reward, detail FROM ledger ORDER BY step"
         if rows(folder / "broken", query) != rows(folder / "whole", query):
             wrong.append("the ledger is not that of a search that nobody disturbed")
