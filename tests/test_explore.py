@@ -157,6 +157,7 @@ def test_broken_tables(tmp_path: Path, content: bytes | None, settings: str, sai
     [
         (("--evaluator", 'tabel(file="x")'), "E0820"),
         (("--evaluator", 'table(reward="x")'), "E0818"),
+        (("--evaluator", "table:t.csv"), "E0818"),
         (("--evaluator", 'table(file="t.csv", reward="accuracy")', "--epochs", 3), "--epochs"),
         (("--budget", 10), "--budget"),
         (("--evaluator", 'table(file="t.csv", reward="accuracy")', "--budget", 0), "E0810"),

@@ -24,9 +24,8 @@ def named(text: str, known: Iterable[type[B]], what: str, unknown: str) -> B:
     """
     by_name = {one.keyword: one for one in known}
     name, colon, rest = text.partition(":")
-    if colon and name in by_name:
-        return bind(by_name[name], (rest,), {})
-    written = parse_genotype(text, f"--{what}")
+    short = colon and name in by_name
+    written = parse_genotype(name if short else text, f"--{what}")
     if written.space not in by_name or written.groups:
         raise fault(
             unknown,
@@ -37,7 +36,8 @@ def named(text: str, known: Iterable[type[B]], what: str, unknown: str) -> B:
             hint=similar(written.space, by_name),
         )
     try:
-        return bind(by_name[written.space], (), parameters_of(written))
+        first = (rest,) if short else ()
+        return bind(by_name[written.space], first, parameters_of(written))
     except OperationError as problem:
         raise fault(
             "E0818",
