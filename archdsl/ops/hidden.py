@@ -14,7 +14,7 @@ from archdsl.ir.types import TensorType, Weight
 from archdsl.ops.base import Argument, Code, Helper, Operation, Traits, Types
 from archdsl.ops.mlp import TokensMLP
 from archdsl.ops.pooling import Pool
-from archdsl.ops.shapes import hidden_size, map_axes, number, option
+from archdsl.ops.shapes import hidden_size, map_axes, number, option, sides
 
 MAP_TO_HIDDEN = '''\
 class MapToHidden(nn.Linear):
@@ -148,12 +148,12 @@ class Hidden(Operation):
         """Hidden units of one perceptron."""
         return hidden_size(self.keyword, positions, self.mlp.ratio)
 
-    def _code(self, name: str, sides: tuple[Argument, ...], needed: tuple[str, ...] = ()) -> Code:
+    def _code(self, name: str, sizes: tuple[Argument, ...], needed: tuple[str, ...] = ()) -> Code:
         options = (
             *option("count", self.count, 1),
             *option("ratio", number(self.mlp.ratio), 0.5),
         )
-        return Code(constructor=name, arguments=(*sides, *options), helpers=(*needed, name))
+        return Code(constructor=name, arguments=(*sizes, *options), helpers=(*needed, name))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,7 +237,7 @@ class HiddenToHidden(OfMap):
         partly = self.pooled < self.count
         name = "PartlyPooledHiddenToHidden" if partly else "PooledHiddenToHidden"
         needed = ("pool", "HiddenToHidden", *(("PooledHiddenToHidden",) if partly else ()))
-        code = self._code(name, _sides(self.height, self.width), needed)
+        code = self._code(name, sides(self.height, self.width), needed)
         pooled = (Argument(self.pooled, "pooled", "pooled"),) if partly else ()
         return replace(code, arguments=(*code.arguments, *pooled))
 
@@ -289,8 +289,8 @@ class HiddenToMap(OfMap):
         return inputs[0].elements * self.positions
 
     def code(self, inputs: Types) -> Code:
-        sides = _sides(self.height, self.width)
-        return self._code("HiddenToMapSum" if self.summed else "HiddenToMap", sides)
+        name = "HiddenToMapSum" if self.summed else "HiddenToMap"
+        return self._code(name, sides(self.height, self.width))
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(fresh=True)
@@ -325,8 +325,3 @@ def _linear(prefix: str, inputs: int, outputs: int) -> tuple[Weight, Weight]:
         Weight(name=f"{prefix}weight", shape=(outputs, inputs)),
         Weight(name=f"{prefix}bias", shape=(outputs,)),
     )
-
-
-def _sides(height: int, width: int) -> tuple[Argument, Argument]:
-    roles = ("size", "size") if height == width else ("height", "width")
-    return Argument(height, roles[0]), Argument(width, roles[1])

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from archdsl.ir.types import TensorType, Weight
-from archdsl.ops.base import Argument, Code, Helper, Operation, Traits, Types
+from archdsl.ops.base import Code, Helper, Operation, Traits, Types
 from archdsl.ops.fused import PositionLinears, PositionMLPs, PositionMLPSum
 from archdsl.ops.hidden import MapToHidden
 from archdsl.ops.mlp import TokensLinear, TokensMLP
+from archdsl.ops.shapes import sides
 
 POOLED_LINEAR = '''\
 class PooledLinear(nn.Linear):
@@ -130,13 +131,11 @@ class Pooled(Operation):
         _, height, width = inputs[0].shape
         code = self.operation.code(inputs)
         name = f"Pooled{code.constructor}"
-        roles = ("size", "size") if height == width else ("height", "width")
-        sides = (Argument(height, roles[0]), Argument(width, roles[1]))
         whole = isinstance(self.operation, TokensMLP | PositionMLPs)  # else it has no other class
         return replace(
             code,
             constructor=name,
-            arguments=(*sides, *code.arguments[1:]),
+            arguments=(*sides(height, width), *code.arguments[1:]),
             helpers=("PooledLinear", *(code.helpers if whole else ()), name),
         )
 

@@ -25,6 +25,12 @@ def axes(keyword: str, inputs: Types, *allowed: int, hint: str = "") -> tuple[in
     return shape
 
 
+def sides(height: int, width: int) -> tuple[Argument, Argument]:
+    """The sides of a map as arguments in generated code; one role for both of a square."""
+    roles = ("size", "size") if height == width else ("height", "width")
+    return Argument(height, roles[0]), Argument(width, roles[1])
+
+
 def map_axes(keyword: str, inputs: Types, hint: str = "") -> tuple[int, int, int]:
     """Channels, height and width of the single input, which must be a map."""
     channels, height, width = axes(keyword, inputs, 3, hint=hint)
