@@ -21,10 +21,7 @@ from scipy import stats
 
 from archdsl.controllers import Told, make_controller
 from archdsl.evaluate.objectives import objectives_of, rule_of
-from archdsl.evaluate.table import Table, TableSettings
-from archdsl.library import Library
-from archdsl.space.view import SearchSpace
-from benchmarks.searches import BUDGETS, DATA, SPACE
+from benchmarks.searches import BUDGETS, DATA, bench
 from benchmarks.table import RESULTS, Row, write
 
 HARDWARE = DATA.with_name("nb201_hw.csv.gz")
@@ -79,23 +76,10 @@ def main(seeds: int = SEEDS) -> None:
 
 
 @cache
-def bench() -> tuple[SearchSpace, Table]:
-    """The space, and what was measured of it."""
-    import torch
-
-    torch.set_num_threads(1)
-    space = Library().find(SPACE).space
-    settings = TableSettings(
-        file=str(DATA), text="arch", format="nb201", reward=ACCURACY, join=str(HARDWARE)
-    )
-    return space, settings.over(space)
-
-
-@cache
 def points(device: str) -> dict[str, tuple[float, float]]:
     """Accuracy and -latency of every architecture, scaled to 1."""
     column = DEVICES[device]
-    rows = bench()[1].rows
+    rows = bench(str(HARDWARE))[1].rows
     most = max(row[column] for row in rows.values())
     objectives = objectives_of(f"{ACCURACY}, -{column}")
     scaled = {text: objectives(row) for text, row in rows.items()}
@@ -104,7 +88,7 @@ def points(device: str) -> dict[str, tuple[float, float]]:
 
 def searched(task: Task) -> NDArray[np.float64]:
     """The share of the hypervolume after each evaluation of one search."""
-    space, table = bench()
+    space, table = bench(str(HARDWARE))
     column, known = DEVICES[task.device], points(task.device)
     median = float(np.median([row[column] for row in table.rows.values()]))
     rule = rule_of(f'mnasnet(value="{ACCURACY}", cost="{column}", target={median})')

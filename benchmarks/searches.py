@@ -71,13 +71,15 @@ def _known(kept: Path) -> Iterator[tuple[str, Found]]:
 
 
 @functools.cache
-def bench() -> tuple[SearchSpace, Table]:
-    """The space and what was measured of it."""
+def bench(join: str = "") -> tuple[SearchSpace, Table]:
+    """The space and what was measured of it; `join` is a file of more that was."""
     import torch
 
     torch.set_num_threads(1)
     space = Library().find(SPACE).space
-    settings = TableSettings(file=str(DATA), text="arch", format="nb201", reward="cifar10_valid")
+    settings = TableSettings(
+        file=str(DATA), text="arch", format="nb201", reward="cifar10_valid", join=join
+    )
     return space, settings.over(space)
 
 
