@@ -48,8 +48,8 @@ def search(
         str,
         typer.Option(
             metavar="NAME(SETTING=VALUE, ...)",
-            help="random, reinforce, ppo, evolution, pareto, local, tree, qlearning, predictor, "
-            "pnas, nao, tnas, tpe or nsga2.",
+            help="random, reinforce, ppo, evolution, pareto, local, halving, tree, qlearning, "
+            "predictor, pnas, nao, tnas, tpe or nsga2. Yours: exec:COMMAND, call:MODULE:NAME.",
         ),
     ] = "reinforce",
     evaluator: Annotated[

@@ -132,7 +132,8 @@ FILE_ROWS = (
     row(
         "E0820",
         "an unknown evaluator",
-        "`shared` trains a supernet and judges paths of it; `table` reads what somebody measured.",
+        "`shared` trains a supernet and judges paths of it; `train` trains each from scratch, "
+        "`score` none; `table` reads what somebody measured; `exec` and `call` are yours.",
     ),
     row(
         "E0821",

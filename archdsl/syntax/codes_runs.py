@@ -10,7 +10,9 @@ RUN_ROWS = (
         "an unknown controller",
         "`random` draws architectures uniformly; `reinforce` and `ppo` are an LSTM that learns "
         "from rewards; `evolution`, `local`, `tree` and `qlearning` follow what was good; "
-        "`predictor`, `pnas`, `nao` and `tnas` ask a model; `tpe` and `nsga2` are Optuna's. "
+        "`predictor`, `pnas`, `nao` and `tnas` ask a model; `pareto` is for several objectives, "
+        "`halving` looks longer at the best; `tpe` and `nsga2` are Optuna's; `exec` and `call` are "
+        "yours. "
         "Settings are written behind: `evolution(population=30)`.",
     ),
     row(
