@@ -23,7 +23,7 @@ from archdsl.space.view import SearchSpace
 from archdsl.syntax.tree import Genotype, Quantity
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Generator, Tensor, nn
 
 
 def load_network(program: Program, *, checkpoint: bool = False) -> nn.Module:
@@ -41,6 +41,19 @@ def load_supernet(space: Viewed | SearchSpace | Program, *, checkpoint: bool = F
     view = _view(space)
     with imported(supernet_source(view.program, format=False, checkpoint=checkpoint)) as module:
         return Supernet(view, root(module), module)
+
+
+def batch_of(program: Program, batch: int, generator: Generator) -> tuple[Tensor, ...]:
+    """Random inputs of a network, so many at once: quantities, or indices below their bound."""
+    from torch import randint, randn
+
+    types = (program.net.nodes[position].type for position in program.net.inputs)
+    return tuple(
+        randn(batch, *type_.shape, generator=generator)
+        if type_.below is None
+        else randint(type_.below, (batch, *type_.shape), generator=generator)
+        for type_ in types
+    )
 
 
 class Viewed(Protocol):

@@ -22,12 +22,16 @@ BUDGETS = (50, 100, 200, 300)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One search: a controller told the column `valid`, and what is found reported by `test`."""
+    """One search: a controller told the column `valid`, and what is found reported by `test`.
+
+    It has the budgets up to `last`.
+    """
 
     controller: str
     valid: str
     test: str
     seed: int
+    last: int = max(BUDGETS)
 
     @property
     def key(self) -> str:
@@ -97,7 +101,7 @@ def search(task: Task) -> Found:
     best: Mapping[str, float] = {}
     values, distinct = [], []
     of_distinct: dict[int, float] = {}
-    for number in range(1, max(BUDGETS) + 1):
+    for number in range(1, task.last + 1):
         start = time.process_time()
         (text,) = controller.ask(1)
         seconds += time.process_time() - start
@@ -114,6 +118,6 @@ def search(task: Task) -> Found:
     return Found(
         values=values,
         distinct=distinct,
-        of_distinct=[of_distinct.get(budget) for budget in BUDGETS],
+        of_distinct=[of_distinct.get(budget) for budget in BUDGETS if budget <= task.last],
         seconds=seconds,
     )

@@ -19,11 +19,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load, load_file
 
+from archdsl.evaluate.checkpoint import Checkpoint, serialised
 from archdsl.evaluate.data import open_data
 from archdsl.evaluate.norms import calibrated
 from archdsl.evaluate.shared import SharedWeights
 from archdsl.library import Library
-from archdsl.run.checkpoint import Checkpoint, serialised
 from archdsl.run.folder import run_folder
 from archdsl.run.ledger import Entry, open_ledger, read_ledger
 from archdsl.run.retrain import retrain

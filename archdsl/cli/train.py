@@ -19,7 +19,7 @@ app = typer.Typer()
 SHARED = "shared"
 RUNNING = frozenset({"workers", "timeout", "ray"})
 """How a search is run, on which its result does not depend."""
-ALONE = frozenset({"evaluator", "budget", "batch", "reward", "objectives"}) | RUNNING
+ALONE = frozenset({"evaluator", "budget", "batch", "latency", "reward", "objectives"}) | RUNNING
 """The options of a search that has no shared weights, besides those of every search."""
 EXPLORING = ALONE | {"controller", "seed"}
 
@@ -48,21 +48,30 @@ def search(
         str,
         typer.Option(
             metavar="NAME(SETTING=VALUE, ...)",
-            help="random, reinforce, ppo, evolution, pareto, local, halving, tree, qlearning, "
-            "predictor, pnas, nao, tnas, tpe or nsga2. Yours: exec:COMMAND, call:MODULE:NAME.",
+            help="random, reinforce, ppo, evolution, generations, pareto, local, halving, tree, "
+            "qlearning, ddpg, predictor, pnas, nao, tnas, tpe or nsga2. Yours: exec:COMMAND, "
+            "call:MODULE:NAME.",
         ),
     ] = "reinforce",
     evaluator: Annotated[
         str,
         typer.Option(
             metavar="NAME(SETTING=VALUE, ...)",
-            help="shared: paths of a supernet in training. train: each from scratch. score: no "
-            "training. table(file=..., reward=COLUMN): what somebody measured. Yours: "
-            "exec:COMMAND, call:MODULE:NAME.",
+            help="shared: paths of a supernet in training. train: each from scratch. "
+            "supernet(run=...): shared weights of such a search. score: no training. "
+            "table(file=..., reward=COLUMN): what somebody measured. Yours: exec:COMMAND, "
+            "call:MODULE:NAME.",
         ),
     ] = SHARED,
     budget: Annotated[int, typer.Option(help="Evaluations, where they are not shared.")] = 100,
     batch: Annotated[int, typer.Option(help="Proposals at once, the same.")] = 1,
+    latency: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME(SETTING=VALUE, ...)",
+            help="A value: measured here, or operations(file=...) of `tune --operations`.",
+        ),
+    ] = "",
     reward: Annotated[
         str,
         typer.Option(

@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from archdsl.controllers.base import Controller, State, Told
+from archdsl.controllers.ddpg import DDPGSettings
 from archdsl.controllers.evolution import EvolutionSettings
+from archdsl.controllers.generations import GenerationsSettings
 from archdsl.controllers.halving import HalvingSettings
 from archdsl.controllers.local import LocalSettings
 from archdsl.controllers.nao import NAOSettings
@@ -38,11 +40,13 @@ METHODS: tuple[type[Method], ...] = (
     ReinforceSettings,
     PPOSettings,
     EvolutionSettings,
+    GenerationsSettings,
     ParetoSettings,
     LocalSettings,
     HalvingSettings,
     TreeSettings,
     QSettings,
+    DDPGSettings,
     PredictorSettings,
     TPESettings,
     NSGASettings,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,35 @@ from scipy.special import ndtri
 
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
+from archdsl.space.walks import Walk, Walks
 
 Vectors = NDArray[np.float64]
+
+
+class Walked:
+    """One number for each run of words (see `walks.py`) that some architectures have, and one for
+    all runs that none of them has, such that distances to them are those of all the numbers.
+    """
+
+    def __init__(self, walks: Walks, architectures: Iterable[Architecture]) -> None:
+        self.walks = walks
+        self.columns: dict[Walk, int] = {}
+        for architecture in architectures:
+            for run in walks.of(architecture.choices):
+                self.columns.setdefault(run, len(self.columns))
+
+    def __call__(self, architectures: Sequence[Architecture]) -> Vectors:
+        """The vectors (architectures, width)."""
+        found = np.zeros((len(architectures), len(self.columns) + 1))
+        for row, architecture in zip(found, architectures, strict=True):
+            unknown = 0
+            for run, count in self.walks.of(architecture.choices).items():
+                if run in self.columns:
+                    row[self.columns[run]] = count
+                else:
+                    unknown += count**2
+            row[-1] = unknown**0.5
+        return found
 
 
 class OneHot:

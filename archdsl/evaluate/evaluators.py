@@ -9,6 +9,7 @@ from archdsl.evaluate.evaluator import Evaluator
 from archdsl.evaluate.program import ExecSettings
 from archdsl.evaluate.scores import ScoreSettings
 from archdsl.evaluate.scratch import TrainSettings
+from archdsl.evaluate.supernet import SupernetSettings
 from archdsl.evaluate.table import TableSettings
 from archdsl.ops.binding import Bound
 from archdsl.space.named import named
@@ -25,6 +26,7 @@ class Measure(Bound, Protocol):
 EVALUATORS: tuple[type[Measure], ...] = (
     TableSettings,
     TrainSettings,
+    SupernetSettings,
     ScoreSettings,
     ExecSettings,
     CallSettings,

@@ -8,15 +8,15 @@ import torch
 
 from archdsl.codegen import network_source
 from archdsl.compiler import NETWORK, WEIGHTS
+from archdsl.evaluate.checkpoint import Checkpoint, serialised
 from archdsl.files import write_together
 from archdsl.ir.graph import Program
-from archdsl.load import load_network
+from archdsl.load import batch_of, load_network
 from archdsl.passes.device import CPU, Device, told
 from archdsl.passes.driver import DEPLOYMENT, Optimised, Watch, optimise
-from archdsl.run.checkpoint import Checkpoint, serialised
 from archdsl.run.inherit import Tensors, as_written, laid_out, read_weights, refuse_to_replace
 from archdsl.syntax.errors import fault
-from archdsl.verify.compare import batch_of, optimised_subject
+from archdsl.verify.compare import optimised_subject
 from archdsl.verify.equal import Comparison, Subject
 from archdsl.verify.plain import plain_network
 

@@ -11,7 +11,7 @@ from torch.export import ExportedProgram
 
 from archdsl.files import write_together
 from archdsl.ir.graph import Apply, Program
-from archdsl.load import load_network
+from archdsl.load import batch_of, load_network
 from archdsl.passes.device import CPU, Device
 from archdsl.passes.driver import optimise
 from archdsl.run.exporters import (
@@ -25,7 +25,6 @@ from archdsl.run.exporters import (
 )
 from archdsl.run.inherit import Tensors, as_written, laid_out, read_weights, refuse_to_replace
 from archdsl.syntax.errors import fault
-from archdsl.verify.compare import batch_of
 from archdsl.verify.equal import largest
 from archdsl.verify.plain import plain_network
 

@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from archdsl.controllers.tensors import below
+from archdsl.evaluate.checkpoint import Checkpoint, save_checkpoint
 from archdsl.ir.graph import Program
 from archdsl.ir.types import Weight
 from archdsl.load import load_network
@@ -26,7 +27,6 @@ from archdsl.passes.driver import DEPLOYMENT, Optimised, optimise
 from archdsl.passes.names import network_weights
 from archdsl.passes.shares import shares
 from archdsl.passes.weights import UnequalBuffers
-from archdsl.run.checkpoint import Checkpoint, save_checkpoint
 from archdsl.syntax.errors import fault
 
 Tensors = Mapping[str, Tensor]

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 from archdsl.evaluate.evaluator import Failed, Kind
 from archdsl.evaluate.evaluators import evaluator_of
+from archdsl.evaluate.latency import clock_of
 from archdsl.evaluate.objectives import objectives_of, rule_of
 from archdsl.ir.cost import cost
 from archdsl.ir.types import Cost
@@ -46,6 +47,7 @@ class Judge:
         self.rule = rule_of(settings.reward)
         self.objectives = objectives_of(settings.objectives)
         self.costs = COSTS.intersection(re.findall(r"\w+", settings.reward + settings.objectives))
+        self.latency = clock_of(settings.latency).over(space) if settings.latency else None
         self.evaluator = evaluator_of(settings.evaluator).over(space)
 
     def __call__(self, text: str, step: int, again: int) -> Judged:
@@ -72,12 +74,15 @@ class Judge:
         """The reward, and the objectives behind it. Raises Failed where a value is missing."""
         return (self.rule(values), *self.objectives(values))
 
-    def _costs(self, architecture: Architecture) -> Mapping[str, int]:
-        """What a text costs, where that is wanted."""
-        if not self.costs:
-            return {}
-        found = cost(self.space.resolve(architecture))
-        return {name: getattr(found, name) for name in sorted(self.costs)}
+    def _costs(self, architecture: Architecture) -> Mapping[str, float]:
+        """What a text costs and how long its network takes, where that is wanted."""
+        values: dict[str, float] = {}
+        if self.costs:
+            found = cost(self.space.resolve(architecture))
+            values = {name: getattr(found, name) for name in sorted(self.costs)}
+        if self.latency is not None:
+            values["latency"] = self.latency(architecture)
+        return values
 
 
 def _kind(problem: Exception) -> Kind:

@@ -18,13 +18,13 @@ from torch import Tensor
 from archdsl.codegen import network_source
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
+from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from archdsl.evaluate.data import Batch, Data, classifies, open_data
 from archdsl.evaluate.training import accuracy, correct, torch_settings, training_step
 from archdsl.files import write_whole
 from archdsl.ir.cost import cost
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
-from archdsl.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from archdsl.run.folder import run_folder
 from archdsl.run.progress import Advance, progress
 from archdsl.run.settings import RetrainSettings, check_settings, remember

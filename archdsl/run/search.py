@@ -21,11 +21,11 @@ from archdsl.codegen import network_source, supernet_source
 from archdsl.controllers import Controller, State, Told, make_controller
 from archdsl.controllers.seeds import stream
 from archdsl.controllers.tensors import below
+from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from archdsl.evaluate.data import Batch, Data, classifies, open_data
 from archdsl.evaluate.shared import SharedSettings, SharedWeights
 from archdsl.evaluate.training import accuracy, torch_settings
 from archdsl.files import write_whole
-from archdsl.run.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from archdsl.run.folder import run_folder
 from archdsl.run.ledger import Entry, Ledger, open_ledger
 from archdsl.run.progress import Advance, progress

@@ -50,12 +50,14 @@ class ExploreSettings:
     """Everything that the result of a search with an evaluator depends on, besides the space.
 
     `budget` evaluations in all; `batch` proposals are asked for at once, and told together.
+    `latency` says how the value of that name comes about, where the evaluator has none;
     `reward` makes one number of what was measured, where the evaluator's own is not wanted;
     `objectives` are names of values, a - before those that are to be small.
     """
 
     controller: str = "evolution"
     evaluator: str = ""
+    latency: str = ""
     reward: str = ""
     objectives: str = ""
     seed: int = 42

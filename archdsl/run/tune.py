@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+from archdsl.evaluate.timing import seconds
 from archdsl.passes.device import Device
 from archdsl.syntax.errors import fault
 
 TORCH = {"gpu": "cuda"}
 """What torch calls them."""
-RUNS = 7
-"""Medians are of so many runs, each of calls for about `LONG` seconds."""
-LONG = 0.05
 SMALL = (lambda: nn.Conv2d(8, 8, 1), lambda: nn.BatchNorm2d(8), nn.ReLU)
 """Layers of which a fusion saves calls: a bare `x + 1` takes a tenth of theirs."""
 COPIED = ((16, 64, 14, 14), (16, 32, 32, 32), (16, 128, 28, 28))
@@ -28,12 +25,7 @@ def tune(name: str = "cpu") -> Device:
 
     Raises ArchError E0710 where torch has no such device.
     """
-    try:
-        device = torch.device(TORCH.get(name, name))
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        message = str(error).splitlines()[0]
-        raise fault("E0710", f"torch cannot use {name}: {message}", found=name) from None
+    device = device_of(name)
     maps = torch.randn(16, 64, 28, 28, device=device)
     with torch.inference_mode():
         call = statistics.fmean(_call(layer, device) for layer in SMALL)
@@ -43,11 +35,11 @@ def tune(name: str = "cpu") -> Device:
             """Multiply-accumulates in a second, without the call and what is read and written."""
             layer = layer.to(device)
             result: Tensor = layer(given)
-            seconds = _seconds(lambda: layer(given), device)
+            taken = seconds(lambda: layer(given), device)
             macs = float(result.numel() * layer.weight[0].numel())
             moved = given.numel() + layer.weight.numel() + result.numel()
-            rest = seconds - call - moved * given.element_size() / bandwidth
-            return macs / max(rest, seconds / 10)  # what is hidden behind reads is not for nothing
+            rest = taken - call - moved * given.element_size() / bandwidth
+            return macs / max(rest, taken / 10)  # what is hidden behind reads is not for nothing
 
         return Device(
             name=name,
@@ -61,16 +53,27 @@ def tune(name: str = "cpu") -> Device:
         )
 
 
+def device_of(name: str) -> torch.device:
+    """A device, `cpu` or `gpu`, as torch has it. Raises ArchError E0710 where it has none."""
+    try:
+        device = torch.device(TORCH.get(name, name))
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        message = str(error).splitlines()[0]
+        raise fault("E0710", f"torch cannot use {name}: {message}", found=name) from None
+    return device
+
+
 def _call(layer: Callable[[], nn.Module], device: torch.device) -> float:
     """Seconds of a layer that has next to nothing to do."""
     module, given = layer().to(device).eval(), torch.randn(1, 8, 4, 4, device=device)
-    return _seconds(lambda: module(given), device)
+    return seconds(lambda: module(given), device)
 
 
 def _bandwidth(shape: tuple[int, ...], device: torch.device) -> float:
     """Bytes in a second, read and written, where half of a map's channels are copied."""
     part = torch.randn(shape, device=device).chunk(2, dim=1)[0]
-    return 2 * part.numel() * part.element_size() / _seconds(part.contiguous, device)
+    return 2 * part.numel() * part.element_size() / seconds(part.contiguous, device)
 
 
 def _gradients(layer: nn.Conv2d, given: Tensor, device: torch.device) -> float:
@@ -84,25 +87,4 @@ def _gradients(layer: nn.Conv2d, given: Tensor, device: torch.device) -> float:
     def work() -> object:
         return torch.ops.aten.convolution_backward(given, given, layer.weight, None, *sizes, wanted)
 
-    return macs / _seconds(work, device)
-
-
-def _seconds(work: Callable[[], object], device: torch.device) -> float:
-    """Seconds of one call: the median over runs of many."""
-    times = max(1, round(LONG / _run(work, 3, device)))
-    return statistics.median(_run(work, times, device) for _ in range(RUNS))
-
-
-def _run(work: Callable[[], object], times: int, device: torch.device) -> float:
-    work()
-    _wait(device)
-    start = time.perf_counter()
-    for _ in range(times):
-        work()
-    _wait(device)
-    return (time.perf_counter() - start) / times
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    return macs / seconds(work, device)

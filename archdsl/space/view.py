@@ -250,30 +250,31 @@ class SearchSpace:
         draw = self._forest.level(rng)
         return self._accepted(lambda: self._forest.fill(self._forest.empty(), draw))
 
-    def mutate(self, architecture: Architecture, rng: Random, n: int = 1) -> Architecture:
-        """The architecture after n changes.
+    def mutate(
+        self, architecture: Architecture, rng: Random, n: int = 1, among: Sequence[int] = ()
+    ) -> Architecture:
+        """The architecture after n changes of decisions, among these where any are named.
 
-        Each: a decision that has another way to be taken, uniformly; one of its other ways,
-        uniformly; decisions that come to exist are drawn as `sample` draws them. Where
-        constraints refuse what comes out again and again, it is one of the accepted neighbours,
-        uniformly. Raises ArchError (E0521) where there is none.
+        Each: a decision with another way to be taken, uniformly; one of its other ways, uniformly;
+        decisions that come to exist are drawn as `sample` draws them. Where constraints refuse
+        what comes out again and again, an accepted neighbour. Raises ArchError E0521 without one.
         """
         draw = self._forest.uniform(rng)
         for _ in range(FEW_TRIES):
             choices = architecture.choices
             for _ in range(n):
-                choices = self._mutated(choices, rng, draw)
+                choices = self._mutated(choices, rng, draw, among or self.free)
             made = self._made(choices)
             if self.accept is None or self.accept(made):
                 return made
-        near = islice(self._around(architecture), MAX_NEIGHBOURS)
+        near = islice(self._around(architecture, among or self.free), MAX_NEIGHBOURS)
         around = [one for one in near if self.accept is None or self.accept(one)]
         if not around:
             raise self._too_little(f"no neighbour of {architecture.text} is accepted")
         return rng.choice(around)
 
-    def _mutated(self, choices: Choices, rng: Random, draw: Draw) -> Choices:
-        movable = [i for i in self.free if choices[i] is not None and self._moves(i, choices)]
+    def _mutated(self, choices: Choices, rng: Random, draw: Draw, among: Sequence[int]) -> Choices:
+        movable = [i for i in among if choices[i] is not None and self._moves(i, choices)]
         if not movable:
             return choices
         i = rng.choice(movable)
@@ -364,12 +365,12 @@ class SearchSpace:
         Decisions that come to exist take their first alternatives (their first k; none of any).
         An iterator, since a decision that takes any of n alternatives has 2^n - 1 others.
         """
-        for one in self._around(architecture):
+        for one in self._around(architecture, self.free):
             if self.accept is None or self.accept(one):
                 yield one
 
-    def _around(self, architecture: Architecture) -> Iterator[Architecture]:
-        for i in self.free:
+    def _around(self, architecture: Architecture, among: Sequence[int]) -> Iterator[Architecture]:
+        for i in among:
             taken = architecture.choices[i]
             if taken is None:
                 continue

@@ -132,8 +132,9 @@ FILE_ROWS = (
     row(
         "E0820",
         "an unknown evaluator",
-        "`shared` trains a supernet and judges paths of it; `train` trains each from scratch, "
-        "`score` none; `table` reads what somebody measured; `exec` and `call` are yours.",
+        "`shared` trains a supernet and judges paths of it, `supernet` judges by one that was "
+        "trained; `train` trains each from scratch, `score` none; `table` reads what somebody "
+        "measured; `exec` and `call` are yours.",
     ),
     row(
         "E0821",
@@ -183,6 +184,22 @@ FILE_ROWS = (
         "the one that this machine belongs to, or `local` for one of this machine alone.",
         "archdsl search s.arch --ray nowhere:1 ...",
         "archdsl search s.arch --ray local ...",
+    ),
+    row(
+        "E0828",
+        "a file that is no table of latencies",
+        "`operations(file=...)` reads the milliseconds of every operation, by its text and the "
+        "shapes that it takes.",
+        "archdsl search s.arch --latency 'operations(file=\"notes.txt\")' ...",
+        "archdsl tune --operations s.arch -o phone.json",
+    ),
+    row(
+        "E0829",
+        "an unknown way to tell latencies",
+        "`measured` runs the network here; `operations` adds up what a file says of its "
+        "operations.",
+        "archdsl search s.arch --latency 'guessed' ...",
+        "archdsl search s.arch --latency 'measured(threads=2)' ...",
     ),
     row(
         "E0905",

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from archdsl.ir.graph import Apply, Node, Program
-from archdsl.ir.types import TensorType
+from archdsl.load import batch_of
 from archdsl.ops.base import Operation
 from archdsl.passes.driver import Optimised
 from archdsl.verify.equal import (
@@ -129,18 +129,6 @@ def verdict(
             except WeightsDoNotFit as problem:
                 rows.append(Row(subject.name, f"weights ({problem})", float("inf"), 0.0))
         return Verdict(name, tuple(rows))
-
-
-def batch_of(program: Program, batch: int, generator: torch.Generator) -> tuple[Tensor, ...]:
-    """Random inputs of a network, so many at once."""
-    return tuple(_batch(program.net.nodes[i].type, batch, generator) for i in program.net.inputs)
-
-
-def _batch(type_: TensorType, batch: int, generator: torch.Generator) -> Tensor:
-    """Random inputs: quantities, or indices below their bound."""
-    if type_.below is not None:
-        return torch.randint(type_.below, (batch, *type_.shape), generator=generator)
-    return torch.randn(batch, *type_.shape, generator=generator)
 
 
 def _rows(comparison: Comparison, subject: Subject, steps: bool) -> list[Row]:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.codegen.naming import state_key
-from archdsl.load import Mixture, load_mixture
+from archdsl.load import Mixture, batch_of, load_mixture
 from archdsl.space.view import SearchSpace
 from archdsl.verify.compare import still
 from archdsl.verify.equal import EXACT, INPUT, Inputs, farthest, largest, randomise
@@ -45,10 +45,8 @@ def verify_mixture(space: SearchSpace, *, seed: int = 0, batch: int = 2) -> Verd
     share(reference, mixture.module)
     gates = softmax_gates(mixture, generator)
     inputs = tuple(
-        torch.randint(type_.below, (batch, *type_.shape), generator=generator)
-        if type_.below is not None
-        else torch.randn(batch, *type_.shape, generator=generator, dtype=torch.float64)
-        for type_ in (program.net.nodes[i].type for i in program.net.inputs)
+        one.double() if one.is_floating_point() else one
+        for one in batch_of(program, batch, generator)
     )
     rows: list[Row] = []
     for train in (False, True):

@@ -1,0 +1,104 @@
+"""Judging by the shared weights of a finished search: no architecture is trained.
+
+With an evolution as the controller it is the second stage of single-path one-shot search (Guo et
+al. 2020, section 3.4): batch statistics are measured anew for every architecture.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from archdsl.controllers.settings import within
+from archdsl.space.architecture import Architecture
+from archdsl.space.view import SearchSpace
+from archdsl.syntax.errors import fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupernetSettings:
+    """The supernet of the folder `run`, which a search with shared weights left, on all of
+    validation of its `data`, or of other; `calibration` batches set batch statistics.
+    """
+
+    keyword: ClassVar[str] = "supernet"
+
+    run: str
+    data: str = ""
+    calibration: int = 20
+    batch_size: int = 128
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        within(self, 1, "calibration", "batch_size", "threads")
+
+    def over(self, space: SearchSpace) -> Inherited:
+        """Raises ArchError E0802 to E0804 where the data does not fit, E0807 for a folder without
+        shared weights, E0812 for weights of another space."""
+        return Inherited(space, self)
+
+
+class Inherited:
+    """The supernet with its weights, and the data."""
+
+    def __init__(self, space: SearchSpace, settings: SupernetSettings) -> None:
+        from archdsl.controllers.tensors import below
+        from archdsl.evaluate.checkpoint import load_checkpoint
+        from archdsl.evaluate.data import classifies, open_data
+        from archdsl.evaluate.shared import SharedSettings, SharedWeights
+
+        folder = Path(settings.run)
+        saved = load_checkpoint(folder / "checkpoint.safetensors")
+        if saved is None:
+            raise _no_weights(folder)
+        if saved.hash != space.program.hash or saved.genotype != space.program.genotype:
+            raise fault(
+                "E0812",
+                f"the shared weights in {folder} are those of another space",
+                found=saved.genotype,
+                expected=f"those of {space.program.genotype}, as its text is now",
+            )
+        image, classes = classifies(space.program.net)
+        self.settings = settings
+        self.data = open_data(
+            settings.data or _data_of(folder),
+            shape=image,
+            classes=classes,
+            batch_size=settings.batch_size,
+        )
+        self.shared = SharedWeights(
+            space, self.data, seed=0, settings=SharedSettings(calibration=settings.calibration)
+        )
+        self.shared.restore(below(saved.tensors, "shared."))
+
+    def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
+        from archdsl.evaluate.training import accuracy, torch_settings
+
+        with torch_settings(self.settings.threads):
+            found = self.shared.judge(architecture.text, self.data.validation_batches)
+        return {"reward": accuracy(found)}
+
+
+def _data_of(folder: Path) -> str:
+    """What the search was trained on."""
+    try:
+        return str(json.loads((folder / "settings.json").read_text("utf-8"))["settings"]["data"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise fault(
+            "E0807",
+            f"{folder / 'settings.json'} is not the settings of a search: {error}",
+            found=str(folder),
+            expected="the folder of a search, or data=NAME",
+        ) from error
+
+
+def _no_weights(folder: Path) -> Exception:
+    return fault(
+        "E0807",
+        f"there are no shared weights in {folder}",
+        found=str(folder / "checkpoint.safetensors"),
+        expected="the folder of a search with --evaluator shared",
+    )
