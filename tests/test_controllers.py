@@ -13,11 +13,13 @@ import torch
 from safetensors.torch import load, save
 
 from archdsl.controllers import CONTROLLERS, METHODS, Reinforce, State, Told, make_controller
+from archdsl.controllers.features import Walked
 from archdsl.controllers.reinforce import ReinforceSettings
 from archdsl.controllers.seeds import seed_for, stream
 from archdsl.controllers.subsets import Subsets
 from archdsl.controllers.vae import VAE, trained
 from archdsl.ops.binding import show, signature
+from archdsl.space.walks import Walks
 from archdsl.syntax.errors import ArchError
 from archdsl.syntax.tree import Quantity
 from tests.shipped import shipped, written
@@ -269,6 +271,9 @@ def test_an_unknown_controller_is_named():
         ("evolution/x[a]", "E0801", "no controller"),
         ("evolution(", "E0603", ""),
         ("local(starts=-1)", "E0818", "starts cannot be -1"),
+        ("predictor(decisions=0.0, walks=0)", "E0818", "walks cannot be 0"),
+        ("generations(mutation=2.0)", "E0818", "mutation cannot be 2"),
+        ("ddpg(soft=-1.0)", "E0818", "soft cannot be -1"),
     ],
 )
 def test_settings_are_checked(text, code, said):
@@ -360,3 +365,92 @@ def test_an_autoencoder_says_what_it_was_shown():
     assert all(said[one] for one in good)
     same = trained(VAE, space, lambda m, g: m.loss(good, 0.01, g), seed=0, steps=300)
     assert all(torch.equal(a, b) for a, b in zip(vae.parameters(), same.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("model", ["process", "trees", "networks"])
+def test_predictors_find_what_pays(model):
+    """Walks say what is worth something: two wide convolutions one behind the other."""
+    space = shipped("nas_bench_201")
+    settings = f'predictor(model="{model}", refit=5)'
+    controller = make_controller(settings, space, seed=2)
+    walks = Walks(space)
+
+    def worth(text):
+        runs = walks.of(space.parse(text).choices)
+        return 0.1 * text.count("3x3") + (("infer", "nor_conv_3x3", "nor_conv_3x3") in runs)
+
+    told = []
+    for _ in range(30):
+        (text,) = controller.ask(1)
+        told.append(worth(text))
+        controller.tell([Told(text, told[-1])])
+    assert len(controller.seen) == 30, "nothing is proposed twice"
+    assert sum(told[-10:]) > sum(told[:10])
+
+
+def test_distances_are_those_of_all_walks():
+    """What the columns do not know is as far away as if they did."""
+    space = shipped("nas_bench_201")
+    walks = Walks(space)
+    drawn = [space.sample(random.Random(i)) for i in range(12)]
+    known, every = Walked(walks, drawn[:4]), Walked(walks, drawn)
+    some, all_ = known(drawn), every(drawn)
+    for i in range(4):
+        for j in range(12):
+            far = ((some[i] - some[j]) ** 2).sum()
+            assert far == pytest.approx(((all_[i] - all_[j]) ** 2).sum())
+
+
+KINDS_AND_DETAILS = """
+archdsl 1
+space nested() {
+  net network(image: 4 x 4 x 4) {
+    a = image -> {c = conv(4, k={1 | 3 | 5}) | p = avg_pool(3)}
+    b = a -> {c = conv(4, k={1 | 3 | 5}) | m = max_pool(3)}
+    return b -> global_pool -> linear(2)
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("inside", ["inherited", "drawn"])
+def test_two_levels_are_searched_one_after_the_other(inside):
+    space = written(KINDS_AND_DETAILS)
+    settings = f'generations(population=4, parents=2, outer=12, inside="{inside}")'
+    controller = make_controller(settings, space, seed=1)
+    kinds = []
+    for _ in range(32):
+        (text,) = controller.ask(1)
+        kinds.append(space.outer(space.parse(text), 1))
+        reward = float(text.count("c(")) + 0.1 * text.count("5")
+        controller.tell([Told(text, reward)])
+    assert len(set(kinds[:12])) > 1 and len(set(kinds[12:])) == 1
+    assert kinds[-1] == space.outer(space.parse("nested/network[c(1); c(1)]"), 1)
+
+
+def test_generations_on_one_level_ignore_what_there_is_not():
+    space = shipped("nas_bench_201")
+    settings = "generations(population=10, parents=3, outer={})"
+    a, b = (make_controller(settings.format(n), space, seed=1) for n in (0, 1000))
+    for _ in range(60):
+        (text,), (other,) = a.ask(1), b.ask(1)
+        assert text == other
+        a.tell([Told(text, text.count("3x3") / 6)])
+        b.tell([Told(text, text.count("3x3") / 6)])
+    last = [one.text.count("3x3") for one in list(a.objectives)[-10:]]
+    first = [one.text.count("3x3") for one in list(a.objectives)[:10]]
+    assert sum(last) > sum(first) + 10
+
+
+def test_ddpg_learns_an_order():
+    """Kernels and channels that are worth more the larger they are."""
+    space = shipped("ofa_mobilenet_v3")
+    controller = make_controller("ddpg(start=20, actor_rate=1e-3)", space, seed=3)
+    told = []
+    for _ in range(120):
+        (text,) = controller.ask(1)
+        choices = space.parse(text).choices
+        taken = [c[0] for i, c in enumerate(choices) if i in space.free and c is not None]
+        told.append(sum(taken) / len(taken) / 2)
+        controller.tell([Told(text, told[-1])])
+    assert sum(told[-20:]) / 20 > sum(told[:20]) / 20 + 0.2

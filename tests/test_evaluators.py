@@ -14,7 +14,8 @@ from archdsl.evaluate.scratch import promised
 from archdsl.ir.cost import cost
 from archdsl.run.explore import explore
 from archdsl.run.ledger import read_ledger
-from archdsl.run.settings import ExploreSettings
+from archdsl.run.search import search
+from archdsl.run.settings import ExploreSettings, SearchSettings
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError
@@ -31,6 +32,9 @@ space digits() {
   }
 }
 """
+SHARED = SearchSettings(
+    epochs=2, controller_steps=2, derive_samples=2, measure_samples=3, threads=1
+)
 GELUS = DIGITS.replace("relu", "gelu")
 
 
@@ -147,6 +151,53 @@ def test_naswot_needs_relus() -> None:
     space = written(GELUS)
     with pytest.raises(Failed, match="none"):
         ready("score", space)(of(space, "wide; blind"), 0, 0)
+
+
+# --- shared weights of a finished search -----------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def weights(digits: SearchSpace, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a search with shared weights."""
+    folder = tmp_path_factory.mktemp("shared") / "run"
+    search(digits, out=folder, settings=SHARED, quiet=True)
+    return folder
+
+
+def test_a_supernet_judges_as_its_search_did(digits: SearchSpace, weights: Path) -> None:
+    rows = list(read_ledger(weights / "ledger.sqlite"))
+    judged = [row for row in rows if row.kind in ("final", "measure")]
+    supernet = ready(f'supernet(run="{weights}", calibration=2)', digits)
+    assert len(judged) > 2
+    for row in judged:
+        assert supernet(digits.parse(row.text), 0, 0)["reward"] == row.reward
+
+
+def test_one_shot_search_in_two_stages(digits: SearchSpace, weights: Path, tmp_path: Path) -> None:
+    settings = ExploreSettings(
+        controller="generations(population=2, parents=2)",
+        evaluator=f'supernet(run="{weights}")',
+        budget=6,
+    )
+    found = explore(digits, out=tmp_path / "run", settings=settings, quiet=True)
+    assert found.best and 0 < (found.reward or 0) < 1
+
+
+def test_no_supernet(digits: SearchSpace, weights: Path, tmp_path: Path) -> None:
+    def refused(text: str, space: SearchSpace) -> str:
+        with pytest.raises(ArchError) as caught:
+            ready(text, space)
+        return caught.value.diagnostics[0].code
+
+    assert refused(f'supernet(run="{tmp_path}")', digits) == "E0807"
+    assert refused(f'supernet(run="{weights}")', written(GELUS)) == "E0812"
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "checkpoint.safetensors").write_bytes((weights / "checkpoint.safetensors").read_bytes())
+    assert refused(f'supernet(run="{copy}")', digits) == "E0807"
+    assert ready(f'supernet(run="{copy}", data="digits")', digits)
+    (copy / "checkpoint.safetensors").write_bytes(b"no weights")
+    assert refused(f'supernet(run="{copy}")', digits) == "E0807"
 
 
 # --- what users bring along ------------------------------------------------------------------
