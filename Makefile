@@ -64,10 +64,12 @@ bench-search: .venv/.dev ## searches of NAS-Bench-201: controllers side by side,
 	$(PY) -m benchmarks.search
 	$(PY) -m benchmarks.objectives
 
-verify: .venv/.dev ## supernet path = network = optimised network, at full counts
+verify: .venv/.dev ## supernet path = network = optimised network at full counts; kills and faults
 	$(PY) -m tests.verify_full
 	$(PY) -m tests.verify_spaces
 	$(PY) -m tests.verify_deploy
+	$(PY) -m tests.kill_workers
+	$(PY) -m tests.faults
 
 regen: .venv/.dev ## write generated/, docs/reference.md and the catalogue of spaces anew
 	$(PY) -m tests.regen

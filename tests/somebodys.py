@@ -31,10 +31,13 @@ def traced(candidate: Candidate) -> dict[str, float]:
     return {"reward": length(candidate), "step": candidate.step}
 
 
+WAYS = {0: "nan", 1: "raises", 2: "hangs", 3: "dies"}
+"""How an evaluation fails, by the rest of its seed by 20."""
+
+
 def faulty(candidate: Candidate) -> float:
-    """One in five fails in one of four ways, by its seed; a worker that dies does so once."""
-    ways = {0: "nan", 1: "raises", 2: "hangs", 3: "dies"}
-    match ways.get(candidate.seed % 20):
+    """One in five fails in one of four ways; a worker that dies over one does so once."""
+    match WAYS.get(candidate.seed % 20):
         case "nan":
             return float("nan")
         case "raises":
