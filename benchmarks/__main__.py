@@ -6,6 +6,7 @@ from benchmarks import (
     deploy,
     graphs,
     growth,
+    latency,
     levels,
     metaformer,
     networks,
@@ -16,6 +17,7 @@ from benchmarks import (
     supernet,
     text,
     together,
+    workers,
 )
 
 EVERY = (
@@ -34,6 +36,8 @@ EVERY = (
     partial_tokens,
     together,
     graphs,
+    workers,
+    latency,
 )
 
 for benchmark in EVERY:
