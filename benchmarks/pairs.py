@@ -42,7 +42,7 @@ class Ratio:
 def in_turn(works: Sequence[Work], runs: int) -> list[list[float]]:
     """Seconds of each work in each round, every round in an order of its own.
 
-    Forth and back, the first and the last would follow themselves, with all that they need in caches.
+    Forth and back, the first and the last would follow themselves, all that they need in caches.
     """
     for work in works:
         work()
