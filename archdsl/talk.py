@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 import shlex
+import signal
 import subprocess
 import threading
 from collections.abc import Mapping
@@ -35,17 +37,16 @@ class Talk:
 
     def ask(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
         """The answer to a message. Raises Silent and Garbled; the program is ended then."""
+        if self.process is not None and self.process.poll() is not None:
+            self.close()
         process = self.process or self._start()
         try:
-            assert process.stdin is not None
-            process.stdin.write(json.dumps(message) + "\n")
-            process.stdin.flush()
+            said = json.dumps(message) + "\n"
+            threading.Thread(target=_write, args=(process, said), daemon=True).start()
             line = self.lines.get(timeout=self.timeout or None)
         except queue.Empty:
             self.close()
             raise Silent(f"no answer in {self.timeout:g} s") from None
-        except OSError:
-            line = None
         if line is None:
             self.close()
             raise Garbled(f"{self.command} ended with {process.returncode}")
@@ -59,9 +60,11 @@ class Talk:
         return answer
 
     def close(self) -> None:
-        """End the program."""
+        """End the program, and what it started where it has a session of its own."""
         if self.process is not None:
             with suppress(OSError):
+                if os.getsid(self.process.pid) == self.process.pid:
+                    os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.kill()
             self.process.wait()
             self.process = None
@@ -73,7 +76,10 @@ class Talk:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 text=True,
+                errors="replace",
                 bufsize=1,
+                # Ctrl-C is for us. A worker has a session already, and what it starts ends with it.
+                start_new_session=os.getsid(0) != os.getpid(),
             )
         except (OSError, ValueError) as problem:
             raise Garbled(f"{self.command} does not start: {problem}") from None
@@ -88,6 +94,15 @@ class Talk:
 def _read(process: subprocess.Popen[str], lines: queue.Queue[str | None]) -> None:
     """Lines as they come, and None behind the last: from a thread, so that waiting can end."""
     assert process.stdout is not None
-    for line in process.stdout:
-        lines.put(line)
+    with suppress(OSError, ValueError):  # it is closed
+        for line in process.stdout:
+            lines.put(line)
     lines.put(None)
+
+
+def _write(process: subprocess.Popen[str], said: str) -> None:
+    """From a thread of its own: a program that does not read would hold us up for ever."""
+    assert process.stdin is not None
+    with suppress(OSError, ValueError):  # it ended; its last line says so
+        process.stdin.write(said)
+        process.stdin.flush()

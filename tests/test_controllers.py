@@ -22,6 +22,7 @@ from archdsl.ops.binding import show, signature
 from archdsl.space.walks import Walks
 from archdsl.syntax.errors import ArchError
 from archdsl.syntax.tree import Quantity
+from tests.quick import QUICK, quickly
 from tests.shipped import shipped, written
 
 LEARNS = ReinforceSettings(learning_rate=3.5e-3)
@@ -199,20 +200,55 @@ def test_constraints_are_obeyed(monkeypatch):
     space = shipped("metaformer_nas")
     monkeypatch.setattr(space, "accept", lambda architecture: "pool" not in architecture.text)
     for name in CONTROLLERS:
-        controller = make_controller(name, space, seed=1)
-        assert all("pool" not in text for text in controller.ask(10))
+        controller = quickly(name, space, seed=1)
+        for step in range(12):
+            (text,) = controller.ask(1)
+            assert "pool" not in text
+            controller.tell([Told(text, step % 4 / 4)])
     monkeypatch.setattr(space, "accept", lambda architecture: False)
-    monkeypatch.setattr("archdsl.controllers.policy.MAX_TRIES", 50)
     with pytest.raises(ArchError) as caught:
         Reinforce(space, seed=1).ask(1)
     assert caught.value.diagnostics[0].code == "E0521"
 
 
 @pytest.mark.parametrize("name", CONTROLLERS)
+@pytest.mark.parametrize("accepted", [1, 2, 5])
+def test_narrow_constraints_end_no_search(monkeypatch, name, accepted):
+    """Few architectures, of which none is next to another."""
+    space = written(EVERY_KIND_OF_HOLE)
+    few = {space.unrank(space.size * i // accepted) for i in range(accepted)}
+    monkeypatch.setattr(space, "accept", lambda architecture: architecture in few)
+    controller = quickly(name, space, seed=1)
+    for step in range(12):
+        (text,) = controller.ask(1)
+        assert space.parse(text) in few
+        controller.tell([Told(text, step % 4 / 4)])
+
+
+@pytest.mark.parametrize("name", CONTROLLERS)
+def test_the_empty_set_is_one_way_among_others(name):
+    """`any of`: none of them is a choice like the rest, and no method is stuck in it."""
+    space = written(EVERY_KIND_OF_HOLE)
+    index = next(i for i, d in enumerate(space.decisions) if d.hole.quantity is Quantity.ANY)
+    controller = quickly(name, space, seed=4)
+    empty = 0
+    for _ in range(60):
+        (text,) = controller.ask(1)
+        taken = space.parse(text).choices[index]
+        empty += taken == ()
+        controller.tell([Told(text, len(taken or ()) / 2)])
+    assert empty < 40
+
+
+def test_every_controller_has_quick_settings():
+    assert set(QUICK) == set(CONTROLLERS)
+
+
+@pytest.mark.parametrize("name", CONTROLLERS)
 def test_state_is_exact(name):
     """Saved in the middle, through safetensors: another controller goes on with the same."""
     space = shipped("nas_bench_201")
-    first, second = (make_controller(name, space, seed=9) for _ in range(2))
+    first, second = (quickly(name, space, seed=9) for _ in range(2))
 
     def go_on(controller, steps):
         asked = []

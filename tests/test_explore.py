@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from archdsl.controllers import CONTROLLERS, Told, make_controller
+from archdsl.controllers import CONTROLLERS, Told
 from archdsl.evaluate.evaluators import evaluator_of
 from archdsl.evaluate.table import Table
 from archdsl.run import explore as explorer
@@ -20,6 +20,7 @@ from archdsl.run.ledger import read_ledger
 from archdsl.run.settings import ExploreSettings
 from archdsl.space.architecture import Architecture
 from archdsl.syntax.errors import ArchError
+from tests.quick import quick, quickly
 from tests.shipped import written
 from tests.test_cli import CliRunner, app, run
 from tests.verify_spaces import names, tiny
@@ -190,7 +191,7 @@ def test_a_killed_search_asks_what_it_would_have_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     evaluator = table(tmp_path / "t.csv", rewards())
-    given = {"controller": name, "budget": 36, "batch": 3}
+    given = {"controller": quick(name), "budget": 36, "batch": 3}
     whole = searched(tmp_path / "whole", evaluator, **given)
     right, calls = Table.__call__, 0
     moments = set(random.Random(name).sample(range(1, 37), KILLS))
@@ -245,12 +246,8 @@ def test_a_stop_is_obeyed_between_evaluations(
 @pytest.mark.parametrize("name", CONTROLLERS)
 def test_every_controller_works_on_every_space(name: str, space: str) -> None:
     view = tiny(space)
-    settings = {
-        "predictor": "(start=3, refit=2, children=5, drawn=5)",
-        "evolution": "(population=3, sample=2)",
-    }
-    controller = make_controller(name + settings.get(name, ""), view, seed=1)
-    for step in range(6):
+    controller = quickly(name, view, seed=1)
+    for step in range(8):
         (text,) = controller.ask(1)
         assert view.parse(text).text == text
         controller.tell([Told(text, step % 4 / 4)])

@@ -20,6 +20,7 @@ from random import Random
 from typing import ClassVar
 
 import torch
+from scipy.special import ndtr, ndtri
 from torch import Tensor, nn
 
 from archdsl.controllers.history import Historic
@@ -30,7 +31,10 @@ from archdsl.space.forest import Choices
 from archdsl.space.subsets import Taken
 from archdsl.space.view import SearchSpace
 
-State = list[float]
+Seen = list[float]
+"""What the actor sees of one decision."""
+LEAST = 1e-9
+"""A deviation below which nothing is drawn."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +59,8 @@ class DDPGSettings:
     decay: float = 0.95
 
     def __post_init__(self) -> None:
-        within(self, 1, "start", "steps", "batch", "memory", "hidden")
+        within(self, 1, "start", "steps", "batch", "memory")
+        within(self, 1, "hidden", most=10_000)
         within(self, 0, "actor_rate", "critic_rate", "noise")
         within(self, 0, "cooling", "soft", "decay", most=1)
 
@@ -109,7 +114,7 @@ class DDPG(Historic[DDPGSettings]):
 
         return self.space.forest.fill(self.space.forest.empty(), answered)
 
-    def _state(self, index: int, ways: int, before: Sequence[float]) -> State:
+    def _state(self, index: int, ways: int, before: Sequence[float]) -> Seen:
         position = [0.0] * len(self.space.free)
         position[self.space.free.index(index)] = 1.0
         last, mean = (before[-1], sum(before) / len(before)) if before else (0.0, 0.0)
@@ -124,13 +129,13 @@ class DDPG(Historic[DDPGSettings]):
             decided = self._decided(architecture, reward)
             if not len(decided.states):
                 continue
-            self.memory = [*self.memory[1 - self.settings.memory :], decided]
+            self.memory = [*self.memory, decided][-self.settings.memory :]
             if number + 1 >= self.settings.start:
                 self._train(stream(self.seed, self.settings.keyword, "train", number))
 
     def _decided(self, architecture: Architecture, reward: float) -> Decided:
         """An architecture as its answers: the middle of what leads to each choice."""
-        states: list[State] = []
+        states: list[Seen] = []
         answers: list[float] = []
         for i in self.space.free:
             taken = architecture.choices[i]
@@ -201,8 +206,9 @@ def _follow(slow: nn.Module, fast: nn.Module, share: float) -> None:
 
 
 def _truncated(mean: float, deviation: float, rng: Random) -> float:
-    """A draw of a normal distribution within 0 to 1, which takes few tries: its mean is there."""
-    while True:
-        drawn = rng.gauss(mean, deviation)
-        if 0 <= drawn <= 1:
-            return drawn
+    """A draw of a normal distribution around a mean in 0 to 1, within 0 to 1."""
+    if deviation < LEAST:
+        return mean
+    low, high = ndtr(-mean / deviation), ndtr((1 - mean) / deviation)
+    drawn = mean + deviation * float(ndtri(low + (high - low) * rng.random()))
+    return min(max(drawn, 0.0), 1.0)

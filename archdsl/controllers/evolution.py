@@ -2,7 +2,7 @@
 
 ageing      the oldest dies               Real et al. 2019, "Regularized Evolution for Image
                                           Classifier Architecture Search", algorithm 1
-tournament  the worst of the few dies     Real et al. 2017, "Large-Scale Evolution of Image
+tournament  the worst of a few others diesReal et al. 2017, "Large-Scale Evolution of Image
                                           Classifiers", section 3.1
 no death    all live on                   Liu et al. 2018, "Hierarchical Representations for
                                           Efficient Architecture Search", section 3.2
@@ -43,7 +43,7 @@ class EvolutionSettings:
 
     def __post_init__(self) -> None:
         within(self, 1, "population", "sample", "edits")
-        within(self, 0, "hurdles")
+        within(self, 0, "hurdles", most=100)
         within(self, 0, "crossover", most=1)
 
     def over(self, space: SearchSpace, seed: int) -> Evolution:

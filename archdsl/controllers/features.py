@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
+from scipy.stats import rankdata
 
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
@@ -66,11 +67,5 @@ class OneHot:
 
 
 def ranked(rewards: Sequence[float]) -> NDArray[np.float64]:
-    """Rewards by rank, spread as a normal distribution is; equal ones in the order given."""
-    order = np.argsort(np.argsort(rewards, kind="stable"))
-    return np.asarray(ndtri((order + 0.5) / len(rewards)), dtype=np.float64)
-
-
-def highest(count: int) -> float:
-    """The greatest that `ranked` makes of so many rewards."""
-    return float(ndtri((count - 0.5) / count))
+    """Rewards by rank, spread as a normal distribution is; equal ones share a rank."""
+    return np.asarray(ndtri((rankdata(rewards) - 0.5) / len(rewards)), dtype=np.float64)

@@ -73,14 +73,14 @@ class Generations(Historic[GenerationsSettings]):
         if self.asked < self.settings.outer:
             child = self._child(self._best(0), rng, outer)
             if self.settings.inside == "drawn":
-                return self.space.complete(self.space.outer(child, 1), rng)
+                return self.completed(self.space.outer(child, 1), rng)
             return child
         if outer == inner or not self.told_on[0]:
             return self._child(self._best(1), rng, inner)
         (found,) = best_of(self.told_on[0], 1)
         frozen = self.space.outer(found, 1)
         best = [one for one in self._best(1) if self.space.outer(one, 1) == frozen]
-        return self._child(best, rng, inner) if best else self.space.complete(frozen, rng)
+        return self._child(best, rng, inner) if best else self.completed(frozen, rng)
 
     def learn(self, told: Sequence[tuple[Architecture, float]]) -> None:
         for number, (architecture, reward) in enumerate(told, self.told):

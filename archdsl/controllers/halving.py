@@ -38,7 +38,7 @@ class HalvingSettings:
 
     def __post_init__(self) -> None:
         within(self, 2, "keep")
-        within(self, 1, "rungs", "brackets")
+        within(self, 1, "rungs", most=20)
         within(self, 1, "brackets", most=self.rungs)
 
     def over(self, space: SearchSpace, seed: int) -> Halving:

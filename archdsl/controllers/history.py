@@ -21,6 +21,9 @@ from archdsl.space.view import SearchSpace
 TRIES = 100
 """Draws of a method until the constraints of the space accept one."""
 
+FEW = 10
+"""Draws of what goes on from a beginning until it is given up."""
+
 Event = tuple[str, list[Any]]
 """("ask", strings that were proposed), or ("tell", strings with rewards and objectives)."""
 
@@ -62,6 +65,19 @@ class Historic(ABC, Generic[S]):
     @abstractmethod
     def learn(self, told: Sequence[tuple[Architecture, float]]) -> None:
         """What architectures were worth, in the order in which it was told."""
+
+    def completed(self, beginning: Choices, rng: Random) -> Architecture:
+        """An architecture with these choices, drawn uniformly; under constraints as `accepted`."""
+        draw = self.space.forest.uniform(rng)
+        return self.accepted(lambda: self.space.forest.fill(beginning, draw), rng)
+
+    def leads(self, beginning: Choices, rng: Random) -> bool:
+        """Whether constraints let through anything with these choices; a few draws tell."""
+        if self.space.accept is None:
+            return True
+        draw = self.space.forest.uniform(rng)
+        drawn = (self.space.build(self.space.forest.fill(beginning, draw)) for _ in range(FEW))
+        return any(map(self.space.accept, drawn))
 
     def accepted(self, draw: Callable[[], Choices], rng: Random) -> Architecture:
         """The first that the constraints of the space accept; after some tries any of the space."""

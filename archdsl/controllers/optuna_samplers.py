@@ -48,7 +48,8 @@ class TPESettings:
     objectives: int = 1
 
     def __post_init__(self) -> None:
-        within(self, 1, "start", "objectives")
+        within(self, 1, "start")
+        within(self, 1, "objectives", most=100)
 
     def over(self, space: SearchSpace, seed: int) -> Sampled:
         return Sampled(space, self, seed=seed)
@@ -70,7 +71,7 @@ class NSGASettings:
 
     def __post_init__(self) -> None:
         within(self, 2, "population")
-        within(self, 1, "objectives")
+        within(self, 1, "objectives", most=100)
 
     def over(self, space: SearchSpace, seed: int) -> Sampled:
         return Sampled(space, self, seed=seed)

@@ -68,7 +68,7 @@ class PNAS(Modelled[PNASSettings, Process]):
         step = beyond // self.settings.width
         beam = self._beam(step)
         beginning = beam[self.asked % len(beam)]
-        drawn = [self.space.complete(beginning, rng) for _ in range(2 * self.settings.draws)]
+        drawn = [self.completed(beginning, rng) for _ in range(2 * self.settings.draws)]
         fresh = list(dict.fromkeys(one for one in drawn if one not in self.seen))
         if not fresh:
             return self.space.mutate(drawn[0], rng)
@@ -87,9 +87,7 @@ class PNAS(Modelled[PNASSettings, Process]):
             before = self._beams[number - 1] if level else [self.space.forest.empty()]
             rng = stream(self.seed, self.settings.keyword, "beam", number)
             ways = [way for one in before for way in self._ways(one, level, rng)]
-            drawn = [
-                self.space.complete(way, rng) for way in ways for _ in range(self.settings.draws)
-            ]
+            drawn = [self.completed(way, rng) for way in ways for _ in range(self.settings.draws)]
             means, _ = self._judge(number).predict(self.vectors(drawn))
             worth = means.reshape(len(ways), self.settings.draws).mean(1)
             order = sorted(range(len(ways)), key=lambda i: -worth[i])
@@ -97,17 +95,14 @@ class PNAS(Modelled[PNASSettings, Process]):
         return self._beams[step]
 
     def _ways(self, beginning: Choices, level: int, rng: Random) -> list[Choices]:
-        """A beginning with one decision more, taken in every way that leads to an architecture."""
+        """A beginning with one decision more, taken in every way that is seen to lead somewhere."""
         index = self.space.free[level]
         if not self.space.exists(index, beginning):
             return [beginning]
         values = self.space.forest.values(index, beginning)
         takes = dict.fromkeys(values.find(n)[0] for n in islice(range(values.total), WAYS))
         ways = [(*beginning[:index], taken, *beginning[index + 1 :]) for taken in takes]
-        if self.space.accept is None:
-            return ways
-        drawn = self.space.complete(beginning, rng).choices[index]
-        return [way for way in ways if way[index] == drawn]
+        return [way for way in ways if self.leads(way, rng)] or ways[:1]
 
     def fit(self, known: Mapping[Architecture, float], seed: int) -> Process:
         return Process(self.vectors(list(known)), ranked(list(known.values())), seed)

@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from archdsl.controllers.subsets import Subsets
 from archdsl.ir.scopes import Decision
 from archdsl.space.architecture import Architecture
-from archdsl.space.view import MAX_TRIES, SearchSpace
-from archdsl.syntax.errors import fault
+from archdsl.space.view import SearchSpace
 
 Taken = tuple[int, ...]
 
 
+TRIES = 100
+"""Draws of the policy until the constraints of the space accept one."""
 CLOSED = -1e9
 """The logit of what cannot be taken: its probability is zero, and so is its share of entropy."""
 
@@ -100,22 +101,16 @@ class Policy(nn.Module):
         )
 
     def propose(self, rng: Random) -> Architecture:
-        """An architecture, drawn again until the constraints of the space accept it.
-
-        Raises ArchError E0521 where that does not happen.
+        """An architecture, drawn again until the constraints of the space accept it; after some
+        tries as the space draws. Raises ArchError E0521 where that finds none.
         """
-        for _ in range(MAX_TRIES):
+        for _ in range(TRIES):
             with torch.no_grad():
                 walk = self.walk(lambda _, sets: sets.sample(rng))
             made = self.space.build(walk.choices)
             if self.space.accept is None or self.space.accept(made):
                 return made
-        raise fault(
-            "E0521",
-            f"the constraints leave too little of {self.space.program.space}",
-            found=f"none accepted in {MAX_TRIES:,} proposals",
-            expected="constraints that some architectures satisfy",
-        )
+        return self.space.sample(rng)
 
     def retrace(self, architecture: Architecture) -> Walk:
         """The decisions of an architecture again, under the policy as it is now."""

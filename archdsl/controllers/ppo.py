@@ -91,12 +91,14 @@ class PPO(Learner[PPOSettings]):
             self.optimizer.step()
 
     def _advantages(self, rewards: Sequence[float]) -> Tensor:
-        """How much better than the baseline (rewards,), scaled to a deviation of 1."""
+        """How much better than the baseline (rewards,), scaled to a deviation of 1; equal ones
+        teach nothing."""
         for reward in rewards:
             before = reward if self.baseline is None else self.baseline
             self.baseline = self.settings.decay * before + (1 - self.settings.decay) * reward
         above = torch.tensor(rewards) - (self.baseline or 0.0)
-        return above / (above.std(correction=0) + 1e-8)
+        spread = above.std(correction=0)
+        return above / (spread + 1e-8) if spread > 1e-6 else torch.zeros_like(above)
 
     def _loss(self, walk: Walk, before: Tensor, advantage: Tensor) -> Tensor:
         ratio = (walk.log_probability - before).exp()

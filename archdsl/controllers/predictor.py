@@ -59,9 +59,9 @@ class PredictorSettings:
     def __post_init__(self) -> None:
         within(self, 2, "start")
         within(self, 1, "refit", "parents", "drawn", "edits")
-        within(self, 0, "children", "decisions", "walks")
-        if not self.decisions:
-            within(self, 2, "walks")  # something has to be read
+        within(self, 0, "children", "decisions")
+        if self.walks or not self.decisions:  # a run has two words at least
+            within(self, 2, "walks", most=20)
 
     def over(self, space: SearchSpace, seed: int) -> Predictor:
         return Predictor(space, self, seed=seed)

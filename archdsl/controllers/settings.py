@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import ClassVar, Protocol
 
 from archdsl.ops.base import OperationError
@@ -14,7 +13,11 @@ class Settings(Protocol):
     keyword: ClassVar[str]
 
 
-def within(settings: Settings, least: float, *names: str, most: float = inf) -> None:
+MOST = 1_000_000
+"""No setting is larger, so that none takes all memory or all time by itself."""
+
+
+def within(settings: Settings, least: float, *names: str, most: float = MOST) -> None:
     """Raise OperationError for a setting out of range; the caller adds the place."""
     for name in names:
         value = getattr(settings, name)
@@ -22,5 +25,5 @@ def within(settings: Settings, least: float, *names: str, most: float = inf) -> 
             raise OperationError(
                 f"{settings.keyword}: {name} cannot be {value}",
                 found=f"{name}={value}",
-                expected=f"at least {least}" if most == inf else f"from {least} to {most}",
+                expected=f"from {least} to {most:,}",
             )

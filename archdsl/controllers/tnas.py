@@ -6,8 +6,8 @@
 
 The autoencoder is trained on the best architectures seen. "TNAS: Neural Network Architecture
 Search Sampling Module Based on Variational Autoencoder", sections 3.1 to 3.3; its evolution is
-that of single-path one-shot (Guo et al. 2020): mutations and crossovers of the best, in
-generations. Open in the paper: how many architectures the autoencoder learns from, and how often.
+that of single-path one-shot (Guo et al. 2020): mutations and crossovers of the best, here one
+after another. Open in the paper: how many architectures the autoencoder learns from, and how often.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class TNAS(Modelled[TNASSettings, VAE]):
 
     def propose(self, rng: Random) -> Architecture:
         basis = self.reached(self.settings.refit, self.settings.refit)
-        if not basis:
+        if not basis or not self.space.free:
             return self.space.sample(rng)
         epsilon = basis // self.settings.refit * self.settings.epsilon_step
         if self.asked < self.settings.sampling and rng.random() >= epsilon:

@@ -78,12 +78,12 @@ class Tree(Historic[TreeSettings]):
             taken = self._best(node, rng)
             choices[index] = taken
             node = node.children[taken]
-        return self.space.complete(tuple(choices), rng)
+        return self.completed(tuple(choices), rng)
 
     def proposed(self, architecture: Architecture) -> None:
         path = list(self._path(architecture))
         last, taken = path[-1]
-        if taken:
+        if taken is not None:
             last.children[taken] = Node(visits=1)
         for node, _ in path:
             node.visits += 1
@@ -100,16 +100,16 @@ class Tree(Historic[TreeSettings]):
     ) -> Iterator[Architecture]:
         """Architectures that go on from here, while a node may still have more children."""
         hole = self.space.decisions[index].hole
-        ways = len(self.space.open_to(index, choices))
+        ways = self.space.forest.values(index, choices).total
         if hole.quantity is not Quantity.ONE:
-            ways = max(ways, ceil(self.settings.width * sqrt(node.visits)))
+            ways = min(ways, max(1, ceil(self.settings.width * sqrt(node.visits))))
         if len(node.children) < ways:
             for _ in range(TRIES * len(hole.labels)):
-                yield self.space.complete(tuple(choices), rng)
+                yield self.completed(tuple(choices), rng)
 
-    def _path(self, architecture: Architecture) -> Iterator[tuple[Node, Taken]]:
+    def _path(self, architecture: Architecture) -> Iterator[tuple[Node, Taken | None]]:
         """The nodes of an architecture from the root on, as far as they are known, and what it
-        takes there."""
+        takes there; None behind the last."""
         node = self.root
         for index in self.space.free:
             taken = architecture.choices[index]
@@ -118,7 +118,7 @@ class Tree(Historic[TreeSettings]):
                 if taken not in node.children:
                     return
                 node = node.children[taken]
-        yield node, ()
+        yield node, None
 
     def _best(self, node: Node, rng: Random) -> Taken:
         """The child with the highest score, any of equals."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from archdsl.controllers.settings import within
 from archdsl.evaluate.candidate import Candidate
 from archdsl.evaluate.evaluator import Failed
+from archdsl.ops.binding import LIMIT
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 
@@ -33,10 +34,12 @@ class ScoreSettings:
     data: str = "digits"
     batch_size: int = 64
     seed: int = 0
+    threads: int = 1
 
     def __post_init__(self) -> None:
         within(self, 2, "batch_size")
-        within(self, 0, "seed")
+        within(self, 0, "seed", most=LIMIT)
+        within(self, 1, "threads")
 
     def over(self, space: SearchSpace) -> Scored:
         """Raises ArchError E0802 to E0804 where the data is not there or does not fit."""
@@ -58,8 +61,11 @@ class Scored:
         self.images, self.labels = data.training_batch(settings.seed, 0, 0)
 
     def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
-        network = Candidate(self.space, architecture, self.settings.seed, 0).network()
-        return {"reward": SCORES[self.settings.score](network, self.images, self.labels)}
+        from archdsl.evaluate.training import torch_settings
+
+        with torch_settings(self.settings.threads):
+            network = Candidate(self.space, architecture, self.settings.seed, 0).network()
+            return {"reward": SCORES[self.settings.score](network, self.images, self.labels)}
 
 
 def naswot(network: nn.Module, images: Tensor, labels: Tensor) -> float:

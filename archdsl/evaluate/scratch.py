@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, ClassVar
 from archdsl.controllers.settings import within
 from archdsl.evaluate.candidate import Candidate
 from archdsl.evaluate.evaluator import Failed
+from archdsl.ops.binding import LIMIT
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainSettings:
-    """AdamW for `epochs` epochs on a `share` of the training batches of `data`, judged on all of
+    """AdamW for `epochs` epochs, each of a `share` of the steps through `data`, judged on all of
     validation after each. `horizon`: the reward is the accuracy that a power law through those
     promises after so many epochs, where that is more than was trained.
     """
@@ -43,7 +44,8 @@ class TrainSettings:
 
     def __post_init__(self) -> None:
         within(self, 1, "epochs", "grow", "batch_size", "threads")
-        within(self, 0, "learning_rate", "weight_decay", "horizon", "seed")
+        within(self, 0, "learning_rate", "weight_decay", "horizon")
+        within(self, 0, "seed", most=LIMIT)
         within(self, 1e-6, "share", most=1)
 
     def over(self, space: SearchSpace) -> Trained:
@@ -95,17 +97,21 @@ class Trained:
         return {"reward": reward, "accuracy": curve[-1], "epochs": float(epochs)}
 
 
+SHORT = 5
+"""A law of three numbers goes through three points, whatever they say."""
+
+
 def promised(curve: Sequence[float], horizon: int) -> float:
     """What a power law a - b n^-c through accuracies after 1, 2, ... epochs is after `horizon`.
 
     Of Domhan, Springenberg and Hutter 2015, "Speeding up Automatic Hyperparameter Optimization of
     Deep Neural Networks by Extrapolation of Learning Curves", table 1, the one with the fewest
-    numbers. No curve shorter than three says anything: then it is the last accuracy.
+    numbers. No curve shorter than five says anything: then it is the last accuracy.
     """
     import numpy as np
     from scipy.optimize import OptimizeWarning, curve_fit
 
-    if len(curve) < 3:
+    if len(curve) < SHORT:
         return curve[-1]
     epochs = np.arange(1, len(curve) + 1, dtype=np.float64)
     try:

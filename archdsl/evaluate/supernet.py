@@ -1,7 +1,8 @@
 """Judging by the shared weights of a finished search: no architecture is trained.
 
 With an evolution as the controller it is the second stage of single-path one-shot search (Guo et
-al. 2020, section 3.4): batch statistics are measured anew for every architecture.
+al. 2020, section 3.4): batch statistics are measured anew for every architecture. Their first stage
+draws a path for every batch, ours for every epoch.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,7 +117,15 @@ class _File:
     def __init__(self, path: Path, needed: Sequence[str]) -> None:
         self.path = path
         reader = csv.DictReader(io.StringIO(self._content()))
-        self.columns = list(reader.fieldnames or ())
+        try:
+            self.columns = list(reader.fieldnames or ())
+            self.rows = [(reader.line_num, row) for row in reader]
+        except csv.Error as error:
+            raise self.refused(
+                f"line {reader.line_num + 1} cannot be read: {error}",
+                found=str(path),
+                expected="a CSV file",
+            ) from None
         for column in needed:
             if column not in self.columns:
                 raise self.refused(
@@ -125,7 +134,6 @@ class _File:
                     expected=column,
                     hint=similar(column, self.columns),
                 )
-        self.rows = [(reader.line_num, row) for row in reader]
 
     def numbers(self, row: Mapping[str, str | None]) -> dict[str, float]:
         """What of a row is a number."""
@@ -140,7 +148,7 @@ class _File:
             if data[:2] == b"\x1f\x8b":
                 data = gzip.decompress(data)
             return data.decode("utf-8")
-        except (OSError, EOFError, gzip.BadGzipFile, UnicodeDecodeError) as error:
+        except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
             raise self.refused(
                 f"it cannot be read: {error}", found=str(self.path), expected="a CSV file"
             ) from None

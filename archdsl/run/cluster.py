@@ -78,7 +78,8 @@ class Tasks:
         self.ledger = ledger
         self.timeout = timeout
         resources = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        self.count = count or max(1, int(resources.get("CPU", 1)))
+        free = max(1, int(resources.get("CPU", 1)))
+        self.count = min(count or free, free)  # what waits for a processor would be late
         self.problem = ray.put(problem)
         self.task = ray.remote(max_retries=TRIES - 1)(judged)
         self.running: dict[ObjectRef[Any], tuple[int, float]] = {}
@@ -134,6 +135,13 @@ def _result(task: ObjectRef[Any]) -> Judged:
 
     try:
         return Judged(**ray.get(task))
+    except ray.exceptions.RayTaskError as problem:  # not the evaluator's: that is caught there
+        raise fault(
+            "E0824",
+            "a node of the cluster cannot measure anything",
+            found=str(problem).strip().splitlines()[-1],
+            expected="nodes with archdsl, the data and the modules of the evaluator",
+        ) from None
     except ray.exceptions.RayError as problem:
         first = str(problem).strip().splitlines()[0]
         return Judged.failed("error", f"{TRIES} workers ended over it: {first}")

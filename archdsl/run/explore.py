@@ -146,6 +146,8 @@ class _Exploration:
         """How often each architecture was asked."""
         self.best = float("-inf")
         self.worst: Worth | None = None
+        self.waiting: list[Entry] = []
+        """Failures that came before anything was measured."""
 
     def run(self) -> None:
         """All rounds that the budget pays for; a failed evaluation is paid for like any other."""
@@ -158,7 +160,8 @@ class _Exploration:
             for done in self.measure(step, step + count - 1):
                 self.advance(step + done, f"best {self.best:.4g}")
             entries = [self._row(number) for number in range(step, step + count)]
-            self.controller.tell(self._told(entries))
+            if told := self._told(entries):
+                self.controller.tell(told)
             self.best = max([self.best, *(e.reward for e in entries if e.reward is not None)])
             step += count
 
@@ -168,12 +171,18 @@ class _Exploration:
         return entry
 
     def _told(self, measured: Sequence[Entry]) -> list[Told]:
-        """What the controller hears: a failure is worth as little as the worst so far."""
+        """What the controller hears: a failure is worth as little as the worst so far.
+
+        Before anything was measured nobody knows how little that is: those wait.
+        """
+        measured = [*self.waiting, *measured]
         found = [None if e.reward is None else self._worth(e) for e in measured]
         known = [worth for worth in (*found, self.worst) if worth is not None]
-        self.worst = tuple(map(min, zip(*known, strict=True))) if known else None
-        least = self.worst or (0.0,) * (1 + len(self.judge.objectives.signs))
-        worths = (least if worth is None else worth for worth in found)
+        self.waiting = [] if known else measured
+        if not known:
+            return []
+        self.worst = tuple(map(min, zip(*known, strict=True)))
+        worths = (self.worst if worth is None else worth for worth in found)
         return [
             Told(entry.text, reward, tuple(objectives))
             for entry, (reward, *objectives) in zip(measured, worths, strict=True)

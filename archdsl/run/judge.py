@@ -57,8 +57,8 @@ class Judge:
         """
         try:
             architecture = self.space.parse(text)
-            measured = self.evaluator(architecture, step, again)
-            values = {**self._costs(architecture), **measured}
+            costs = self._costs(architecture)  # first: a table that lacks one costs no training
+            values = {**costs, **self.evaluator(architecture, step, again)}
             worth = self.worth(values)
             if not all(map(isfinite, worth)):
                 raise Failed("not a number", f"the reward is {worth[0]}")
@@ -66,9 +66,10 @@ class Judge:
             return Judged.failed(failure.kind, str(failure))
         except MemoryError as problem:
             return Judged.failed("memory", str(problem))
-        except Exception as problem:
+        except (Exception, SystemExit) as problem:
             return Judged.failed(_kind(problem), f"{type(problem).__name__}: {problem}")
-        return Judged(worth[0], {"values": values})
+        finite = {name: value for name, value in values.items() if isfinite(value)}
+        return Judged(worth[0], {"values": finite})
 
     def worth(self, values: Mapping[str, float]) -> Worth:
         """The reward, and the objectives behind it. Raises Failed where a value is missing."""
@@ -85,7 +86,7 @@ class Judge:
         return values
 
 
-def _kind(problem: Exception) -> Kind:
+def _kind(problem: BaseException) -> Kind:
     """torch says in words that there is no memory left."""
     text = str(problem).lower()
     return "memory" if "out of memory" in text or "allocate memory" in text else "error"

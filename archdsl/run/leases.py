@@ -1,7 +1,7 @@
 """A ledger whose rows are leased to workers, each to one at a time.
 
 A lease holds while its worker beats, and for two beats at most after the last. What its worker
-tells completes the row once; a worker whose lease another has tells nothing.
+tells completes the row, once: of two that have it after another, the first.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ CREATE TABLE IF NOT EXISTS leases (
 ) STRICT
 """
 
+FREE = (
+    "SELECT step, coalesce(tries, 0) FROM ledger LEFT JOIN leases USING (step) "
+    "WHERE told IS NULL AND (until IS NULL OR until < ?) ORDER BY step LIMIT 1"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lease:
@@ -51,12 +56,10 @@ class LeasedLedger(Ledger):
         """Lease the first row that is not told and that nobody has; None where there is none."""
         now = time.time()
         with told_plainly(), self._connection as connection:
+            if connection.execute(FREE, (now,)).fetchone() is None:  # no lock for idle workers
+                return None
             connection.execute("BEGIN IMMEDIATE")
-            found = connection.execute(
-                "SELECT step, coalesce(tries, 0) FROM ledger LEFT JOIN leases USING (step) "
-                "WHERE told IS NULL AND (until IS NULL OR until < ?) ORDER BY step LIMIT 1",
-                (now,),
-            ).fetchone()
+            found = connection.execute(FREE, (now,)).fetchone()
             if found is None:
                 return None
             step, tries = found
@@ -76,16 +79,15 @@ class LeasedLedger(Ledger):
     def complete(
         self, worker: str, step: int, reward: float | None, detail: Mapping[str, Any]
     ) -> bool:
-        """Tell the result of a leased row; whether the lease was still the worker's."""
+        """Tell the result of a row; whether it was the first, whoever has the lease meanwhile."""
         with told_plainly(), self._connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             told = connection.execute(
                 "UPDATE ledger SET reward = ?, detail = ?, told = ? "
-                "WHERE step = ? AND told IS NULL "
-                "AND EXISTS (SELECT 1 FROM leases WHERE step = ? AND worker = ?)",
-                (reward, json.dumps(detail, sort_keys=True), time.time(), step, step, worker),
+                "WHERE step = ? AND told IS NULL",
+                (reward, json.dumps(detail, sort_keys=True), time.time(), step),
             )
-            connection.execute("DELETE FROM leases WHERE step = ? AND worker = ?", (step, worker))
+            connection.execute("DELETE FROM leases WHERE step = ?", (step,))
         return told.rowcount == 1
 
     def release(self, worker: str) -> None:

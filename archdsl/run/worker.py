@@ -46,6 +46,8 @@ def _listen(stopping: threading.Event) -> None:
     for line in sys.stdin:
         if line.strip() == "stop":
             stopping.set()
+    if os.getsid(0) == os.getpid():  # the driver started it so: what it started itself ends too
+        os.killpg(0, signal.SIGKILL)
     os._exit(0)
 
 

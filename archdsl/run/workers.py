@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,9 @@ TRIES = 5
 PAUSE = 0.01
 """Seconds until the driver looks again."""
 STILLBORN = 5
-"""Workers in a row that end before they lease anything: then something else is wrong."""
+"""Workers in a row that end before anything more is measured: then something else is wrong."""
+KILLED = 50
+"""The same where somebody kills them."""
 
 
 @dataclass(slots=True)
@@ -36,6 +39,12 @@ class Worker:
     @property
     def ended(self) -> bool:
         return self.process.poll() is not None
+
+    def kill(self) -> None:
+        """End it, and programs that it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
 
 
 class Workers:
@@ -50,6 +59,8 @@ class Workers:
         self.born = 0
         self.stillborn = 0
         self.workers: list[Worker] = []
+        self.at: dict[str, tuple[int, float]] = {}
+        """The last row that each worker leased, and when: also where it gives no sign of life."""
 
     def measure(self, first: int, last: int, stopped: Callable[[], bool]) -> Iterator[int]:
         """Until the rows from `first` to `last` are told; yields how many are, as that changes.
@@ -58,16 +69,17 @@ class Workers:
         """
         done = -1
         while True:
-            left = len(self.ledger.open_among(first, last))
-            if last + 1 - first - left != done:
-                done = last + 1 - first - left
+            open_ = self.ledger.open_among(first, last)
+            if last + 1 - first - len(open_) != done:
+                done = last + 1 - first - len(open_)
+                self.stillborn = 0
                 yield done
-            if not left:
+            if not open_:
                 return
             if stopped():
                 self.finish()
                 raise Interrupted(self.folder)
-            self._look_after()
+            self._look_after(frozenset(open_))
             time.sleep(PAUSE)
 
     def finish(self) -> None:
@@ -87,20 +99,18 @@ class Workers:
             try:
                 worker.process.wait(1)
             except subprocess.TimeoutExpired:
-                worker.process.kill()
-                worker.process.wait()
+                worker.kill()
 
-    def _look_after(self) -> None:
+    def _look_after(self, open_: Container[int]) -> None:
         """Replace those that ended or that take too long, and give away what they had."""
         now = time.time()
-        held = {lease.worker: lease for lease in self.ledger.leases() if lease.until > now}
+        self.at |= {lease.worker: (lease.step, lease.since) for lease in self.ledger.leases()}
         for worker in list(self.workers):
-            lease = held.get(worker.name)
-            if lease and self.timeout and now - lease.since > self.timeout:
-                worker.process.kill()
-                worker.process.wait()
+            step, since = self.at.get(worker.name, (-1, now))
+            if self.timeout and step in open_ and now - since > self.timeout:
+                worker.kill()
                 late = Judged.failed("timeout", f"it took more than {self.timeout:g} s")
-                self.ledger.complete(worker.name, lease.step, late.reward, late.detail)
+                self.ledger.complete(worker.name, step, late.reward, late.detail)
             if worker.ended:
                 self._bury(worker)
         while len(self.workers) < self.count:
@@ -115,8 +125,8 @@ class Workers:
                 lost = Judged.failed("error", f"{lease.tries} workers ended over it, with {code}")
                 self.ledger.complete(worker.name, lease.step, lost.reward, lost.detail)
         self.ledger.release(worker.name)
-        self.stillborn = 0 if mine or code == -9 else self.stillborn + 1
-        if self.stillborn >= STILLBORN:
+        self.stillborn = 0 if mine else self.stillborn + 1
+        if self.stillborn >= (KILLED if code == -signal.SIGKILL else STILLBORN):
             raise fault(
                 "E0824",
                 "workers end before they measure anything",
@@ -131,7 +141,12 @@ class Workers:
         command = [sys.executable, "-m", "archdsl.run.worker", str(self.folder), name, str(BEAT)]
         with self.said.open("a", encoding="utf-8") as file:
             process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=file, stderr=file, text=True
+                command,
+                stdin=subprocess.PIPE,
+                stdout=file,
+                stderr=file,
+                text=True,
+                start_new_session=True,  # what it starts ends with it, and Ctrl-C is ours
             )
         self.workers.append(Worker(name, process))
 

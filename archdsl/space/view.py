@@ -257,7 +257,7 @@ class SearchSpace:
 
         Each: a decision with another way to be taken, uniformly; one of its other ways, uniformly;
         decisions that come to exist are drawn as `sample` draws them. Where constraints refuse
-        what comes out again and again, an accepted neighbour. Raises ArchError E0521 without one.
+        what comes out again and again, an accepted neighbour; without one, as `sample` draws.
         """
         draw = self._forest.uniform(rng)
         for _ in range(FEW_TRIES):
@@ -269,9 +269,7 @@ class SearchSpace:
                 return made
         near = islice(self._around(architecture, among or self.free), MAX_NEIGHBOURS)
         around = [one for one in near if self.accept is None or self.accept(one)]
-        if not around:
-            raise self._too_little(f"no neighbour of {architecture.text} is accepted")
-        return rng.choice(around)
+        return rng.choice(around) if around else self.sample(rng)
 
     def _mutated(self, choices: Choices, rng: Random, draw: Draw, among: Sequence[int]) -> Choices:
         movable = [i for i in among if choices[i] is not None and self._moves(i, choices)]
