@@ -5,13 +5,13 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 
 import pytest
 
-from archdsl.controllers import CONTROLLERS, Told
+from archdsl.controllers import CONTROLLERS, RandomController, Told
 from archdsl.evaluate.evaluators import evaluator_of
 from archdsl.evaluate.table import Table
 from archdsl.run import explore as explorer
@@ -124,7 +124,8 @@ def test_a_search_in_which_all_fails_says_so(tmp_path: Path) -> None:
     evaluator = table(tmp_path / "t.csv", {EVERY[0]: "nan"})
     settings = ExploreSettings(controller="local", evaluator=evaluator, budget=5)
     summary = explore(written(TEXT), out=tmp_path / "run", settings=settings, quiet=True)
-    assert (summary.best, summary.failed) == ("", 5)
+    assert (summary.best, summary.reward, summary.failed) == ("", None, 5)
+    assert sum(summary.failures.values()) == 5 and summary.first_failure
     assert "none: every evaluation failed" in (tmp_path / "run/summary.txt").read_text()
     assert not (tmp_path / "run/network.py").exists()
 
@@ -215,9 +216,48 @@ def test_a_killed_search_asks_what_it_would_have_asked(
 
 def test_other_settings_are_refused(tmp_path: Path) -> None:
     evaluator = table(tmp_path / "t.csv", rewards())
-    searched(tmp_path / "run", evaluator, controller="random", budget=3)
-    with pytest.raises(ArchError, match="budget"):
-        searched(tmp_path / "run", evaluator, controller="random", budget=4)
+    searched(tmp_path / "run", evaluator, controller="random", budget=6, batch=4)
+    for changed in ({"budget": 5}, {"budget": 8}, {"seed": 1}):
+        given = {"controller": "random", "budget": 6, "batch": 4, **changed}
+        with pytest.raises(ArchError, match=next(iter(changed))):
+            searched(tmp_path / "run", evaluator, **given)
+
+
+@pytest.mark.parametrize("name", CONTROLLERS)
+def test_a_budget_grows_after_whole_rounds(tmp_path: Path, name: str) -> None:
+    evaluator = table(tmp_path / "t.csv", rewards())
+    given = {"controller": quick(name), "batch": 3}
+    whole = searched(tmp_path / "whole", evaluator, budget=18, **given)
+    searched(tmp_path / "run", evaluator, budget=9, **given)
+    assert searched(tmp_path / "run", evaluator, budget=18, **given) == whole
+
+
+def test_names_that_nothing_measures_end_a_search_at_once(tmp_path: Path) -> None:
+    evaluator = table(tmp_path / "t.csv", rewards())
+    with pytest.raises(ArchError) as caught:
+        searched(tmp_path / "run", evaluator, controller="random", objectives="accuracy, -latency")
+    finding = caught.value.diagnostics[0]
+    assert (finding.code, finding.found) == ("E0823", "latency")
+    assert len(read_ledger(tmp_path / "run/ledger.sqlite")) == 1
+
+
+def test_failures_wait_until_something_was_measured(tmp_path: Path) -> None:
+    """No reward is known to be worse than a failure, so nothing is told of the first ones."""
+    heard: list[list[float]] = []
+    rows = {text: -5.0 - number for number, text in enumerate(EVERY)}
+    wrong = searched(tmp_path / "dry", table(tmp_path / "d.csv", rows), controller="random")[:3]
+    rows = {text: value for text, value in rows.items() if text not in wrong}
+    right = RandomController.tell
+
+    def listening(self: RandomController, results: Sequence[Told]) -> None:
+        heard.append([one.reward for one in results])
+        right(self, results)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(RandomController, "tell", listening)
+        searched(tmp_path / "run", table(tmp_path / "t.csv", rows), controller="random", budget=9)
+    assert len(heard[0]) >= 4 and len(set(heard[0])) == 1
+    assert max(map(max, heard)) <= -5.0
 
 
 def test_a_stop_is_obeyed_between_evaluations(

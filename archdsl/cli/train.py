@@ -186,6 +186,9 @@ def _explore(session: Session, space: SearchSpace, out: Path, given: dict[str, A
         space, out=out, settings=ExploreSettings(**given), how=how, quiet=session.quiet
     )
     _put_summary(session, out, as_text(explore_table(summary)))
+    if not summary.best:
+        session.tell("every evaluation failed: there is no network.py")
+        raise typer.Exit(1)
     session.tell(f"the best: {out / 'network.py'}, known as {out}:best")
 
 

@@ -105,8 +105,10 @@ class Function(Historic[FunctionSettings]):
         self.inner: Asked = function_of(self.settings.function)(self.space, self.seed)
 
     def propose(self, rng: Random) -> Architecture:
-        (text,) = self.inner.ask(1)
-        return _proposed(self.space, text, self.settings.function)
+        texts = self.inner.ask(1)
+        if not isinstance(texts, list | tuple) or len(texts) != 1:
+            raise _failed(self.settings.function, f"asked for one, it proposed {str(texts)[:100]}")
+        return _proposed(self.space, texts[0], self.settings.function)
 
     def learn(self, told: Sequence[tuple[Architecture, float]]) -> None:
         self.inner.tell([Told(a.text, reward, self.objectives[a]) for a, reward in told])
@@ -114,7 +116,9 @@ class Function(Historic[FunctionSettings]):
 
 def _proposed(space: SearchSpace, text: object, who: str) -> Architecture:
     if not isinstance(text, str):
-        raise _failed(who, f"it proposed {str(text)[:100]}")
+        raise _failed(
+            who, f"it proposed {str(text)[:100]}, which is {type(text).__name__}, no text"
+        )
     try:
         return space.parse(text)
     except ArchError as error:

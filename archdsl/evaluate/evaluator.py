@@ -14,9 +14,11 @@ Kind = Literal["missing", "not a number", "memory", "timeout", "error"]
 class Failed(Exception):
     """One architecture could not be measured."""
 
-    def __init__(self, kind: Kind, message: str) -> None:
+    def __init__(self, kind: Kind, message: str, lacks: str = "") -> None:
+        """`lacks`: the value that was wanted and that nothing measures."""
         super().__init__(message)
         self.kind = kind
+        self.lacks = lacks
 
 
 class Evaluator(Protocol):

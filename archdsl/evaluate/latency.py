@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import ClassVar, Protocol
 
 from archdsl.controllers.settings import within
@@ -81,6 +82,10 @@ class OperationsSettings:
     def over(self, space: SearchSpace) -> Latency:
         """Raises ArchError E0708 for a file that cannot be read, E0828 for one of another kind."""
         known = read_latencies(Path(self.file))
+        try:  # a table of another space is told before anything is trained
+            _sum(known, space.resolve(space.sample(Random(0))), self.file)
+        except Failed as problem:
+            raise _no_table(Path(self.file), f"of {space.program.genotype}: {problem}") from None
         return lambda architecture: _sum(known, space.resolve(architecture), self.file)
 
 

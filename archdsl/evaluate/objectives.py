@@ -69,9 +69,8 @@ def value_of(values: Values, name: str) -> float:
     """A value by its name. Raises Failed where it is missing."""
     if name not in values:
         hint = similar(name, values)
-        raise Failed(
-            "missing", f"nothing called {name} was measured" + (f"; {hint}" if hint else "")
-        )
+        measured = f"nothing called {name} was measured, only {', '.join(values)}"
+        raise Failed("missing", measured + (f"; {hint}" if hint else ""), lacks=name)
     return values[name]
 
 

@@ -62,6 +62,14 @@ class Inherited:
                 found=saved.genotype,
                 expected=f"those of {space.program.genotype}, as its text is now",
             )
+        if (folder / "settings.json").exists() and not (folder / "summary.json").exists():
+            raise fault(
+                "E0807",
+                f"the search in {folder} is not at its end: its weights still change",
+                found=str(folder),
+                expected="a finished search",
+                hint="the command that began it goes on with it",
+            )
         image, classes = classifies(space.program.net)
         self.settings = settings
         self.data = open_data(
@@ -80,7 +88,8 @@ class Inherited:
 
         with torch_settings(self.settings.threads):
             found = self.shared.judge(architecture.text, self.data.validation_batches)
-        return {"reward": accuracy(found)}
+        reached = accuracy(found)
+        return {"reward": reached, "accuracy": reached}
 
 
 def _data_of(folder: Path) -> str:

@@ -32,6 +32,7 @@ from archdsl.run.stop import Interrupted, graceful
 from archdsl.run.summary import ExploreSummary, summarise_exploration, write_explore_summary
 from archdsl.run.workers import workers
 from archdsl.space.view import SearchSpace
+from archdsl.syntax.errors import fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +71,7 @@ def explore(
         write_whole(folder / "space.arch", space.program.text)
         with (
             open_leased(folder / "ledger.sqlite") as ledger,
+            ledger.session(),
             progress("search", settings.budget, quiet=quiet) as advance,
             _measuring(folder, ledger, judge, settings, stopped, how) as measure,
         ):
@@ -158,12 +160,15 @@ class _Exploration:
                 self.ledger.ask(number, self.times[text], "search", text)
                 self.times[text] += 1
             for done in self.measure(step, step + count - 1):
-                self.advance(step + done, f"best {self.best:.4g}")
+                self.advance(step + done, self._note())
             entries = [self._row(number) for number in range(step, step + count)]
             if told := self._told(entries):
                 self.controller.tell(told)
             self.best = max([self.best, *(e.reward for e in entries if e.reward is not None)])
             step += count
+
+    def _note(self) -> str:
+        return "" if self.worst is None else f"best {self.best:.4g}"
 
     def _row(self, step: int) -> Entry:
         entry = self.ledger.entry(step)
@@ -180,6 +185,7 @@ class _Exploration:
         known = [worth for worth in (*found, self.worst) if worth is not None]
         self.waiting = [] if known else measured
         if not known:
+            self._check_values()
             return []
         self.worst = tuple(map(min, zip(*known, strict=True)))
         worths = (self.worst if worth is None else worth for worth in found)
@@ -187,6 +193,18 @@ class _Exploration:
             Told(entry.text, reward, tuple(objectives))
             for entry, (reward, *objectives) in zip(measured, worths, strict=True)
         ]
+
+    def _check_values(self) -> None:
+        """Refuse to go on where the reward or an objective names what nothing measures."""
+        details = [entry.detail or {} for entry in self.waiting]
+        if all("lacks" in detail for detail in details):
+            raise fault(
+                "E0823",
+                details[0]["message"],
+                found=details[0]["lacks"],
+                expected="names of what the evaluator measures, costs of a text, or latency",
+                hint="--latency makes a value of that name; begin anew in another folder",
+            )
 
     def _worth(self, entry: Entry) -> Worth:
         assert entry.detail is not None

@@ -32,8 +32,9 @@ class Judged:
     detail: Mapping[str, Any]
 
     @classmethod
-    def failed(cls, kind: Kind, message: str) -> Judged:
-        return cls(None, {"failed": kind, "message": message})
+    def failed(cls, kind: Kind, message: str, lacks: str = "") -> Judged:
+        detail = {"failed": kind, "message": message}
+        return cls(None, {**detail, "lacks": lacks} if lacks else detail)
 
 
 class Judge:
@@ -63,7 +64,7 @@ class Judge:
             if not all(map(isfinite, worth)):
                 raise Failed("not a number", f"the reward is {worth[0]}")
         except Failed as failure:
-            return Judged.failed(failure.kind, str(failure))
+            return Judged.failed(failure.kind, str(failure), failure.lacks)
         except MemoryError as problem:
             return Judged.failed("memory", str(problem))
         except (Exception, SystemExit) as problem:

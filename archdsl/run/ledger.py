@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +33,12 @@ CREATE TABLE IF NOT EXISTS ledger (
   told   REAL
 ) STRICT
 """
-
+SESSIONS = """
+CREATE TABLE IF NOT EXISTS sessions (
+  began REAL PRIMARY KEY,  -- seconds since 1970
+  ended REAL               -- NULL while it runs, and where it was killed
+) STRICT
+"""
 
 PATIENCE = 60.0
 """Seconds to wait while another process writes."""
@@ -99,9 +106,29 @@ class Ledger:
         return tuple(self._read("ORDER BY step"))
 
     def seconds(self) -> float:
-        """Time between asking and telling, over all rows: pauses between sessions are left out."""
-        (total,) = self._connection.execute("SELECT sum(told - asked) FROM ledger").fetchone()
-        return float(total or 0)
+        """Time that sessions took, of one that was killed until the last row that it told."""
+        told = [row[0] for row in self._connection.execute("SELECT told FROM ledger") if row[0]]
+        sessions = self._connection.execute("SELECT began, ended FROM sessions ORDER BY began")
+        rows = [*sessions, (inf, inf)]
+        total = 0.0
+        for (began, ended), (following, _) in pairwise(rows):
+            last = max((moment for moment in told if began < moment < following), default=began)
+            total += (ended or last) - began
+        return total
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Somebody works on the run meanwhile."""
+        began = time.time()
+        with told_plainly(), self._connection:
+            self._connection.execute("INSERT OR IGNORE INTO sessions VALUES (?, NULL)", (began,))
+        try:
+            yield
+        finally:
+            with told_plainly(), self._connection:
+                self._connection.execute(
+                    "UPDATE sessions SET ended = ? WHERE began = ?", (time.time(), began)
+                )
 
     def _read(self, rest: str, *values: int) -> Iterator[Entry]:
         query = f"SELECT step, epoch, kind, text, reward, detail FROM ledger {rest}"
@@ -128,6 +155,7 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(SCHEMA)
+            connection.execute(SESSIONS)
         except sqlite3.Error:
             connection.close()
             raise

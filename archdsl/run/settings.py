@@ -125,7 +125,8 @@ def remember(path: Path, program: Program, settings: Settings, extra: Mapping[st
     """Write the settings of a new run, or compare them with those that it was started with.
 
     `extra` is what else must stay the same (the architecture). The environment is recorded and
-    may change. Raises ArchError E0809 that names every difference, E0807 for a broken file.
+    may change, and a budget may grow after whole rounds. Raises ArchError E0809 that names every
+    difference, E0807 for a broken file.
     """
     now = {
         "space": program.space,
@@ -140,7 +141,10 @@ def remember(path: Path, program: Program, settings: Settings, extra: Mapping[st
         return
     then = _read(path)
     names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
-    if names:
+    if names == ["budget"] and _goes_on(then, now):
+        whole = {"settings": now, "environment": environment()}
+        write_whole(path, json.dumps(whole, indent=2) + "\n")
+    elif names:
         raise fault(
             "E0809",
             f"the run in {path.parent} was started with other settings: {', '.join(names)}",
@@ -148,6 +152,12 @@ def remember(path: Path, program: Program, settings: Settings, extra: Mapping[st
             expected=", ".join(f"{name}={then.get(name)}" for name in names),
             hint="give the same settings to go on, or another folder with -o",
         )
+
+
+def _goes_on(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether a larger budget asks what the smaller one asked, and more: in whole rounds."""
+    before, batch = then.get("budget"), now["batch"]
+    return isinstance(before, int) and now["budget"] > before and before % batch == 0
 
 
 def explored(path: Path) -> tuple[SearchSpace, ExploreSettings]:

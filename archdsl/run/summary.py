@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import sqrt
@@ -79,7 +80,8 @@ class SearchSummary:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExploreSummary:
     """The result of a search with an evaluator. `best` is the first with the greatest reward,
-    empty where every evaluation failed; `values` is all that was measured of it. `front`: what
+    empty where every evaluation failed; `values` is all that was measured of it. `failures`: how
+    many of each kind; `first_failure` is what the first one said. `front`: what
     nothing dominates in the objectives, each with its values; empty where there is one reward."""
 
     space: str
@@ -91,8 +93,10 @@ class ExploreSummary:
     evaluations: int
     distinct: int
     failed: int
+    failures: Mapping[str, int]
+    first_failure: str
     best: str
-    reward: float
+    reward: float | None
     values: Mapping[str, float]
     front: Sequence[Mapping[str, Any]]
     params: int
@@ -178,6 +182,7 @@ def summarise_exploration(
 ) -> ExploreSummary:
     """Read the result of a finished search with an evaluator off its ledger."""
     told = [entry for entry in entries if entry.reward is not None]
+    failures = [entry.detail or {} for entry in entries if entry.reward is None]
     best = max(told, key=lambda entry: entry.reward or 0.0, default=None)
     costs = cost(space.resolve(space.parse(best.text))) if best else None
     return ExploreSummary(
@@ -189,9 +194,11 @@ def summarise_exploration(
         seed=settings.seed,
         evaluations=len(entries),
         distinct=len({entry.text for entry in entries}),
-        failed=len(entries) - len(told),
+        failed=len(failures),
+        failures=Counter(one["failed"] for one in failures),
+        first_failure=failures[0]["message"] if failures else "",
         best=best.text if best else "",
-        reward=(best.reward or 0.0) if best else 0.0,
+        reward=best.reward if best else None,
         values=(best.detail or {}).get("values", {}) if best else {},
         front=_front(settings, told),
         params=costs.params if costs else 0,
@@ -257,17 +264,22 @@ def search_table(summary: SearchSummary) -> Table:
 
 def explore_table(summary: ExploreSummary) -> Table:
     """One search with an evaluator as rows of name and value."""
-    failed = f", {summary.failed:,} failed" if summary.failed else ""
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary.failures.items())
     rows = (
         ("best architecture", summary.best or "none: every evaluation failed"),
-        ("reward", f"{summary.reward:.6g}"),
+        ("reward", "none" if summary.reward is None else f"{summary.reward:.6g}"),
         ("parameters", f"{summary.params:,}"),
         ("MACs", f"{summary.macs:,}"),
-        ("evaluations", f"{summary.evaluations:,} of {summary.distinct:,} architectures{failed}"),
+        ("evaluations", f"{summary.evaluations:,} of {summary.distinct:,} architectures"),
+        *((("failed", f"{kinds}; the first: {summary.first_failure}"),) if kinds else ()),
         ("size of the space", number(summary.size)),
         ("controller, seed", f"{summary.controller}, {summary.seed}"),
         ("evaluator", summary.evaluator),
-        *((("not dominated", f"{len(summary.front):,} architectures"),) if summary.front else ()),
+        *(
+            (("not dominated", f"{len(summary.front):,}, in summary.json"),)
+            if summary.front
+            else ()
+        ),
         ("seconds", f"{summary.seconds:.1f}"),
     )
     return _table(f"Search of {summary.space}", rows)
