@@ -23,21 +23,23 @@ class Garbled(Exception):
 
 
 class Talk:
-    """A process that is started when it is first asked, and again after it ended.
+    """A process that is started when it is first asked, and again after it failed.
 
     What it writes to standard error goes to ours.
     """
 
-    def __init__(self, command: str, timeout: float) -> None:
-        """`timeout`: seconds for one answer, 0 for any time."""
+    def __init__(self, command: str, timeout: float, *, again: bool = False) -> None:
+        """`timeout`: seconds for one answer, 0 for any time. `again`: one that ended after an
+        answer is started again for the next question; else that is an error."""
         self.command = command
+        self.again = again
         self.timeout = timeout
         self.process: subprocess.Popen[str] | None = None
         self.lines: queue.Queue[str | None] = queue.Queue()
 
     def ask(self, message: Mapping[str, Any]) -> Mapping[str, Any]:
         """The answer to a message. Raises Silent and Garbled; the program is ended then."""
-        if self.process is not None and self.process.poll() is not None:
+        if self.again and self.process is not None and self.process.poll() is not None:
             self.close()
         process = self.process or self._start()
         try:

@@ -449,7 +449,7 @@ space nested() {
 """
 
 
-@pytest.mark.parametrize("inside", ["inherited", "drawn"])
+@pytest.mark.parametrize("inside", ["held", "drawn"])
 def test_two_levels_are_searched_one_after_the_other(inside):
     space = written(KINDS_AND_DETAILS)
     settings = f'generations(population=4, parents=2, outer=12, inside="{inside}")'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -84,7 +85,7 @@ def search(
         typer.Option(metavar="NAME, -NAME, ...", help="Several, a - before what is to be small."),
     ] = "",
     workers: Annotated[
-        int, typer.Option(min=0, help="Processes that measure; 0: this one does.")
+        int, typer.Option(min=0, max=1024, help="Processes that measure; 0: this one does.")
     ] = 0,
     timeout: Annotated[
         float, typer.Option(min=0, help="Seconds for one proposal, in a worker; 0: any time.")
@@ -120,7 +121,7 @@ def search(
         _only(session, f"is for --evaluator {SHARED}", others)
         _explore(session, space, out, {name: given[name] for name in EXPLORING})
         return
-    _only(session, "is not for shared weights", ALONE - {"evaluator"})
+    _only(session, "is not for shared weights", sorted(ALONE - {"evaluator"}))
     given = {name: value for name, value in given.items() if name not in ALONE}
 
     from archdsl.run.search import search as run
@@ -182,6 +183,8 @@ def _explore(session: Session, space: SearchSpace, out: Path, given: dict[str, A
     from archdsl.run.summary import as_text, explore_table
 
     how = How(**{name: given.pop(name) for name in RUNNING})
+    if not isfinite(how.timeout):
+        raise typer.BadParameter("--timeout is a number of seconds")
     summary = explore(
         space, out=out, settings=ExploreSettings(**given), how=how, quiet=session.quiet
     )

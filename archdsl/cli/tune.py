@@ -28,10 +28,12 @@ def tune(
         str | None,
         typer.Option(metavar="SPACE", help="All those of a space, for --latency of search."),
     ] = None,
-    batch: Annotated[int, typer.Option(min=1, help="Inputs of an operation, the same.")] = 1,
+    batch: Annotated[
+        int, typer.Option(min=1, max=4096, help="Inputs of an operation, the same.")
+    ] = 1,
     device: Annotated[Literal["cpu", "gpu"], typer.Option(help="What to measure.")] = "cpu",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Of torch; its own number by default.")
+        int | None, typer.Option(min=1, max=1024, help="Of torch; its own number by default.")
     ] = None,
 ) -> None:
     """Measure this machine for `--device FILE` of compile, export and inherit.
@@ -46,6 +48,8 @@ def tune(
     from archdsl.passes.device import written
     from archdsl.run.tune import tune as measure
 
+    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+        raise typer.BadParameter(f"{out} cannot be a file")
     if threads is not None:
         torch.set_num_threads(threads)
     if operations is not None:

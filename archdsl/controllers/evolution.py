@@ -1,11 +1,11 @@
 """Evolution: the best of a few that were drawn has a child, and somebody dies.
 
-ageing      the oldest dies               Real et al. 2019, "Regularized Evolution for Image
-                                          Classifier Architecture Search", algorithm 1
-tournament  the worst of a few others diesReal et al. 2017, "Large-Scale Evolution of Image
-                                          Classifiers", section 3.1
-no death    all live on                   Liu et al. 2018, "Hierarchical Representations for
-                                          Efficient Architecture Search", section 3.2
+ageing      the oldest dies                 Real et al. 2019, "Regularized Evolution for Image
+                                            Classifier Architecture Search", algorithm 1
+tournament  the worst of a few others dies  Real et al. 2017, "Large-Scale Evolution of Image
+                                            Classifiers", section 3.1
+no death    all live on                     Liu et al. 2018, "Hierarchical Representations for
+                                            Efficient Architecture Search", section 3.2
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
-from statistics import fmean
 from typing import ClassVar, Literal
 
 from archdsl.controllers.history import Historic
@@ -91,7 +90,7 @@ class Evolution(Historic[EvolutionSettings]):
             self.living = [one for one in self.living if one[0] != architecture]
         if times < self.settings.hurdles:
             self.told_at[times].append(reward)
-            if reward >= fmean(self.told_at[times]):
+            if reward >= sum(self.told_at[times]) / len(self.told_at[times]):
                 self.again.append(architecture)
 
     def _parent(self, rng: Random) -> Architecture:

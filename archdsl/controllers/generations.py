@@ -19,8 +19,11 @@ from typing import ClassVar, Literal
 
 from archdsl.controllers.history import Historic
 from archdsl.controllers.modelled import best_of
+from archdsl.controllers.seeds import stream
 from archdsl.controllers.settings import within
 from archdsl.space.architecture import Architecture
+from archdsl.space.forest import Partial
+from archdsl.space.subsets import Taken
 from archdsl.space.view import SearchSpace
 
 TRIES = 10
@@ -31,8 +34,8 @@ TRIES = 10
 class GenerationsSettings:
     """Each generation has `population` children of the `parents` best of all before it: mixed from
     two with the chance `crossover`, else with each decision changed with the chance `mutation`.
-    The first `outer` proposals differ in outermost decisions only; 0 for one level. The decisions
-    inside are then those of the parents, or `drawn` anew for each.
+    The first `outer` proposals differ in outermost decisions only; 0 for one level. Inside, they
+    take the same wherever the same decisions exist (`held`, drawn once), or are `drawn` each.
     """
 
     keyword: ClassVar[str] = "generations"
@@ -42,7 +45,7 @@ class GenerationsSettings:
     crossover: float = 0.5
     mutation: float = 0.1
     outer: int = 0
-    inside: Literal["inherited", "drawn"] = "inherited"
+    inside: Literal["held", "drawn"] = "held"
 
     def __post_init__(self) -> None:
         within(self, 1, "population", "parents")
@@ -72,15 +75,23 @@ class Generations(Historic[GenerationsSettings]):
         outer, inner = self.levels
         if self.asked < self.settings.outer:
             child = self._child(self._best(0), rng, outer)
+            if outer == inner:
+                return child
+            beginning = self.space.outer(child, 1)
             if self.settings.inside == "drawn":
-                return self.completed(self.space.outer(child, 1), rng)
-            return child
+                return self.completed(beginning, rng)
+            return self.accepted(lambda: self.space.forest.fill(beginning, self._held), rng)
         if outer == inner or not self.told_on[0]:
             return self._child(self._best(1), rng, inner)
         (found,) = best_of(self.told_on[0], 1)
         frozen = self.space.outer(found, 1)
         best = [one for one in self._best(1) if self.space.outer(one, 1) == frozen]
         return self._child(best, rng, inner) if best else self.completed(frozen, rng)
+
+    def _held(self, index: int, choices: Partial) -> Taken:
+        """What a decision takes on the first level, whatever the others do."""
+        rng = stream(self.seed, self.settings.keyword, "inside", index)
+        return self.space.forest.level(rng)(index, choices)
 
     def learn(self, told: Sequence[tuple[Architecture, float]]) -> None:
         for number, (architecture, reward) in enumerate(told, self.told):

@@ -51,6 +51,9 @@ class Historic(ABC, Generic[S]):
         """What each architecture that was told has of what is wanted: its reward, or several."""
         self.forget()
 
+    def serve(self, objectives: int) -> None:
+        """Be told of so many objectives; raises ArchError E0818 where a method wants others."""
+
     @abstractmethod
     def forget(self) -> None:
         """Begin anew: nothing was proposed, nothing is known."""

@@ -93,6 +93,9 @@ class Local(Historic[LocalSettings]):
         return False
 
     def _settle(self, place: Architecture) -> None:
-        near = list(islice(self.space.neighbours(place), MAX_NEIGHBOURS))
-        stream(self.seed, self.settings.keyword, "around", place.text).shuffle(near)
+        rng = stream(self.seed, self.settings.keyword, "around", place.text)
+        near = list(islice(self.space.neighbours(place), MAX_NEIGHBOURS + 1))
+        if len(near) > MAX_NEIGHBOURS:  # the first ones are all of the first few decisions
+            near = list(dict.fromkeys(self.space.mutate(place, rng) for _ in near))
+        rng.shuffle(near)
         self.place, self.around = place, tuple(near)

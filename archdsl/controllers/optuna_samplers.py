@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from random import Random
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from archdsl.controllers.history import Historic
+from archdsl.controllers.history import FEW, Historic
 from archdsl.controllers.settings import within
 from archdsl.ir.scopes import Decision
 from archdsl.space.architecture import Architecture
@@ -29,9 +29,6 @@ from archdsl.syntax.tree import Quantity
 if TYPE_CHECKING:
     from optuna import Trial
     from optuna.samplers import BaseSampler
-
-TRIES = 100
-"""Trials until the constraints of the space accept one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +115,7 @@ class Sampled(Historic[SamplerSettings]):
     def propose(self, rng: Random) -> Architecture:
         from optuna.trial import TrialState
 
-        for _ in range(TRIES):
+        for _ in range(FEW):
             self.study.sampler = self.settings.sampler(rng.getrandbits(32))
             self._trial = self.study.ask()
             made = self.space.build(self._choices(self._trial, rng))
@@ -136,19 +133,17 @@ class Sampled(Historic[SamplerSettings]):
         for architecture, reward in told:
             several = self.settings.objectives > 1
             values = self.objectives[architecture] if several else (reward,)
-            self._check(values)
             if trials := self.waiting.get(architecture):
                 self.study.tell(trials.pop(0), values)
 
-    def _check(self, values: Sequence[float]) -> None:
-        """Raise ArchError E0818 where a search has other objectives than its settings say."""
+    def serve(self, objectives: int) -> None:
         wanted = self.settings.objectives
-        if len(values) != wanted:
+        if objectives != wanted and wanted > 1:
             raise fault(
                 "E0818",
-                f"{self.settings.keyword}: the search has {len(values)} objectives",
+                f"{self.settings.keyword}: the search has {objectives} objectives",
                 found=f"objectives={wanted}",
-                expected=f"objectives={len(values)}",
+                expected=f"objectives={objectives}",
             )
 
     def _choices(self, trial: Trial, rng: Random) -> Choices:

@@ -12,14 +12,16 @@ seed to what has `ask(n)` and `tell(results)`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import traceback
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any, ClassVar, Protocol
 
 from archdsl.controllers.base import Told
 from archdsl.controllers.history import Historic
-from archdsl.controllers.settings import within
+from archdsl.controllers.settings import check_command, within
 from archdsl.functions import function_of
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
@@ -38,6 +40,7 @@ class ProgramSettings:
 
     def __post_init__(self) -> None:
         within(self, 0, "timeout")
+        check_command(self.keyword, self.command)
 
     def over(self, space: SearchSpace, seed: int) -> Program:
         return Program(space, self, seed=seed)
@@ -102,16 +105,28 @@ class Function(Historic[FunctionSettings]):
     replays = True
 
     def forget(self) -> None:
-        self.inner: Asked = function_of(self.settings.function)(self.space, self.seed)
+        make = function_of(self.settings.function)
+        self.inner: Asked = self._called(make, self.space, self.seed)
 
     def propose(self, rng: Random) -> Architecture:
-        texts = self.inner.ask(1)
+        texts = self._called(self.inner.ask, 1)
         if not isinstance(texts, list | tuple) or len(texts) != 1:
             raise _failed(self.settings.function, f"asked for one, it proposed {str(texts)[:100]}")
         return _proposed(self.space, texts[0], self.settings.function)
 
     def learn(self, told: Sequence[tuple[Architecture, float]]) -> None:
-        self.inner.tell([Told(a.text, reward, self.objectives[a]) for a, reward in told])
+        heard = [Told(a.text, reward, self.objectives[a]) for a, reward in told]
+        self._called(self.inner.tell, heard)
+
+    def _called(self, function: Callable[..., Any], *given: object) -> Any:
+        """What it gives. Raises ArchError E0826 for whatever it raises."""
+        try:
+            return function(*given)
+        except Exception as problem:
+            place = traceback.extract_tb(problem.__traceback__)[-1]
+            where = f"{Path(place.filename).name}, line {place.lineno}"
+            why = f"{type(problem).__name__}: {problem} ({where})"
+            raise _failed(self.settings.function, why) from problem
 
 
 def _proposed(space: SearchSpace, text: object, who: str) -> Architecture:

@@ -17,6 +17,14 @@ MOST = 1_000_000
 """No setting is larger, so that none takes all memory or all time by itself."""
 
 
+def check_command(keyword: str, command: str) -> None:
+    """Raise OperationError for a command that starts nothing."""
+    if not command.strip():
+        raise OperationError(
+            f"{keyword}: the command is empty", found='command=""', expected="a program"
+        )
+
+
 def within(settings: Settings, least: float, *names: str, most: float = MOST) -> None:
     """Raise OperationError for a setting out of range; the caller adds the place."""
     for name in names:

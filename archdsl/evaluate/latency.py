@@ -134,7 +134,14 @@ def read_latencies(path: Path) -> Mapping[str, float]:
     try:
         known = json.loads(text)["milliseconds"]
         found = {str(name): float(value) for name, value in known.items()}
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise _no_table(path, f"{type(error).__name__}: {error}") from None
     wrong = next((name for name, value in found.items() if not 0 <= value < float("inf")), None)
     if wrong is not None:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, get_args
 
-from archdsl.controllers.settings import within
+from archdsl.controllers.settings import check_command, within
 from archdsl.evaluate.callables import numbers
 from archdsl.evaluate.candidate import Candidate
 from archdsl.evaluate.evaluator import Failed, Kind
@@ -35,6 +35,7 @@ class ExecSettings:
 
     def __post_init__(self) -> None:
         within(self, 0, "timeout")
+        check_command(self.keyword, self.command)
 
     def over(self, space: SearchSpace) -> Program:
         return Program(space, self)
@@ -46,7 +47,7 @@ class Program:
     def __init__(self, space: SearchSpace, settings: ExecSettings) -> None:
         self.space = space
         self.settings = settings
-        self.talk = Talk(settings.command, settings.timeout)
+        self.talk = Talk(settings.command, settings.timeout, again=True)
 
     def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
         candidate = Candidate(self.space, architecture, step, again)

@@ -75,23 +75,25 @@ def naswot(network: nn.Module, images: Tensor, labels: Tensor) -> float:
 
     aten = torch.ops.aten
     relus = {aten.relu.default, aten.relu_.default, aten.hardtanh.default, aten.hardtanh_.default}
-    codes: list[Tensor] = []
+    agreement = torch.zeros(len(images), len(images), dtype=torch.float64)
+    known = False
 
     class Noted(TorchDispatchMode):
         """Notes every ReLU, called as a module or as a function."""
 
         def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
             result = function(*args, **(kwargs or {}))
+            nonlocal agreement, known
             if function in relus:
-                codes.append((result > 0).flatten(1).double())
+                on = (result > 0).flatten(1).float()
+                agreement = agreement + (on @ on.T + (1 - on) @ (1 - on).T).double()
+                known = True
             return result
 
     with torch.no_grad(), Noted():  # type: ignore[no-untyped-call]
         network(images)
-    if not codes:
+    if not known:
         raise Failed("error", "naswot looks at ReLUs, and the network has none")
-    on = torch.cat(codes, 1)
-    agreement = on @ on.T + (1 - on) @ (1 - on).T
     return float(torch.linalg.slogdet(agreement).logabsdet)
 
 

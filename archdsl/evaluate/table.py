@@ -56,7 +56,16 @@ class Table:
         if settings.join:
             joined = _File(Path(settings.join), (settings.on,))
             more = {row[settings.on] or "": joined.numbers(row) for _, row in joined.rows}
-        self.rows: dict[str, dict[str, float]] = dict(self._read(more))
+        self.rows: dict[str, dict[str, float]] = {}
+        for text, values in self._read(more):
+            if text in self.rows:
+                raise _refused(
+                    settings.file,
+                    f"{text} has two rows",
+                    found=text,
+                    expected="one row for each architecture: the mean of several, for example",
+                )
+            self.rows[text] = values
 
     def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
         row = self.rows.get(architecture.text)

@@ -24,7 +24,7 @@ from archdsl.run.settings import ExploreSettings
 from archdsl.run.stop import Interrupted
 from archdsl.run.workers import TRIES
 from archdsl.space.view import SearchSpace
-from archdsl.syntax.errors import fault
+from archdsl.syntax.errors import ArchError, fault
 
 if TYPE_CHECKING:
     from ray import ObjectRef
@@ -159,8 +159,28 @@ def cluster(
 ) -> Iterator[Tasks]:
     """The Ray cluster at an address (`local`: one on this machine alone), until the end.
 
-    `count`: tasks at once, 0 for as many as there are processors. Raises ArchError E0821 where Ray
-    is not installed, E0827 where nothing answers.
+    `count`: tasks at once, 0 for as many as there are processors. Raises ArchError E0827 where
+    nothing answers.
+    """
+    import ray
+
+    own = not ray.is_initialized()
+    if own:
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ValueError, OSError) as problem:
+            raise _nobody(address, problem) from None
+    try:
+        yield Tasks(folder, ledger, Problem.of(space, settings), count, timeout)
+    finally:
+        if own:
+            ray.shutdown()
+
+
+def reach(address: str) -> None:
+    """Whether there can be a cluster, before anything is begun: Ray itself would wait for minutes.
+
+    Raises ArchError E0821 where Ray is not installed, E0827 where nothing listens at HOST:PORT.
     """
     if find_spec("ray") is None:
         raise fault(
@@ -169,29 +189,18 @@ def cluster(
             expected="ray",
             hint="pip install 'archdsl[ray]'",
         )
-    import ray
-
-    own = not ray.is_initialized()
-    if own:
-        try:
-            _reach(address)
-            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ValueError, OSError) as problem:
-            raise fault(
-                "E0827",
-                f"there is no Ray cluster at {address}",
-                found=str(problem).splitlines()[0],
-                expected="local, auto, or HOST:PORT of `ray start --head`",
-            ) from None
-    try:
-        yield Tasks(folder, ledger, Problem.of(space, settings), count, timeout)
-    finally:
-        if own:
-            ray.shutdown()
-
-
-def _reach(address: str) -> None:
-    """Raise OSError where nothing listens at HOST:PORT: Ray itself would wait for minutes."""
     host, colon, port = address.removeprefix("ray://").rpartition(":")
     if colon and port.isdecimal():
-        socket.create_connection((host, int(port)), ANSWER).close()
+        try:
+            socket.create_connection((host, int(port)), ANSWER).close()
+        except (OSError, OverflowError) as problem:
+            raise _nobody(address, problem) from None
+
+
+def _nobody(address: str, problem: Exception) -> ArchError:
+    return fault(
+        "E0827",
+        f"there is no Ray cluster at {address}",
+        found=str(problem).splitlines()[0],
+        expected="local, auto, or HOST:PORT of `ray start --head`",
+    )

@@ -20,8 +20,9 @@ from typing import Protocol
 
 from archdsl.codegen import network_source
 from archdsl.controllers import Controller, Told, make_controller
+from archdsl.controllers.history import Historic
 from archdsl.files import write_whole
-from archdsl.run.cluster import cluster
+from archdsl.run.cluster import cluster, reach
 from archdsl.run.folder import run_folder
 from archdsl.run.judge import Judge, Worth
 from archdsl.run.leases import LeasedLedger, open_leased
@@ -66,6 +67,10 @@ def explore(
     check_settings(settings)
     judge = Judge(space, settings)
     controller = make_controller(settings.controller, space, seed=settings.seed)
+    if isinstance(controller, Historic):
+        controller.serve(max(1, len(judge.objectives.signs)))
+    if how.ray:
+        reach(how.ray)
     with run_folder(out) as folder, graceful() as stopped:
         remember(folder / "settings.json", space.program, settings, {})
         write_whole(folder / "space.arch", space.program.text)

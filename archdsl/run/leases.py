@@ -87,7 +87,7 @@ class LeasedLedger(Ledger):
                 "WHERE step = ? AND told IS NULL",
                 (reward, json.dumps(detail, sort_keys=True), time.time(), step),
             )
-            connection.execute("DELETE FROM leases WHERE step = ?", (step,))
+            connection.execute("DELETE FROM leases WHERE step = ? AND worker = ?", (step, worker))
         return told.rowcount == 1
 
     def release(self, worker: str) -> None:

@@ -195,7 +195,7 @@ def summarise_exploration(
         evaluations=len(entries),
         distinct=len({entry.text for entry in entries}),
         failed=len(failures),
-        failures=Counter(one["failed"] for one in failures),
+        failures=dict(Counter(one["failed"] for one in failures)),
         first_failure=failures[0]["message"] if failures else "",
         best=best.text if best else "",
         reward=best.reward if best else None,

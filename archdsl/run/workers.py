@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,15 +79,16 @@ class Workers:
             if stopped():
                 self.finish()
                 raise Interrupted(self.folder)
-            self._look_after(frozenset(open_))
+            self._look_after()
             time.sleep(PAUSE)
 
     def finish(self) -> None:
-        """Let the workers end what they are at."""
+        """Let the workers end what they are at, and no longer than they may."""
         for worker in self.workers:
             _say(worker, "stop\n")
-        for worker in self.workers:
-            worker.process.wait()
+        while not all(worker.ended for worker in self.workers):
+            self._end_late()
+            time.sleep(PAUSE)
 
     def close(self) -> None:
         """End the workers at once: standard input ends, and so do they."""
@@ -101,20 +102,28 @@ class Workers:
             except subprocess.TimeoutExpired:
                 worker.kill()
 
-    def _look_after(self, open_: Container[int]) -> None:
+    def _look_after(self) -> None:
         """Replace those that ended or that take too long, and give away what they had."""
-        now = time.time()
-        self.at |= {lease.worker: (lease.step, lease.since) for lease in self.ledger.leases()}
+        self._end_late()
         for worker in list(self.workers):
-            step, since = self.at.get(worker.name, (-1, now))
-            if self.timeout and step in open_ and now - since > self.timeout:
-                worker.kill()
-                late = Judged.failed("timeout", f"it took more than {self.timeout:g} s")
-                self.ledger.complete(worker.name, step, late.reward, late.detail)
             if worker.ended:
                 self._bury(worker)
         while len(self.workers) < self.count:
             self._start()
+
+    def _end_late(self) -> None:
+        """End those that take too long, also over a row that another has or had meanwhile."""
+        now = time.time()
+        leased = {lease.worker: (lease.step, lease.since) for lease in self.ledger.leases()}
+        self.at |= leased
+        for worker in self.workers:
+            step, since = self.at.get(worker.name, (-1, now))
+            if not self.timeout or worker.ended or now - since <= self.timeout:
+                continue
+            if worker.name in leased or self.ledger.open_among(step, step):
+                worker.kill()
+                late = Judged.failed("timeout", f"it took more than {self.timeout:g} s")
+                self.ledger.complete(worker.name, step, late.reward, late.detail)
 
     def _bury(self, worker: Worker) -> None:
         self.workers.remove(worker)
