@@ -3,9 +3,9 @@
     python -m tests.kill_workers [KILLS] [SEED]
 
 SIGKILL leaves a process no moment to save anything. Of every row it is noted when it was told, and
-of every measurement when it began: what is told is not measured again. What a dead worker had must
-be free after two of its signs of life. In the end the ledger is that of a search that nobody
-disturbed.
+of every measurement when it began: what is told is not measured again. What a dead worker had is
+another's, or anybody's, two of its signs of life after it was killed. In the end the ledger is that
+of a search that nobody disturbed.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from tests.test_workers import alive, children
 
 BEAT = 0.2
 """As `tests.work` sets it."""
+SLACK = 0.05
+"""Seconds for a look at the ledger."""
 EVALUATOR = "call:tests.somebodys:traced"
 BATCH = 8
 WORKERS = 4
@@ -50,12 +52,19 @@ def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
             return []
 
 
-def overdue(folder: Path) -> Iterator[str]:
-    """Leases that go on longer than two signs of life from now."""
-    limit = time.time() + 2 * BEAT + 0.05
+def overdue(folder: Path, dead: set[str], killed: float) -> Iterator[str]:
+    """What the dead still have two signs of life after they were killed."""
+    time.sleep(max(0.0, killed + 2 * BEAT + SLACK - time.time()))
+    now = time.time()
     for step, worker, until in rows(folder, "SELECT step, worker, until FROM leases"):
-        if isinstance(until, float) and until > limit:
-            yield f"step {step}: {worker} has it for {until - time.time():.2f} s more"
+        if worker in dead and isinstance(until, float) and until > now:
+            yield f"step {step}: {worker}, who is dead, has it for {until - now:.2f} s more"
+
+
+def name_of(pid: int) -> str:
+    """What a worker is called in the ledger: the last word but one of its command."""
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    return words[-3].decode() if len(words) > 2 else ""  # it just ended
 
 
 def again(folder: Path) -> Iterator[str]:
@@ -88,15 +97,18 @@ def killed(folder: Path, kills: int, chance: random.Random) -> tuple[int, list[s
         workers = children(process.pid)
         if not workers or chance.random() < 0.25:
             drivers += 1
+            dead = {name_of(pid) for pid in workers if alive(pid)}
             process.kill()
             process.wait()
             while any(map(alive, workers)):
                 time.sleep(0.01)
-            wrong += overdue(folder)
+            wrong += overdue(folder, dead, time.time())
             process = start(folder, budget)
         else:
-            os.kill(chance.choice(workers), signal.SIGKILL)
-            wrong += overdue(folder)
+            one = chance.choice(workers)
+            dead = {name_of(one)}
+            os.kill(one, signal.SIGKILL)
+            wrong += overdue(folder, dead, time.time())
     process.wait()
     if process.returncode:
         wrong.append(f"it ended with {process.returncode}")

@@ -86,7 +86,7 @@ def test_a_curve_is_extrapolated(digits: SearchSpace) -> None:
 
 
 def test_a_loss_that_is_no_number_fails(digits: SearchSpace) -> None:
-    train = ready("train(epochs=5, learning_rate=1000000.0, weight_decay=1e9)", digits)
+    train = ready("train(epochs=5, learning_rate=1000000.0, weight_decay=1e6)", digits)
     with pytest.raises(Failed, match="the loss") as caught:
         train(of(digits, "wide; sees"), 0, 0)
     assert caught.value.kind == "not a number"

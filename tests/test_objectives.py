@@ -120,11 +120,11 @@ def test_a_value_that_is_not_there_fails_by_name(tmp_path: Path) -> None:
         objectives="accuracy, -latencies",
         budget=3,
     )
-    summary = explore(written(TEXT), out=tmp_path / "run", settings=settings, quiet=True)
-    assert summary.failed == 3
-    (row, *_) = read_ledger(tmp_path / "run/ledger.sqlite")
-    assert row.detail is not None
-    assert row.detail["message"] == "nothing called latencies was measured; did you mean latency?"
+    with pytest.raises(ArchError, match="did you mean latency"):
+        explore(written(TEXT), out=tmp_path / "run", settings=settings, quiet=True)
+    (row,) = read_ledger(tmp_path / "run/ledger.sqlite")
+    assert row.detail is not None and row.detail["failed"] == "missing"
+    assert row.detail["message"].startswith("nothing called latencies was measured, only ")
 
 
 @pytest.mark.parametrize("text", ["a", "a,", "a, a", "a, -a", "a, +b", "a, b c", ",", "a; -b"])
