@@ -832,7 +832,7 @@ def test_search_retrain_inherit_verify(here):
     other = run("search", NET, "-o", "run", *short, code=2)
     assert "E0809" in other.stderr
 
-    weights = run("inherit", "evaluate/checkpoint.safetensors", "--from", NET, "--to", "run:best",
+    weights = run("inherit", "run/checkpoint.safetensors", "--from", NET, "--to", "run:best",
                   "-O", "0", "-o", "carried.safetensors")  # fmt: skip
     assert weights.stdout == "carried.safetensors\n" and "carried" in weights.stderr
     trained = run("retrain", "run", "-o", "trained", "--inherit", "carried.safetensors",

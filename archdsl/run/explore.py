@@ -76,10 +76,10 @@ def explore(
         write_whole(folder / "space.arch", space.program.text)
         with (
             open_leased(folder / "ledger.sqlite") as ledger,
-            ledger.session(),
             progress("search", settings.budget, quiet=quiet) as advance,
             _measuring(folder, ledger, judge, settings, stopped, how) as measure,
         ):
+            ledger.begin()
             _Exploration(settings, controller, judge, ledger, measure, advance).run()
             entries, seconds = ledger.entries(), ledger.seconds()
         summary = summarise_exploration(space, settings, entries, seconds)

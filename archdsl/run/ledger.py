@@ -35,8 +35,7 @@ CREATE TABLE IF NOT EXISTS ledger (
 """
 SESSIONS = """
 CREATE TABLE IF NOT EXISTS sessions (
-  began REAL PRIMARY KEY,  -- seconds since 1970
-  ended REAL               -- NULL while it runs, and where it was killed
+  began REAL PRIMARY KEY  -- seconds since 1970
 ) STRICT
 """
 
@@ -106,29 +105,18 @@ class Ledger:
         return tuple(self._read("ORDER BY step"))
 
     def seconds(self) -> float:
-        """Time that sessions took, of one that was killed until the last row that it told."""
+        """Time that sessions took, each from its beginning to the last row that it told."""
         told = [row[0] for row in self._connection.execute("SELECT told FROM ledger") if row[0]]
-        sessions = self._connection.execute("SELECT began, ended FROM sessions ORDER BY began")
-        rows = [*sessions, (inf, inf)]
+        sessions = self._connection.execute("SELECT began FROM sessions ORDER BY began")
         total = 0.0
-        for (began, ended), (following, _) in pairwise(rows):
-            last = max((moment for moment in told if began < moment < following), default=began)
-            total += (ended or last) - began
+        for began, following in pairwise([*(began for (began,) in sessions), inf]):
+            total += max((one for one in told if began < one < following), default=began) - began
         return total
 
-    @contextmanager
-    def session(self) -> Iterator[None]:
-        """Somebody works on the run meanwhile."""
-        began = time.time()
+    def begin(self) -> None:
+        """Note that somebody goes on with the run now."""
         with told_plainly(), self._connection:
-            self._connection.execute("INSERT OR IGNORE INTO sessions VALUES (?, NULL)", (began,))
-        try:
-            yield
-        finally:
-            with told_plainly(), self._connection:
-                self._connection.execute(
-                    "UPDATE sessions SET ended = ? WHERE began = ?", (time.time(), began)
-                )
+            self._connection.execute("INSERT OR IGNORE INTO sessions VALUES (?)", (time.time(),))
 
     def _read(self, rest: str, *values: int) -> Iterator[Entry]:
         query = f"SELECT step, epoch, kind, text, reward, detail FROM ledger {rest}"

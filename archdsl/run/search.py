@@ -63,7 +63,8 @@ def search(
         remember(folder / "settings.json", program, settings, {})
         write_whole(folder / "space.arch", program.text)
         write_whole(folder / "supernet.py", supernet_source(program))
-        with open_ledger(folder / "ledger.sqlite") as ledger, ledger.session():
+        with open_ledger(folder / "ledger.sqlite") as ledger:
+            ledger.begin()
             total = _Search.total(settings)
             with progress("search", total, quiet=quiet) as advance:
                 run = _Search(space, data, settings, folder, ledger, stopped, advance)
