@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 import archdsl
 from archdsl.cli.main import app
 from archdsl.compiler import Mode, Options, source
+from archdsl.evaluate import timing
 from archdsl.ir.elaborate import elaborate
 from archdsl.ir.graph import Program
 from archdsl.ir.types import TensorType
@@ -233,8 +234,8 @@ def test_no_such_device() -> None:
 
 
 def test_tune(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measuring, "LONG", 1e-4)
-    monkeypatch.setattr(measuring, "RUNS", 1)
+    monkeypatch.setattr(timing, "LONG", 1e-4)
+    monkeypatch.setattr(timing, "RUNS", 1)
     found = measuring.tune("cpu")
     assert found.name == "cpu"
     assert found.call < 1 < found.bandwidth

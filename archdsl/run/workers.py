@@ -25,7 +25,7 @@ PAUSE = 0.01
 """Seconds until the driver looks again."""
 STILLBORN = 5
 """Workers in a row that end before anything more is measured: then something else is wrong."""
-KILLED = 50
+KILLED = 200
 """The same where somebody kills them."""
 
 
