@@ -86,7 +86,7 @@ def goes_on(folder: Path, process: subprocess.Popen[bytes]) -> None:
 
 def killed(folder: Path, kills: int, chance: random.Random) -> tuple[int, list[str]]:
     """Kill until often enough, then let it end; how many drivers, and what was wrong."""
-    budget, drivers, wrong = 16 * kills, 0, []
+    budget, drivers, wrong = 24 * kills, 0, []
     process = start(folder, budget)
     for number in range(kills):
         goes_on(folder, process)
@@ -122,7 +122,7 @@ def main(kills: int = 200, seed: int = 0) -> int:
         folder = Path(name)
         drivers, wrong = killed(folder / "broken", kills, random.Random(seed))
         os.environ["PAUSE"] = "0"
-        start(folder / "whole", 16 * kills).wait()
+        start(folder / "whole", 24 * kills).wait()
         query = "SELECT step, text, reward, detail FROM ledger ORDER BY step"
         if rows(folder / "broken", query) != rows(folder / "whole", query):
             wrong.append("the ledger is not that of a search that nobody disturbed")
