@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, islice
+from itertools import islice
 from random import Random
 from typing import ClassVar, Literal
 
-from archdsl.controllers.history import Historic
+from archdsl.controllers.history import Historic, first_new
 from archdsl.controllers.modelled import best_of
 from archdsl.controllers.seeds import stream
 from archdsl.controllers.settings import within
@@ -110,8 +110,7 @@ class Generations(Historic[GenerationsSettings]):
         if not best:
             return self.space.sample(rng)
         tries = (self._made(best, rng, among) for _ in range(TRIES))
-        first = next(tries)
-        return next((one for one in chain((first,), tries) if one not in self.objectives), first)
+        return first_new(tries, self.objectives)
 
     def _made(
         self, best: Sequence[Architecture], rng: Random, among: Sequence[int]

@@ -7,7 +7,8 @@ when it is restored, so nothing can be forgotten when it is saved.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
+from itertools import chain
 from random import Random
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -29,6 +30,12 @@ Event = tuple[str, list[Any]]
 
 
 S = TypeVar("S", bound=Settings)
+
+
+def first_new(drawn: Iterator[Architecture], known: Container[Architecture]) -> Architecture:
+    """The first that is not known; where all of them are, the first of all."""
+    first = next(drawn)
+    return next((one for one in chain((first,), drawn) if one not in known), first)
 
 
 class Historic(ABC, Generic[S]):

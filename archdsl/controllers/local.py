@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import islice
 from random import Random
 from typing import ClassVar, Literal
 
-from archdsl.controllers.history import Historic
+from archdsl.controllers.history import Historic, first_new
 from archdsl.controllers.seeds import stream
 from archdsl.controllers.settings import within
 from archdsl.space.architecture import Architecture
@@ -67,9 +67,7 @@ class Local(Historic[LocalSettings]):
 
     def _start(self, rng: Random) -> Architecture:
         """One drawn uniformly, if possible of those that were not proposed yet."""
-        drawn = (self.space.sample(rng) for _ in range(TRIES))
-        first = next(drawn)
-        return next((one for one in chain((first,), drawn) if one not in self.seen), first)
+        return first_new((self.space.sample(rng) for _ in range(TRIES)), self.seen)
 
     def _move(self) -> bool:
         """Go where something better is known; whether that led anywhere."""

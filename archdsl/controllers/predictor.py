@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from archdsl.controllers.features import OneHot, Vectors, Walked, ranked
+from archdsl.controllers.history import first_new
 from archdsl.controllers.modelled import Modelled
 from archdsl.controllers.settings import within
 from archdsl.space.architecture import Architecture
@@ -31,6 +32,9 @@ from archdsl.space.view import SearchSpace
 from archdsl.space.walks import Walks
 
 Values: TypeAlias = NDArray[np.float64]
+
+TRIES = 10
+"""Draws of which the first that was not proposed yet begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +111,7 @@ class Predictor(Modelled[PredictorSettings, Fitted]):
     def propose(self, rng: Random) -> Architecture:
         basis = self.reached(self.settings.start, self.settings.refit)
         if not basis:
-            return self._unseen(rng)
+            return first_new((self.space.sample(rng) for _ in range(TRIES)), self.seen)
         candidates = self._candidates(rng)
         fitted = self.fitted(basis)
         mean, deviation = fitted.model.predict(fitted.features(candidates))
@@ -117,10 +121,6 @@ class Predictor(Modelled[PredictorSettings, Fitted]):
         else:
             worth = improvement(mean, deviation, fitted.best)
         return candidates[int(worth.argmax())]
-
-    def _unseen(self, rng: Random) -> Architecture:
-        drawn = [self.space.sample(rng) for _ in range(10)]
-        return next((one for one in drawn if one not in self.seen), drawn[0])
 
     def _candidates(self, rng: Random) -> list[Architecture]:
         best = self.best(self.settings.parents)

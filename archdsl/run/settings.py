@@ -136,14 +136,12 @@ def remember(path: Path, program: Program, settings: Settings, extra: Mapping[st
         **extra,
     }
     if not path.exists():
-        whole = {"settings": now, "environment": environment()}
-        write_whole(path, json.dumps(whole, indent=2) + "\n")
+        _write(path, now)
         return
     then = _read(path)
     names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     if names == ["budget"] and _goes_on(then, now):
-        whole = {"settings": now, "environment": environment()}
-        write_whole(path, json.dumps(whole, indent=2) + "\n")
+        _write(path, now)
     elif names:
         raise fault(
             "E0809",
@@ -152,6 +150,11 @@ def remember(path: Path, program: Program, settings: Settings, extra: Mapping[st
             expected=", ".join(f"{name}={then.get(name)}" for name in names),
             hint="give the same settings to go on, or another folder with -o",
         )
+
+
+def _write(path: Path, settings: Mapping[str, Any]) -> None:
+    whole = {"settings": settings, "environment": environment()}
+    write_whole(path, json.dumps(whole, indent=2) + "\n")
 
 
 def _goes_on(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
