@@ -14,29 +14,21 @@ from archdsl.run.explore import How, explore
 from archdsl.run.ledger import Entry, read_ledger
 from archdsl.run.settings import ExploreSettings
 from archdsl.syntax.errors import ArchError
+from tests.faults import two_nodes as cluster_of_two
 from tests.shipped import written
 from tests.test_explore import TEXT, rewards, table
 
 ray = pytest.importorskip("ray", reason="Ray has no build for this Python")
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
 def two_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cluster of two nodes of two processors each, and a folder that its workers know."""
-    from ray.cluster_utils import Cluster
-
+    """A cluster, and a folder that its workers know."""
     folder = tmp_path_factory.mktemp("deaths")
     os.environ["DEATHS"] = str(folder)
-    os.environ["PYTHONPATH"] = f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}"
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2})
-    cluster.add_node(num_cpus=2)
-    ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
-    assert len([node for node in ray.nodes() if node["Alive"]]) == 2
-    yield folder
-    ray.shutdown()
-    cluster.shutdown()
+    with cluster_of_two():
+        assert len([node for node in ray.nodes() if node["Alive"]]) == 2
+        yield folder
 
 
 def searched(folder: Path, evaluator: str, how: How, **given: Any) -> list[Entry]:
