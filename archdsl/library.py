@@ -11,7 +11,8 @@ from archdsl.files import read_text
 from archdsl.ir.elaborate import elaborate
 from archdsl.ir.graph import Program, Static
 from archdsl.ir.limits import Limits
-from archdsl.resources import shipped_space, shipped_spaces
+from archdsl.recipes import Recipe, whole_recipe
+from archdsl.resources import shipped_recipe, shipped_recipes, shipped_space, shipped_spaces
 from archdsl.space.architecture import Architecture
 from archdsl.space.parameters import parameters_of
 from archdsl.space.view import SearchSpace
@@ -89,12 +90,17 @@ class Library:
         self._opened: dict[tuple[str, Given], SearchSpace] = {}
         self._heads: dict[str, SearchSpace] = {}
         self._uses: list[str] = []
+        self._recipes: dict[str, tree.Train] = {}
         for file in files:
             self._add(parse(read_text(file), str(file)), file.parent)
         self.given = tuple(self._trees)
         """The spaces of the given files, whose names come before those that ship."""
 
     def _add(self, document: tree.Document, folder: Path | None = None) -> None:
+        for recipe in document.recipes:
+            if recipe.name in self._recipes:
+                raise fault("E0703", f"two recipes are called {recipe.name}", recipe.span)
+            self._recipes[recipe.name] = recipe
         for space in document.spaces:
             if space.name in self._trees:
                 raise fault("E0703", f"two spaces are called {space.name}", space.span)
@@ -135,8 +141,10 @@ class Library:
         """The spaces of the given files, then those that ship."""
         return tuple(dict.fromkeys((*self.given, *shipped_spaces())))
 
-    def spaces_in(self, path: Path) -> Iterator[Found]:
-        """Every space of a file, with its parameters at their defaults; `-` is standard input.
+    def all_in(self, path: Path) -> Iterator[Found | Recipe]:
+        """Every space of a file, with its parameters at their defaults, then every recipe.
+
+        `-` is standard input.
 
         Raises ArchError with what is wrong in any of them, after the last that is right.
         """
@@ -148,10 +156,54 @@ class Library:
                 yield _whole(open_space(joined(space, used), None, self.limits))
             except ArchError as error:
                 findings += error.diagnostics
+        for recipe in document.recipes:
+            try:
+                yield whole_recipe(recipe)
+            except ArchError as error:
+                findings += error.diagnostics
         if findings:
             raise ArchError(findings)
 
+    def recipe(self, named: str) -> Recipe:
+        """The recipe that a file holds alone, or that one of the given files or ours calls so.
+
+        Raises ArchError E0831 where there is none, E0830 where it means nothing.
+        """
+        if named.endswith(".arch"):
+            found = parse(read_text(Path(named)), named).recipes
+            if len(found) != 1:
+                raise fault(
+                    "E0831",
+                    f"{named} holds {len(found)} recipes",
+                    found=", ".join(one.name for one in found),
+                    expected="one `train NAME { ... }`",
+                    hint=f"name one: --recipe {found[0].name} --space {named}" if found else "",
+                )
+            return whole_recipe(found[0])
+        if named not in self._recipes:
+            text = shipped_recipe(named)
+            if text is None:
+                known = [*self._recipes, *shipped_recipes()]
+                raise fault(
+                    "E0831",
+                    f"no recipe is called {named}",
+                    found=named,
+                    expected=", ".join(known),
+                    hint=hints(similar(named, known), "one of your own: a file NAME.arch"),
+                )
+            (self._recipes[named],) = parse(text, f"{named}.arch").recipes
+        return whole_recipe(self._recipes[named])
+
     def _only(self, document: tree.Document, name: str, folder: Path | None = None) -> Found:
+        if not document.spaces:
+            raise fault(
+                "E0704",
+                f"{name} holds no space",
+                document.recipes[0].span,
+                found=f"train {document.recipes[0].name}",
+                expected="space NAME { ... }",
+                hint=f"archdsl retrain ... --recipe {name}",
+            )
         first, *others = document.spaces
         if others:
             raise fault(

@@ -37,11 +37,29 @@ def templates() -> Path:
 
 def shipped_spaces() -> tuple[str, ...]:
     """The names of the spaces that ship, in alphabetical order."""
-    return tuple(sorted(path.stem for path in (PACKAGE / "spaces").glob("*.arch")))
+    return _shipped("spaces")
 
 
 def shipped_space(name: str) -> str | None:
     """The text of a space that ships, or None."""
-    if name not in shipped_spaces():
+    return _text("spaces", name)
+
+
+def shipped_recipes() -> tuple[str, ...]:
+    """The names of the recipes that ship, in alphabetical order."""
+    return _shipped("recipes")
+
+
+def shipped_recipe(name: str) -> str | None:
+    """The text of a recipe that ships, or None."""
+    return _text("recipes", name)
+
+
+def _shipped(folder: str) -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in (PACKAGE / folder).glob("*.arch")))
+
+
+def _text(folder: str, name: str) -> str | None:
+    if name not in _shipped(folder):
         return None
-    return (PACKAGE / "spaces" / f"{name}.arch").read_text(encoding="utf-8")
+    return (PACKAGE / folder / f"{name}.arch").read_text(encoding="utf-8")

@@ -17,6 +17,7 @@ from archdsl.syntax.errors import ArchError, fault
 
 if TYPE_CHECKING:
     from archdsl.library import Found
+    from archdsl.recipes import Recipe
     from archdsl.space.view import SearchSpace
 
 app = typer.Typer()
@@ -48,9 +49,9 @@ def check(session: Session, named: Several) -> int:
     return worst
 
 
-def _checked(session: Session, name: str) -> Iterator[Found]:
+def _checked(session: Session, name: str) -> Iterator[Found | Recipe]:
     if name == "-" or name.endswith(".arch"):
-        yield from session.library.spaces_in(Path(name))
+        yield from session.library.all_in(Path(name))
         return
     found = session.library.find(name)
     if found.architecture is not None:
@@ -58,11 +59,16 @@ def _checked(session: Session, name: str) -> Iterator[Found]:
     yield found
 
 
-def _accepted(session: Session, name: str, found: list[Found]) -> None:
+def _accepted(session: Session, name: str, found: list[Found | Recipe]) -> None:
     if session.json:
         put_json({"name": name, "ok": True, "errors": []})
     elif not session.quiet:
+        from archdsl.recipes import Recipe
+
         for one in found:
+            if isinstance(one, Recipe):
+                put(f"{name}: fine: train {one.name}, {number(one.epochs)} epochs")
+                continue
             what = one.program.genotype
             size = "" if one.architecture else f", {_size(one)}"
             put(f"{name}: fine{size}" if what == name else f"{name}: fine: {what}{size}")
@@ -126,7 +132,10 @@ def _linted(session: Session, name: str) -> int:
 
 def _spaces(session: Session, name: str) -> Iterator[SearchSpace]:
     if name == "-" or name.endswith(".arch"):
-        yield from (found.space for found in session.library.spaces_in(Path(name)))
+        from archdsl.library import Found
+
+        things = session.library.all_in(Path(name))
+        yield from (found.space for found in things if isinstance(found, Found))
     else:
         yield session.library.find(name).space
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,11 @@ RUNNING = frozenset({"workers", "timeout", "ray"})
 """How a search is run, on which its result does not depend."""
 ALONE = frozenset({"evaluator", "budget", "batch", "latency", "reward", "objectives"}) | RUNNING
 """The options of a search that has no shared weights, besides those of every search."""
+SAID_BY_RECIPE = frozenset(
+    {"epochs", "batch_size", "learning_rate", "weight_decay", "decay_every", "decay"}
+    | {"checkpoint_every"}
+)
+"""The options of retraining that a recipe has a word for; epochs may be fewer all the same."""
 EXPLORING = ALONE | {"controller", "seed"}
 
 Data = Annotated[
@@ -140,6 +146,13 @@ def retrain(
         str, typer.Argument(metavar="RUN_OR_X", help=f"The best of a run's folder. {X}")
     ],
     out: Run,
+    recipe: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME_OR_FILE",
+            help="A `train NAME { ... }`: how, in place of the numbers below.",
+        ),
+    ] = "",
     inherit: Annotated[
         Path | None,
         typer.Option(
@@ -163,7 +176,12 @@ def retrain(
     Stopped anywhere, the same command goes on. The folder gets network.py, the best weights
     on validation, and a summary.
     """
-    given = _settings(locals(), "session", "named", "out", "inherit")
+    given = _settings(locals(), "session", "named", "out", "inherit", "recipe")
+    followed = session.library.recipe(recipe) if recipe else None
+    if followed is not None:
+        _only(session, "is said by the recipe", sorted(SAID_BY_RECIPE - {"epochs"}))
+        if "epochs" in session.given:
+            followed = replace(followed, epochs=epochs)
     found = session.library.find(f"{named}:best" if Path(named).is_dir() else named)
     network = found.network()
 
@@ -172,7 +190,9 @@ def retrain(
     from archdsl.run.summary import as_text, retrain_table
 
     settings = RetrainSettings(**given)
-    summary = run(network, out=out, settings=settings, inherit=inherit, quiet=session.quiet)
+    summary = run(
+        network, out=out, settings=settings, recipe=followed, inherit=inherit, quiet=session.quiet
+    )
     _put_summary(session, out, as_text(retrain_table(summary)))
     session.tell(f"the weights: {out / 'best.safetensors'}, for {out / 'network.py'}")
 

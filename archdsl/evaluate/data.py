@@ -12,8 +12,8 @@ is never trained on. Inputs are scaled to 0..1 and not normalised further.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -23,6 +23,7 @@ from archdsl.controllers.seeds import seed_for, stream
 from archdsl.evaluate.images import Images
 from archdsl.evaluate.sources import open_source
 from archdsl.ir.graph import Graph
+from archdsl.recipes.augment import AugmentPart
 from archdsl.syntax.errors import fault
 
 Batch = tuple[Tensor, Tensor]
@@ -66,6 +67,11 @@ class Data:
             start = len(self._calibration) * self.batch_size
             self._calibration.append(self.train.plain(order[start : start + self.batch_size]))
         return tuple(self._calibration[:count])
+
+    def augmented_by(self, parts: Sequence[AugmentPart]) -> Data:
+        """The same images, of which those that are trained on are changed as a recipe says."""
+        _, height, width = self.shape
+        return replace(self, train=self.train.augmented_by(parts, (height, width)))
 
     @cached_property
     def _calibration(self) -> list[Batch]:

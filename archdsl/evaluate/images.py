@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from copy import copy
 from functools import cached_property
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
+
+from archdsl.recipes.augment import AugmentPart, ResizedCrop
 
 Transform = Callable[[Any], Any]
 """A torchvision v2 transform of one image, or of a batch where it is not random."""
@@ -25,6 +28,9 @@ class Images(Protocol):
 
     def augmented(self, rows: Sequence[int], seed: int) -> tuple[Tensor, Tensor]:
         """The same as they are trained on; the augmentation depends on `seed` alone."""
+
+    def augmented_by(self, parts: Sequence[AugmentPart], size: tuple[int, int]) -> Images:
+        """The same images, but for what is done to them in training."""
 
 
 class MemoryImages:
@@ -53,6 +59,16 @@ class MemoryImages:
             images = torch.stack([self.augment(self.images[row]) for row in rows])
         return as_float(images), self.labels[torch.as_tensor(rows, dtype=torch.long)]
 
+    def augmented_by(self, parts: Sequence[AugmentPart], size: tuple[int, int]) -> MemoryImages:
+        from torchvision.transforms import v2
+
+        if not parts:
+            return MemoryImages(self.images, self.labels)
+        # Some of torchvision's transforms take bytes only.
+        bytes_ = v2.ToDtype(torch.uint8, scale=True)
+        chain = v2.Compose([bytes_, *(part.transform(size) for part in parts)])
+        return MemoryImages(self.images, self.labels, chain)
+
 
 class FileImages:
     """Images read from files (a torchvision data set of PIL images) batch by batch."""
@@ -80,6 +96,21 @@ class FileImages:
             torch.manual_seed(seed)
             images = [self.augment(image) for image in images]
         return torch.stack(images), self.labels[torch.as_tensor(rows, dtype=torch.long)]
+
+    def augmented_by(self, parts: Sequence[AugmentPart], size: tuple[int, int]) -> FileImages:
+        from torchvision.transforms import v2
+
+        first = isinstance(parts[0], ResizedCrop) if parts else False
+        chain = [
+            v2.ToImage(),
+            *([] if first else [v2.Resize(round(max(size) * 8 / 7), antialias=True)]),
+            *(part.transform(size) for part in parts),
+            v2.CenterCrop(size),
+            v2.ToDtype(torch.float32, scale=True),
+        ]
+        changed = copy(self)
+        changed.augment = v2.Compose(chain)
+        return changed
 
     def _read(self, rows: Sequence[int]) -> list[Any]:
         """Decoded in parallel; the random part stays in order, on one thread."""

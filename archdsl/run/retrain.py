@@ -20,11 +20,13 @@ from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from archdsl.evaluate.data import Batch, Data, classifies, open_data
-from archdsl.evaluate.training import accuracy, correct, torch_settings, training_step
+from archdsl.evaluate.followed import DropPaths, Followed
+from archdsl.evaluate.training import accuracy, correct, torch_settings
 from archdsl.files import write_whole
 from archdsl.ir.cost import cost
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
+from archdsl.recipes import Recipe
 from archdsl.run.folder import run_folder
 from archdsl.run.progress import Advance, progress
 from archdsl.run.settings import RetrainSettings, check_settings, remember
@@ -38,30 +40,31 @@ def retrain(
     *,
     out: Path,
     settings: RetrainSettings | None = None,
+    recipe: Recipe | None = None,
     inherit: Path | None = None,
     quiet: bool = False,
 ) -> RetrainSummary:
     """Train a network (a program without holes) in the folder `out`, or go on there.
 
-    `inherit` is the checkpoint of a search, or a safetensors file with the network's names: its
-    weights are the start. Leaves network.py, best.safetensors and a summary. Raises ArchError
-    (E08xx), and Interrupted after Ctrl-C, when everything is saved.
+    `recipe` says how, in place of the settings' own numbers. `inherit` is the checkpoint of a
+    search, or a safetensors file with the network's names: its weights are the start. Leaves
+    network.py, best.safetensors and a summary. Raises ArchError (E08xx), and Interrupted after
+    Ctrl-C, when everything is saved.
     """
     settings = settings or RetrainSettings()
     check_settings(settings)
+    text = recipe.text if recipe else ""
+    recipe = recipe or settings.recipe
     image, classes = classifies(program.net)
-    data = open_data(
-        settings.data,
-        shape=image,
-        classes=classes,
-        batch_size=settings.batch_size,
-    )
+    data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
+    if recipe.augment is not None:
+        data = data.augmented_by(recipe.augment)
     with run_folder(out) as folder, torch_settings(settings.threads), graceful() as stopped:
-        start = {"architecture": program.genotype, "inherit": str(inherit or "")}
+        start = {"architecture": program.genotype, "inherit": str(inherit or ""), "recipe": text}
         remember(folder / "settings.json", program, settings, start)
         write_whole(folder / "network.py", network_source(program))
-        with progress("retrain", settings.epochs * data.steps, quiet=quiet) as advance:
-            run = _Retrain(program, data, settings, folder, inherit, stopped, advance)
+        with progress("retrain", recipe.epochs * data.steps, quiet=quiet) as advance:
+            run = _Retrain(program, data, settings, recipe, folder, inherit, stopped, advance)
             summary = run.run()
         write_retrain_summary(folder, summary)
     return summary
@@ -86,6 +89,7 @@ class _Retrain:
         program: Program,
         data: Data,
         settings: RetrainSettings,
+        recipe: Recipe,
         folder: Path,
         inherit: Path | None,
         stopped: Callable[[], bool],
@@ -94,6 +98,7 @@ class _Retrain:
         self.program = program
         self.data = data
         self.settings = settings
+        self.recipe = recipe
         self.folder = folder
         self.stopped = stopped
         self.advance = advance
@@ -102,41 +107,41 @@ class _Retrain:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(settings.seed, "network"))
             self.model = load_network(program).to(self.device)
-        self.optimizer = torch.optim.AdamW(
-            self.model.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
+        self.drop_paths = DropPaths(recipe, self.model)
+        self.followed = Followed(
+            recipe, self.model.parameters(), steps=data.steps, classes=data.classes
         )
+        self.optimizer = self.followed.optimizer
         self.best: dict[str, Tensor] = {}
         if not self._restore() and inherit is not None:
             inherit_weights(self.model, inherit)
+        if recipe.compile:
+            self.model.compile()
 
     def run(self) -> RetrainSummary:
         """The epochs that are left, then the test of the best."""
-        while self.place.epoch < self.settings.epochs:
+        while self.place.epoch < self.recipe.epochs:
             self._epoch()
             done = self.place.epoch + 1
             self.place = replace(self.place, epoch=done, batch=0)
-            if done == self.settings.epochs or done % self.settings.checkpoint_every == 0:
+            if done == self.recipe.epochs or done % self.recipe.judge_every == 0:
                 self._judge()
                 self._save()
         return self._test()
 
     def _epoch(self) -> None:
-        """What is left of one epoch; the rate falls in steps (StepLR)."""
-        settings, epoch = self.settings, self.place.epoch
-        drops = epoch // settings.decay_every
-        for group in self.optimizer.param_groups:
-            group["lr"] = settings.learning_rate * settings.decay**drops
+        """What is left of one epoch."""
+        seed, epoch = self.settings.seed, self.place.epoch
+        self.drop_paths.rise(epoch)
         self.model.train()
         while self.place.batch < self.data.steps:
             if self.stopped():
                 self._save()
                 raise Interrupted(self.folder)
             begun, step = time.monotonic(), self.place.batch
-            images, labels = self._moved(self.data.training_batch(settings.seed, epoch, step))
-            seed = seed_for(settings.seed, "step", epoch, step)
-            training_step(self.model, self.optimizer, images, labels, seed)
+            batch = self._moved(self.data.training_batch(seed, epoch, step))
+            drawn = seed_for(seed, "step", epoch, step)
+            self.followed.train(self.model, batch, epoch, step, drawn)
             spent = self.place.seconds + time.monotonic() - begun
             self.place = replace(self.place, batch=step + 1, seconds=spent)
             self.advance(epoch * self.data.steps + step + 1, f"best {max(self.place.best, 0):.3f}")
@@ -164,7 +169,7 @@ class _Retrain:
             hash=self.program.hash,
             data=self.settings.data,
             seed=self.settings.seed,
-            epochs=self.settings.epochs,
+            epochs=self.recipe.epochs,
             best_epoch=self.place.best_epoch,
             validation=self.place.best,
             test=accuracy(counts),

@@ -14,6 +14,8 @@ import torch
 from archdsl import __version__
 from archdsl.files import write_whole
 from archdsl.ir.graph import Program
+from archdsl.recipes import Recipe
+from archdsl.recipes.optimizers import AdamW, Steps
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import fault
 
@@ -84,6 +86,17 @@ class RetrainSettings:
     checkpoint_every: int = 10
     threads: int = 2
     device: str = "cpu"
+
+    @property
+    def recipe(self) -> Recipe:
+        """The same as a recipe, for where no other is given."""
+        return Recipe(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            optimizer=AdamW(learning_rate=self.learning_rate, weight_decay=self.weight_decay),
+            schedule=Steps(every=self.decay_every, by=self.decay),
+            judge_every=self.checkpoint_every,
+        )
 
 
 Settings = SearchSettings | ExploreSettings | RetrainSettings

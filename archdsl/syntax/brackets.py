@@ -12,6 +12,7 @@ BEFORE_BODY = frozenset(
     {"NAME", "INT", "FLOAT", "STRING", "YES", "NO", "RPAR", "RSQB", "RBRACE", "ELASTIC", "ELSE"}
 )
 ITEMS = DEFINITIONS | {"TITLE", "WHERE", "VARY"}
+OUTERMOST = frozenset({"SPACE", "TRAIN"})
 SPELLING = {"LPAR": "(", "LSQB": "[", "LBRACE": "{", "RPAR": ")", "RSQB": "]", "RBRACE": "}"}
 
 
@@ -62,7 +63,7 @@ def _misplaced(token: Token, open_ones: list[int], brackets: Brackets) -> bool:
     """Whether a token shows that the innermost bracket should have been closed before it."""
     if token.kind == "RETURN":
         return bool(open_ones) and open_ones[-1] not in brackets.bodies
-    return token.kind in ITEMS and len(open_ones) > (token.kind != "SPACE")
+    return token.kind in ITEMS and len(open_ones) > (token.kind not in OUTERMOST)
 
 
 def _outdented(result: Scan, brackets: Brackets, opener: int, at: int) -> bool:
@@ -128,7 +129,7 @@ def _where_to_close(result: Scan, brackets: Brackets, opener: int, closer: str) 
     if not body and result.tokens[opener].kind != "LBRACE":
         return f"add `{closer}` where it should end"
     in_space = body and brackets.inside[opener] < 0
-    outside = {"SPACE"} if in_space else ITEMS if body else ITEMS | {"RETURN"}
+    outside = OUTERMOST if in_space else ITEMS if body else ITEMS | {"RETURN"}
     edge = _indentation(result, result.tokens[opener])
     for i in range(opener + 1, len(brackets.inside)):
         token = result.tokens[i]

@@ -48,6 +48,7 @@ class Builder:
             version=VERSION,
             uses=uses,
             spaces=each(rest, t.Space),
+            recipes=each(rest, t.Train),
             comments=self._comments(),
             span=span,
         )
@@ -65,6 +66,15 @@ class Builder:
             parameters=self._distinct(part(rest, "parameters")),
             elastic=_elastic(rest),
             items=tuple(child for child in rest if not isinstance(child, Part | Token)),
+            doc=self.scan.docs.get(span.start, ()),
+            span=span,
+        )
+
+    def train(self, children: list[Any], span: t.Span) -> t.Train:
+        name, *settings = children
+        return t.Train(
+            name=name.text,
+            settings=self._distinct(tuple(settings)),
             doc=self.scan.docs.get(span.start, ()),
             span=span,
         )

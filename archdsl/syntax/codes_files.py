@@ -202,6 +202,21 @@ FILE_ROWS = (
         "archdsl search s.arch --latency 'measured(threads=2)' ...",
     ),
     row(
+        "E0830",
+        "a recipe says what means nothing",
+        "A recipe has settings, each once: numbers, yes or no; an optimizer and a schedule with "
+        "settings of their own; and augmentations, one behind the other.",
+        "train mine { optimizer = adamw(rate=0.1) }",
+        "train mine { optimizer = adamw(learning_rate=0.1) }",
+    ),
+    row(
+        "E0831",
+        "an unknown recipe",
+        "A recipe is a file that holds one, one of a file given with --space, or one that ships.",
+        "archdsl retrain X --recipe typo ...",
+        "archdsl retrain X --recipe my_recipe.arch ...",
+    ),
+    row(
         "E0905",
         "archdsl failed",
         "An error of archdsl, not of the text: please report it with the input.",

@@ -23,7 +23,7 @@ PARAMETERS = 90
 """Columns for the parameters of a header in one line."""
 
 Line = t.Operation | t.Constant | t.Title | t.Where | t.Vary | t.Return | t.Bind
-Thing = t.Space | t.Item | t.Statement
+Thing = t.Space | t.Train | t.Item | t.Statement
 
 
 class DocumentPrinter:
@@ -109,9 +109,10 @@ class DocumentPrinter:
         end = self._header_line(VERSION, self.doc.span.start, f"archdsl {self.doc.version}")
         for name in self.doc.uses:
             end = self._header_line(USE, end, f"use {name}")
-        for space in self.doc.spaces:
+        things: tuple[t.Space | t.Train, ...] = (*self.doc.spaces, *self.doc.recipes)
+        for thing in sorted(things, key=lambda thing: thing.span.start) if self.text else things:
             self.apart = True
-            self.thing(0, space)
+            self.thing(0, thing)
         self.comment_lines(0, 0, len(self.text) + 1)
         return "\n".join(self.lines) + "\n"
 
@@ -140,6 +141,8 @@ class DocumentPrinter:
         match thing:
             case t.Space():
                 self._space(indent, thing)
+            case t.Train():
+                self._block(indent, thing, f"train {thing.name}", thing.settings, thing.doc)
             case t.Module():
                 self._module(indent, thing)
             case t.For():

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from archdsl.syntax import describe
-from archdsl.syntax.brackets import Brackets, match_brackets
+from archdsl.syntax.brackets import OUTERMOST, Brackets, match_brackets
 from archdsl.syntax.errors import Diagnostic
 from archdsl.syntax.language import END, Language
 from archdsl.syntax.lexer import MAX_FINDINGS, Scan, Token
@@ -136,7 +136,7 @@ class DocumentRepairs:
 
     def _is_start(self, tokens: list[Token], i: int) -> bool:
         token, opener = tokens[i], self.brackets.inside[i]
-        if token.kind == "SPACE":
+        if token.kind in OUTERMOST:
             return opener < 0
         if opener not in self.brackets.bodies:
             return False

@@ -322,6 +322,15 @@ class Space(Node):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Train(Node):
+    """`train NAME { epochs = 600 ... }`: a recipe, by which networks are trained."""
+
+    name: str
+    settings: tuple[Constant, ...]
+    doc: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comment(Node):
     """A `#` comment, without the mark; the printer puts it back where its span says."""
 
@@ -330,11 +339,12 @@ class Comment(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document(Node):
-    """A file: a version, the shipped spaces it uses, and its spaces."""
+    """A file: a version, the shipped spaces it uses, its spaces and its recipes."""
 
     version: int
     uses: tuple[str, ...] = ()
-    spaces: tuple[Space, ...]
+    spaces: tuple[Space, ...] = ()
+    recipes: tuple[Train, ...] = ()
     comments: tuple[Comment, ...] = field(default=(), compare=False)
 
 

@@ -1,0 +1,104 @@
+"""A recipe as a network follows it: optimizer, rate, mixed batches, precision."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from archdsl.evaluate.data import Batch
+from archdsl.evaluate.training import Forward, seeded, step
+from archdsl.recipes import Recipe
+from archdsl.syntax.errors import fault
+
+
+class Followed:
+    """The optimizer of a recipe over parameters, and its steps.
+
+    `steps` are those of one epoch, `classes` the number of them.
+    """
+
+    def __init__(
+        self, recipe: Recipe, parameters: Iterable[Tensor], *, steps: int, classes: int
+    ) -> None:
+        self.recipe = recipe
+        self.steps = steps
+        self.classes = classes
+        self.optimizer = recipe.optimizer.over(parameters)
+
+    def move(self, epoch: int, number: int) -> float:
+        """Set the rate for a step of an epoch, and return it."""
+        # A warm-up ends with the full rate, and its first step has more than none.
+        done = epoch + (number + (epoch < self.recipe.warmup)) / self.steps
+        rate = self.recipe.learning_rate(done)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        return rate
+
+    def train(self, forward: Forward, batch: Batch, epoch: int, number: int, seed: int) -> float:
+        """One step of an epoch on a batch; returns the loss. `seed` is all it draws from."""
+        images, labels = batch
+        self.move(epoch, number)
+        with seeded(images.device, seed):
+            images, targets = self._mixed(images, labels)
+            loss = self.loss(forward, images, targets)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+        step(self.optimizer, self.recipe.clip)
+        return loss.item()
+
+    def loss(self, forward: Forward, images: Tensor, targets: Tensor) -> Tensor:
+        """The cross entropy of a batch, in the recipe's precision."""
+        with self.precision(images.device):
+            scores = forward(images)
+        if scores.dtype == torch.bfloat16:
+            scores = scores.float()
+        smoothing = self.recipe.label_smoothing
+        return F.cross_entropy(scores, targets, label_smoothing=smoothing)
+
+    @contextmanager
+    def precision(self, device: torch.device) -> Iterator[None]:
+        """Autocast, where the recipe asks for it."""
+        low = self.recipe.precision == "bfloat16"
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=low):
+            yield
+
+    def _mixed(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """The batch, mixed with itself where the recipe says so; then labels are (B, classes)."""
+        from torchvision.transforms import v2
+
+        kinds = ((v2.MixUp, self.recipe.mixup), (v2.CutMix, self.recipe.cutmix))
+        ways = [kind(alpha=alpha, num_classes=self.classes) for kind, alpha in kinds if alpha]
+        if not ways:
+            return images, labels
+        way = ways[int(torch.randint(len(ways), ()))]
+        mixed, targets = way(images, labels)
+        return mixed, targets
+
+
+class DropPaths:
+    """The drop paths of a network, which rise over the epochs to what a recipe says.
+
+    Raises ArchError E0810 where there are none.
+    """
+
+    def __init__(self, recipe: Recipe, model: nn.Module) -> None:
+        self.recipe = recipe
+        found = (m for m in model.modules() if type(m).__name__ == "DropPath")
+        self.modules = list(found) if recipe.drop_path >= 0 else []
+        if recipe.drop_path > 0 and not self.modules:
+            raise fault(
+                "E0810",
+                f"{recipe.name} sets the drop paths of a network that has none",
+                found=f"drop_path = {recipe.drop_path}",
+                expected="a network with drop_path",
+                hint="write `-> drop_path(0.1)` in its text, or leave the setting out",
+            )
+
+    def rise(self, epoch: int) -> None:
+        """Set them for an epoch."""
+        for module in self.modules:
+            module.p = self.recipe.drop_path * epoch / self.recipe.epochs  # type: ignore[assignment]
