@@ -14,6 +14,9 @@ from archdsl.cli.command import Session, X, command, space_names
 from archdsl.cli.output import put, put_json
 
 if TYPE_CHECKING:
+    import archdsl.recipes
+    from archdsl.controllers.gates import DartsSettings
+    from archdsl.run.settings import SearchSettings
     from archdsl.space.view import SearchSpace
 
 app = typer.Typer()
@@ -23,6 +26,8 @@ RUNNING = frozenset({"workers", "timeout", "ray"})
 """How a search is run, on which its result does not depend."""
 ALONE = frozenset({"evaluator", "budget", "batch", "latency", "reward", "objectives"}) | RUNNING
 """The options of a search that has no shared weights, besides those of every search."""
+PROPOSING = frozenset({"controller_steps", "derive_samples", "measure_samples", "as_released"})
+"""The options of a search whose controller proposes."""
 SAID_BY_RECIPE = frozenset(
     {"epochs", "batch_size", "learning_rate", "weight_decay", "decay_every", "decay"}
     | {"checkpoint_every"}
@@ -42,6 +47,10 @@ Seed = Annotated[int, typer.Option(help="Of everything that is random.")]
 BatchSize = Annotated[int, typer.Option(help="Images in a batch.")]
 Rate = Annotated[float, typer.Option(help="AdamW's learning rate.")]
 Decay = Annotated[float, typer.Option(help="AdamW's weight decay.")]
+Recipe = Annotated[
+    str,
+    typer.Option(metavar="NAME_OR_FILE", help="A `train NAME { ... }`: how weights are trained."),
+]
 Threads = Annotated[int, typer.Option(help="Of torch.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda, ...")]
 
@@ -56,8 +65,8 @@ def search(
         typer.Option(
             metavar="NAME(SETTING=VALUE, ...)",
             help="random, reinforce, ppo, evolution, generations, pareto, local, halving, tree, "
-            "qlearning, ddpg, predictor, pnas, nao, tnas, tpe or nsga2. Yours: exec:COMMAND, "
-            "call:MODULE:NAME.",
+            "qlearning, ddpg, predictor, pnas, nao, tnas, tpe or nsga2; darts learns gates. "
+            "Yours: exec:COMMAND, call:MODULE:NAME.",
         ),
     ] = "reinforce",
     evaluator: Annotated[
@@ -108,6 +117,7 @@ def search(
     batch_size: BatchSize = 128,
     learning_rate: Rate = 1e-3,
     weight_decay: Decay = 1e-4,
+    recipe: Recipe = "",
     calibration: Annotated[int, typer.Option(help="Batches that set statistics.")] = 2,
     as_released: Annotated[
         bool, typer.Option("--as-released", help="With the faults of the published code.")
@@ -120,7 +130,7 @@ def search(
     Stopped anywhere, the same command goes on. The folder gets the space, the ledger,
     network.py of the best architecture and a summary, and supernet.py of shared weights.
     """
-    given = _settings(locals(), "session", "named", "out")
+    given = _settings(locals(), "session", "named", "out", "recipe")
     space = session.library.find(named).space
     if evaluator != SHARED:
         others = (name for name in given if name not in EXPLORING)
@@ -130,8 +140,17 @@ def search(
     _only(session, "is not for shared weights", sorted(ALONE - {"evaluator"}))
     given = {name: value for name, value in given.items() if name not in ALONE}
 
+    from archdsl.controllers import gates_method
     from archdsl.run.search import search as run
     from archdsl.run.settings import SearchSettings
+
+    method = gates_method(controller)
+    if method is not None:
+        _only(session, f"is not for {method.keyword}", sorted(PROPOSING))
+        followed = _recipe(session, recipe, epochs)
+        _learn_gates(session, space, out, method, SearchSettings(**given), followed)
+        return
+    _only(session, "is for what learns gates", ["recipe"])
     from archdsl.run.summary import as_text, search_table
 
     summary = run(space, out=out, settings=SearchSettings(**given), quiet=session.quiet)
@@ -146,13 +165,7 @@ def retrain(
         str, typer.Argument(metavar="RUN_OR_X", help=f"The best of a run's folder. {X}")
     ],
     out: Run,
-    recipe: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME_OR_FILE",
-            help="A `train NAME { ... }`: how, in place of the numbers below.",
-        ),
-    ] = "",
+    recipe: Recipe = "",
     inherit: Annotated[
         Path | None,
         typer.Option(
@@ -177,11 +190,7 @@ def retrain(
     on validation, and a summary.
     """
     given = _settings(locals(), "session", "named", "out", "inherit", "recipe")
-    followed = session.library.recipe(recipe) if recipe else None
-    if followed is not None:
-        _only(session, "is said by the recipe", sorted(SAID_BY_RECIPE - {"epochs"}))
-        if "epochs" in session.given:
-            followed = replace(followed, epochs=epochs)
+    followed = _recipe(session, recipe, epochs)
     found = session.library.find(f"{named}:best" if Path(named).is_dir() else named)
     network = found.network()
 
@@ -195,6 +204,24 @@ def retrain(
     )
     _put_summary(session, out, as_text(retrain_table(summary)))
     session.tell(f"the weights: {out / 'best.safetensors'}, for {out / 'network.py'}")
+
+
+def _learn_gates(
+    session: Session,
+    space: SearchSpace,
+    out: Path,
+    method: DartsSettings,
+    settings: SearchSettings,
+    recipe: archdsl.recipes.Recipe | None,
+) -> None:
+    from archdsl.run.gates import search_gates
+    from archdsl.run.summary import as_text, gates_table
+
+    summary = search_gates(
+        space, method, out=out, settings=settings, recipe=recipe, quiet=session.quiet
+    )
+    _put_summary(session, out, as_text(gates_table(summary)))
+    session.tell(f"the best: {out / 'network.py'}, known as {out}:best")
 
 
 def _explore(session: Session, space: SearchSpace, out: Path, given: dict[str, Any]) -> None:
@@ -213,6 +240,15 @@ def _explore(session: Session, space: SearchSpace, out: Path, given: dict[str, A
         session.tell("every evaluation failed: there is no network.py")
         raise typer.Exit(1)
     session.tell(f"the best: {out / 'network.py'}, known as {out}:best")
+
+
+def _recipe(session: Session, named: str, epochs: int) -> archdsl.recipes.Recipe | None:
+    """The recipe that is named, for so many epochs where the command says them."""
+    if not named:
+        return None
+    _only(session, "is said by the recipe", sorted(SAID_BY_RECIPE - {"epochs"}))
+    found = session.library.recipe(named)
+    return replace(found, epochs=epochs) if "epochs" in session.given else found
 
 
 def _only(session: Session, why: str, names: Iterable[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Protocol
 from archdsl.controllers.base import Controller, State, Told
 from archdsl.controllers.ddpg import DDPGSettings
 from archdsl.controllers.evolution import EvolutionSettings
+from archdsl.controllers.gates import DartsSettings
 from archdsl.controllers.generations import GenerationsSettings
 from archdsl.controllers.halving import HalvingSettings
 from archdsl.controllers.local import LocalSettings
@@ -26,6 +27,7 @@ from archdsl.controllers.tree import TreeSettings
 from archdsl.ops.binding import Bound
 from archdsl.space.named import named
 from archdsl.space.view import SearchSpace
+from archdsl.syntax.errors import fault
 
 
 class Method(Bound, Protocol):
@@ -54,6 +56,8 @@ METHODS: tuple[type[Method], ...] = (
     NAOSettings,
     PNASSettings,
 )
+LEARNED = (DartsSettings.keyword,)
+"""Those that propose nothing, and learn the gates of a supernet."""
 CONTROLLERS = tuple(method.keyword for method in METHODS)
 OUTSIDE: tuple[type[Method], ...] = (ProgramSettings, FunctionSettings)
 """Those that users bring along."""
@@ -64,7 +68,29 @@ def method_of(text: str) -> Method:
 
     Raises ArchError E0801 for an unknown name, E0818 for settings that it has not.
     """
+    if _keyword(text) in LEARNED:
+        raise fault(
+            "E0801",
+            f"{_keyword(text)} learns the gates of a supernet and proposes nothing",
+            found=text,
+            expected=", ".join(CONTROLLERS),
+            hint="it goes with shared weights: leave --evaluator out",
+        )
     return named(text, (*METHODS, *OUTSIDE), "controller", "E0801")
+
+
+def gates_method(text: str) -> DartsSettings | None:
+    """The settings of a method that learns gates, None where the text names another.
+
+    Raises ArchError E0818 for settings that it has not.
+    """
+    if _keyword(text) not in LEARNED:
+        return None
+    return named(text, (DartsSettings,), "controller", "E0801")
+
+
+def _keyword(text: str) -> str:
+    return text.partition("(")[0].strip()
 
 
 def make_controller(

@@ -90,6 +90,16 @@ class Data:
         full = tuple(b for b in self.validation_batches if len(b[1]) == self.batch_size)
         return full or self.validation_batches
 
+    def held_batch(self, seed: int, number: int) -> Batch:
+        """A batch of what validates, for what is learned from it: one pass after the other, each in
+        an order of its own. Images as they are judged; a last short batch is left out.
+        """
+        steps = max(len(self.validation) // self.batch_size, 1)
+        turn, step = divmod(number, steps)
+        order = list(range(len(self.validation)))
+        stream(seed, "held", turn).shuffle(order)
+        return self.validation.plain(order[step * self.batch_size : (step + 1) * self.batch_size])
+
     def test_batches(self) -> Iterator[Batch]:
         return self._cut(self.test, list(range(len(self.test))))
 

@@ -46,6 +46,15 @@ class SearchSettings:
     threads: int = 2
     device: str = "cpu"
 
+    @property
+    def recipe(self) -> Recipe:
+        """How the shared weights are trained, where no other recipe is given."""
+        return Recipe(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            optimizer=AdamW(learning_rate=self.learning_rate, weight_decay=self.weight_decay),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExploreSettings:

@@ -78,6 +78,28 @@ class SearchSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GatesSummary:
+    """The result of a search by gradients. `accuracy` is that of `best` under the supernet's
+    weights, on all of validation; `sharpness` the mean over decisions of their largest weight, of
+    which `even` would be that of nothing learned."""
+
+    space: str
+    hash: str
+    size: int
+    controller: str
+    data: str
+    seed: int
+    epochs: int
+    best: str
+    accuracy: float
+    sharpness: float
+    even: float
+    params: int
+    macs: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExploreSummary:
     """The result of a search with an evaluator. `best` is the first with the greatest reward,
     empty where every evaluation failed; `values` is all that was measured of it. `failures`: how
@@ -177,6 +199,31 @@ def summarise_search(
     )
 
 
+def summarise_gates(
+    space: SearchSpace, settings: SearchSettings, entries: Sequence[Entry], seconds: float
+) -> GatesSummary:
+    """Read the result of a finished search by gradients off its ledger."""
+    *learned, final = entries
+    costs = cost(space.resolve(space.parse(final.text)))
+    gates = [one for one in (learned[-1].detail or {})["gates"].values() if len(one) > 1]
+    return GatesSummary(
+        space=space.program.genotype,
+        hash=space.program.hash,
+        size=space.size,
+        controller=settings.controller,
+        data=settings.data,
+        seed=settings.seed,
+        epochs=len(learned),
+        best=final.text,
+        accuracy=final.reward or 0.0,
+        sharpness=fmean(map(max, gates)) if gates else 1.0,
+        even=fmean(1 / len(one) for one in gates) if gates else 1.0,
+        params=costs.params,
+        macs=costs.macs,
+        seconds=seconds,
+    )
+
+
 def summarise_exploration(
     space: SearchSpace, settings: ExploreSettings, entries: Sequence[Entry], seconds: float
 ) -> ExploreSummary:
@@ -225,6 +272,12 @@ def write_explore_summary(folder: Path, summary: ExploreSummary) -> None:
     _write(folder, whole, explore_table(summary))
 
 
+def write_gates_summary(folder: Path, summary: GatesSummary) -> None:
+    """summary.json and summary.txt."""
+    whole = asdict(summary) | {"size": exact(summary.size)}
+    _write(folder, whole, gates_table(summary))
+
+
 def write_search_summary(folder: Path, summary: SearchSummary) -> None:
     """summary.json and summary.txt."""
     signal = summary.signal
@@ -259,6 +312,25 @@ def search_table(summary: SearchSummary) -> Table:
         ("controller, data, seed", f"{summary.controller}, {summary.data}, {summary.seed}"),
         ("seconds", f"{summary.seconds:.1f}"),
     )  # fmt: skip
+    return _table(f"Search of {summary.space}", rows)
+
+
+def gates_table(summary: GatesSummary) -> Table:
+    """One search by gradients as rows of name and value."""
+    rows = (
+        ("best architecture", summary.best),
+        ("accuracy, shared weights", percent(summary.accuracy)),
+        ("parameters", f"{summary.params:,}"),
+        ("MACs", f"{summary.macs:,}"),
+        (
+            "largest weight, mean",
+            f"{summary.sharpness:.2f}, {summary.even:.2f} where nothing was learned",
+        ),
+        ("size of the space", number(summary.size)),
+        ("controller", summary.controller),
+        ("data, seed, epochs", f"{summary.data}, {summary.seed}, {summary.epochs}"),
+        ("seconds", f"{summary.seconds:.1f}"),
+    )
     return _table(f"Search of {summary.space}", rows)
 
 

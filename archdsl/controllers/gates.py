@@ -1,0 +1,146 @@
+"""Gates of a supernet that are learned by their gradients: the DARTS family.
+
+Such a method does not ask and is not told: a supernet in training asks it for the weights of
+alternatives, and their gradients teach it. At the end it prints the string that they point to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from archdsl.controllers.base import State
+from archdsl.controllers.derive import derive
+from archdsl.controllers.seeds import seed_for
+from archdsl.controllers.settings import within
+from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
+from archdsl.ops.base import OperationError
+from archdsl.space.view import SearchSpace
+from archdsl.syntax.tree import Quantity
+
+Weights = dict[str, Tensor]
+"""For each decision, by its key, the weights (alternatives,)."""
+Relaxation = Literal["softmax", "gumbel", "one_hot"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DartsSettings:
+    """`relaxation` is how weights come from the logits of a decision:
+
+    softmax    of the logits: Liu, Simonyan and Yang, "DARTS", equation 2
+    gumbel     of the logits and Gumbel noise, by a temperature: Xie et al., "SNAS", equation 4
+    one_hot    the same, but the heaviest alone runs, with the gradient of all: Dong and Yang,
+               "Searching for a Robust Neural Architecture in Four GPU Hours" (GDAS), equation 4
+
+    The temperature falls from `hot` to `cold` with the epochs. `order` 2 looks one step of the
+    supernet's weights ahead (DARTS, equations 7 and 8). `learning_rate` and `weight_decay` are
+    those of Adam. The gates rest for `warmup` epochs. `sources`: also which of several are taken
+    has gates, as in PC-DARTS; in DARTS all weigh 1. `none` may win only if so.
+    """
+
+    keyword: ClassVar[str] = "darts"
+
+    relaxation: Relaxation = "softmax"
+    order: int = 1
+    learning_rate: float = 3e-4
+    weight_decay: float = 1e-3
+    hot: float = 10.0
+    cold: float = 0.1
+    warmup: int = 0
+    sources: bool = False
+    none: bool = False
+
+    def __post_init__(self) -> None:
+        within(self, 1, "order", most=2)
+        within(self, 0, "learning_rate", "weight_decay", "warmup")
+        within(self, 1e-6, "hot", "cold")
+        if self.order == 2 and self.relaxation == "one_hot":
+            raise OperationError(
+                "darts: what runs differs from step to step, so no step can be looked ahead",
+                found="order=2",
+                expected='order=1 with relaxation="one_hot"',
+            )
+
+
+class Gates:
+    """The logits of a space's decisions, Adam, and what they point to."""
+
+    def __init__(self, space: SearchSpace, settings: DartsSettings, *, seed: int) -> None:
+        self.space = space
+        self.settings = settings
+        self.seed = seed
+        generator = torch.Generator().manual_seed(seed_for(seed, "gates"))
+        self.logits: Weights = {}
+        for index in space.free:
+            decision = space.decisions[index]
+            if decision.hole.quantity is not Quantity.SOME or settings.sources:
+                start = torch.randn(len(decision.hole.labels), generator=generator)
+                self.logits[decision.key] = (1e-3 * start).requires_grad_()
+        self.optimizer = torch.optim.Adam(
+            self.logits.values(),
+            lr=settings.learning_rate,
+            betas=(0.5, 0.999),
+            weight_decay=settings.weight_decay,
+        )
+
+    def weights(self, share: float, draw: int) -> Weights:
+        """The weights of all alternatives of all decisions, with gradients to the logits.
+
+        `share` of the search is over; noise is drawn from `draw` alone. What has no logits weighs
+        1. What takes any of several has a sigmoid for each.
+        """
+        generator = torch.Generator().manual_seed(seed_for(self.seed, "noise", draw))
+        heat = self.settings.hot + (self.settings.cold - self.settings.hot) * share
+        found: Weights = {}
+        for decision in self.space.decisions:
+            logits = self.logits.get(decision.key)
+            if logits is None:
+                found[decision.key] = torch.ones(len(decision.hole.labels))
+            elif decision.hole.quantity is Quantity.ANY:
+                found[decision.key] = logits.sigmoid()
+            else:
+                found[decision.key] = self._relaxed(logits, heat, generator)
+        return found
+
+    def _relaxed(self, logits: Tensor, heat: float, generator: torch.Generator) -> Tensor:
+        """The weights of one decision, which sum to one."""
+        if self.settings.relaxation == "softmax":
+            return logits.softmax(0)
+        noise = -torch.empty_like(logits).exponential_(generator=generator).log()
+        soft = ((logits.log_softmax(0) + noise) / heat).softmax(0)
+        if self.settings.relaxation == "gumbel":
+            return soft
+        hard = torch.zeros_like(soft).scatter(0, soft.argmax(0, keepdim=True), 1.0)
+        return hard - soft.detach() + soft
+
+    @torch.no_grad()
+    def probabilities(self) -> Mapping[str, list[float]]:
+        """What every decision's alternatives weigh without noise."""
+        found = {}
+        for decision in self.space.decisions:
+            logits = self.logits.get(decision.key)
+            if logits is None:
+                found[decision.key] = [1.0] * len(decision.hole.labels)
+            else:
+                several = decision.hole.quantity is Quantity.ANY
+                found[decision.key] = (logits.sigmoid() if several else logits.softmax(0)).tolist()
+        return found
+
+    def derived(self) -> str:
+        """The string that the gates point to."""
+        return derive(self.space, self.probabilities(), none=self.settings.none).text
+
+    def state(self) -> State:
+        tensors = {f"logits.{key}": one.detach().clone() for key, one in self.logits.items()}
+        tensors |= {f"adam.{name}": one for name, one in pack_optimizer(self.optimizer).items()}
+        return State(tensors=tensors)
+
+    def restore(self, state: State) -> None:
+        with torch.no_grad():
+            for key, one in below(state.tensors, "logits.").items():
+                self.logits[key].copy_(one)
+        unpack_optimizer(self.optimizer, below(state.tensors, "adam."))
