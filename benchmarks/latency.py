@@ -21,7 +21,7 @@ from archdsl.library import Library
 from archdsl.run.latencies import latencies
 from benchmarks.table import Row, write
 
-SPACES = ("nas_bench_201", "darts_cifar(width=16, cells=8)", "ofa_mobilenet_v3")
+SPACES = ("nas_bench_201", "darts_cifar(width=16, layers=8)", "ofa_mobilenet_v3")
 DRAWN = 30
 
 

@@ -1,16 +1,22 @@
 """One process, one worker, four, and two Ray nodes: a search that trains on digits.
 
-python -m benchmarks.workers [EVALUATIONS]
+    python -m benchmarks.workers [REPEATS]
+
+A short and a long search in every way: the slope between them is what an evaluation takes, what
+is left of the short one is what starting takes.
 """
 
 from __future__ import annotations
 
+import random
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archdsl.library import Library
@@ -18,10 +24,12 @@ from archdsl.run.explore import HERE, How, explore
 from archdsl.run.ledger import Entry, read_ledger
 from archdsl.run.settings import ExploreSettings
 from archdsl.space.view import SearchSpace
-from benchmarks.table import Row, write
+from benchmarks.table import write
 
-EVALUATIONS = 32
+REPEATS = 3
+SHORT, LONG = 8, 24
 BATCH = 8
+CORES = 2
 SPACE = """archdsl 1
 
 space digits() {
@@ -37,56 +45,84 @@ space digits() {
 """
 SETTINGS = ExploreSettings(
     controller="evolution(population=10, sample=3)",
-    evaluator="train(epochs=1, learning_rate=0.01)",
-    budget=EVALUATIONS,
+    evaluator="train(epochs=24, learning_rate=0.01)",
     batch=BATCH,
 )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """Who measures, on how many cores at once."""
+
+    how: How
+    cores: int = 1
+
+
 WAYS = {
-    "this process": HERE,
-    "one worker": How(workers=1),
-    "four workers": How(workers=4),
-    "Ray, two nodes of two": How(ray="auto"),
+    "this process": Way(how=HERE),
+    "one worker": Way(how=How(workers=1)),
+    "four workers": Way(how=How(workers=4), cores=CORES),
+    "Ray, two nodes of two": Way(how=How(ray="auto"), cores=CORES),
 }
 
 
-def main(evaluations: int = EVALUATIONS) -> None:
+def main(repeats: int = REPEATS) -> None:
     space = Library().text(SPACE).space
-    rows: list[Row] = []
-    first: list[Entry] | None = None
-    alone = 0.0
-    for name, how in WAYS.items():
-        with tempfile.TemporaryDirectory() as folder, _cluster(how.ray):
-            start = time.monotonic()
-            found = _searched(space, Path(folder) / "run", how, evaluations)
-            seconds = time.monotonic() - start
-        first = first or found
-        alone = alone or seconds
-        rows.append(
-            {
-                "measured by": name,
-                "evaluations": evaluations,
-                "s": seconds,
-                "times as fast": alone / seconds,
-                "s each, more than this process": (seconds - alone) / evaluations,
-                "same results": "yes" if found == first else "no",
-            }
-        )
+    seconds: dict[tuple[str, int], list[float]] = defaultdict(list)
+    found: dict[tuple[str, int], list[Entry]] = {}
+    chance = random.Random(0)
+    for _ in range(repeats):
+        for name in chance.sample(list(WAYS), len(WAYS)):
+            for evaluations in (SHORT, LONG):
+                with _cluster(WAYS[name].how.ray):  # each anew, or the second finds it warm
+                    spent, rows = _searched(space, WAYS[name].how, evaluations)
+                    seconds[name, evaluations].append(spent)
+                    found[name, evaluations] = rows
+    each = {name: _each(seconds, name) for name in WAYS}
+    alone = each["this process"]
+    rows = [
+        {
+            "measured by": name,
+            f"{LONG} evaluations, s": statistics.median(seconds[name, LONG]),
+            "starting, s": statistics.median(seconds[name, SHORT]) - SHORT * each[name],
+            "s each": each[name],
+            "times as fast": alone / each[name],
+            "core seconds each, more than this process": each[name] * way.cores - alone,
+            "same results": "yes"
+            if all(found[name, n] == found["this process", n] for n in (SHORT, LONG))
+            else "no",
+        }
+        for name, way in WAYS.items()
+    ]
     write(
         "workers",
         "A search that trains on digits, measured by one process and by several",
-        f"python -m benchmarks.workers {evaluations}",
+        f"python -m benchmarks.workers {repeats}",
         rows,
         [
-            f"Rounds of {BATCH}; one epoch of a small network each, one thread. Workers and Ray "
-            "nodes start within the time. Two cores: four workers share them.",
+            f"Rounds of {BATCH}; 24 epochs of a small network each, one thread. Medians of "
+            f"{repeats} searches of {SHORT} and of {LONG} evaluations, in random order; `s each` "
+            "is the slope between the two, `starting` what is left of the short one. The Ray "
+            f"cluster stands before. {CORES} cores, which four workers share: at most "
+            f"{CORES} times as fast; rounds end when their last evaluation does.",
         ],
     )
 
 
-def _searched(space: SearchSpace, folder: Path, how: How, evaluations: int) -> list[Entry]:
+def _each(seconds: Mapping[tuple[str, int], Sequence[float]], name: str) -> float:
+    """Seconds by which a search gets longer with each evaluation."""
+    pairs = zip(seconds[name, SHORT], seconds[name, LONG], strict=True)
+    return statistics.median((long - short) / (LONG - SHORT) for short, long in pairs)
+
+
+def _searched(space: SearchSpace, how: How, evaluations: int) -> tuple[float, list[Entry]]:
+    """What one search took, and its rows."""
     given = replace(SETTINGS, budget=evaluations)
-    explore(space, out=folder, settings=given, how=how, quiet=True)
-    return list(read_ledger(folder / "ledger.sqlite"))
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        begun = time.monotonic()
+        explore(space, out=run, settings=given, how=how, quiet=True)
+        return time.monotonic() - begun, list(read_ledger(run / "ledger.sqlite"))
 
 
 @contextmanager
