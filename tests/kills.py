@@ -1,6 +1,6 @@
 """Kills: a short search is killed at random moments until it has been killed often enough.
 
-    python -m tests.kills [KILLS] [SEED]
+    python -m tests.kills [KILLS] [SEED] [proposals|gates]
 
 Every killed run is resumed until it ends; its ledger (times apart), its best architecture, its
 weights and its files must then be those of a run that nobody disturbed. SIGKILL leaves a process
@@ -19,12 +19,15 @@ import tempfile
 import time
 import traceback
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import sklearn.datasets  # noqa: F401  here, so that no fork imports it again
 import torchvision.transforms.v2  # noqa: F401
 from safetensors.torch import load_file
 
+from archdsl.controllers.gates import DartsSettings
+from archdsl.run.gates import search_gates
 from archdsl.run.ledger import read_ledger
 from archdsl.run.search import search
 from archdsl.run.settings import SearchSettings
@@ -33,17 +36,33 @@ from tests.shipped import shipped
 SETTINGS = SearchSettings(
     epochs=3, controller_steps=8, derive_samples=4, measure_samples=4, threads=1
 )
+SPACE = shipped("nas_bench_201", width=4, cells=1, size=8)
 SAME_FILES = ("network.py", "supernet.py", "space.arch", "settings.json")
 
 
-def start(folder: Path) -> int:
+def proposals(folder: Path) -> None:
+    """Shared weights, and a controller that proposes."""
+    search(SPACE, out=folder, settings=SETTINGS)
+
+
+def gates(folder: Path) -> None:
+    """Gates that are learned by second-order gradients."""
+    method = DartsSettings(relaxation="gumbel", order=2)
+    settings = replace(SETTINGS, epochs=4)
+    search_gates(SPACE, method, out=folder, settings=settings, quiet=True)
+
+
+WAYS = {"proposals": proposals, "gates": gates}
+
+
+def start(folder: Path, way: str) -> int:
     """A search in that folder, in a process of its own; returns its id."""
     child = os.fork()
     if child:
         return child
     code = 1
     try:
-        search(shipped("nas_bench_201", width=4, cells=1, size=8), out=folder, settings=SETTINGS)
+        WAYS[way](folder)
         code = 0
     except BaseException:
         traceback.print_exc()
@@ -56,18 +75,18 @@ def ended(child: int) -> int | None:
     return status if found else None
 
 
-def whole(folder: Path) -> None:
+def whole(folder: Path, way: str) -> None:
     """A search that runs to its end."""
-    _, status = os.waitpid(start(folder), 0)
+    _, status = os.waitpid(start(folder, way), 0)
     assert status == 0, "the search failed"
 
 
-def killed(folder: Path, row: int, wait: float) -> bool:
+def killed(folder: Path, way: str, row: int, wait: float) -> bool:
     """Start or resume a search; kill it `wait` seconds after its ledger has that many rows.
 
     False where it ended before.
     """
-    child, reached = start(folder), float("inf")
+    child, reached = start(folder, way), float("inf")
     while time.monotonic() < reached + wait:
         if (status := ended(child)) is not None:
             assert status == 0, "the search failed"
@@ -104,12 +123,12 @@ def compare(folder: Path, reference: Path) -> None:
     assert not list(folder.glob(".*.part"))
 
 
-def main(kills: int = 25, seed: int = 0) -> None:
+def main(kills: int = 25, seed: int = 0, way: str = "proposals") -> None:
     """Kill as often as asked; prints one line for each run and a last one with the counts."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as temporary:
         reference = Path(temporary) / "reference"
-        whole(reference)
+        whole(reference, way)
         rows = rows_of(reference)
         done = runs = 0
         while done < kills:
@@ -118,11 +137,11 @@ def main(kills: int = 25, seed: int = 0) -> None:
             # At most five kills a run, each further on, so that several runs see every part.
             while done < kills and here < 5 and row <= rows:
                 wait = rng.uniform(0, rng.choice((0.005, 0.05, 0.5)))
-                if not killed(folder, row, wait):
+                if not killed(folder, way, row, wait):
                     break
                 done, here = done + 1, here + 1
                 row = rows_of(folder) + rng.randrange(rows // 2)
-            whole(folder)
+            whole(folder, way)
             compare(folder, reference)
             runs += 1
             print(f"run {runs}: killed {here} times, same ledger", flush=True)
@@ -130,4 +149,6 @@ def main(kills: int = 25, seed: int = 0) -> None:
 
 
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:]))
+    words = sys.argv[1:]
+    named = next((word for word in words if word in WAYS), "proposals")
+    main(*(int(word) for word in words if word != named), way=named)

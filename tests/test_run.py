@@ -190,10 +190,11 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(row, finished, tmp_path):
     assert all(torch.equal(same[name], other[name]) for name in other)
 
 
-def test_kills_change_nothing():
+@pytest.mark.parametrize("way", ["proposals", "gates"])
+def test_kills_change_nothing(way):
     """Five SIGKILLs here; `python -m tests.kills` does 25."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.kills", "5"],
+        [sys.executable, "-m", "tests.kills", "5", "0", way],
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
