@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import torch
@@ -293,3 +295,9 @@ def test_spaces_without_a_mixture_are_refused(tmp_path):
             quiet=True,
         )
     assert caught.value.diagnostics[0].code in {"E0803", "E0906"}
+
+
+def test_documentation_names_every_setting():
+    text = (Path(__file__).resolve().parents[1] / "docs" / "runs.md").read_text(encoding="utf-8")
+    names = [one.name for one in fields(DartsSettings)]
+    assert [name for name in names if f"`{name}=" not in text] == []

@@ -13,9 +13,12 @@ from torch import nn
 from archdsl.evaluate.data import open_data
 from archdsl.evaluate.followed import DropPaths, Followed
 from archdsl.library import Library
+from archdsl.ops.binding import signature
 from archdsl.recipes import Recipe, whole_recipe
 from archdsl.recipes.augment import AUGMENTS
 from archdsl.recipes.optimizers import OPTIMIZERS, SCHEDULES, SGD, Cosine, Linear, Steps
+from archdsl.recipes.read import PARTS
+from archdsl.recipes.recipe import Plain
 from archdsl.resources import shipped_recipe, shipped_recipes
 from archdsl.run.retrain import retrain
 from archdsl.run.settings import RetrainSettings
@@ -252,3 +255,10 @@ def test_low_precision_trains(network, tmp_path):
     assert 0 <= summary.test <= 1
     state = load_file(Path(tmp_path) / "low" / "best.safetensors")
     assert {t.dtype for t in state.values() if t.is_floating_point()} == {torch.float32}
+
+
+def test_documentation_names_every_setting_and_part():
+    text = (Path(__file__).resolve().parents[1] / "docs" / "runs.md").read_text(encoding="utf-8")
+    parts = [part.keyword for kind in PARTS.values() for part in kind]
+    names = [*parts, *PARTS, *(one.name for one in signature(Plain)), *shipped_recipes()]
+    assert [name for name in names if f"`{name}" not in text] == []

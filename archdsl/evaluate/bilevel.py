@@ -54,6 +54,10 @@ def second_order(
         found = _gradients(value, [*logits, *weights])
     direct, direction = found[: len(logits)], found[len(logits) :]
     norm = torch.cat([one.flatten() for one in direction]).norm()
+    if norm == 0:  # the weights do not matter, so neither does the step
+        for one, first in zip(logits, direct, strict=True):
+            one.grad = first
+        return
     reach = REACH / norm
     sides = []
     for sign in (1, -1):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from archdsl.evaluate.data import Batch
-from archdsl.evaluate.training import Forward, seeded, step
+from archdsl.evaluate.training import Forward, seeded
 from archdsl.recipes import Recipe
 from archdsl.syntax.errors import fault
 
@@ -47,7 +47,10 @@ class Followed:
             loss = self.loss(forward, images, targets)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
-        step(self.optimizer, self.recipe.clip)
+        if self.recipe.clip:
+            parameters = (p for group in self.optimizer.param_groups for p in group["params"])
+            nn.utils.clip_grad_norm_(parameters, self.recipe.clip)
+        self.optimizer.step()
         return loss.item()
 
     def loss(self, forward: Forward, images: Tensor, targets: Tensor) -> Tensor:

@@ -18,27 +18,17 @@ def training_step(
     images: Tensor,
     labels: Tensor,
     seed: int,
-    clip: float = 0.0,
 ) -> float:
     """One step on the cross entropy; returns the loss. Dropout draws from `seed` alone.
 
-    What the path does not use has no gradient, so the optimiser leaves it alone. `clip` bounds
-    the norm of the gradient, 0 does not.
+    What the path does not use has no gradient, so the optimiser leaves it alone.
     """
     with seeded(images.device, seed):
         loss = F.cross_entropy(forward(images), labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-    step(optimizer, clip)
-    return loss.item()
-
-
-def step(optimizer: torch.optim.Optimizer, clip: float) -> None:
-    """A step by the gradients that are there, with their norm bounded where `clip` is not 0."""
-    if clip:
-        parameters = (p for group in optimizer.param_groups for p in group["params"])
-        torch.nn.utils.clip_grad_norm_(parameters, clip)
     optimizer.step()
+    return loss.item()
 
 
 @contextmanager

@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from archdsl.ops.base import OperationError
 from archdsl.ops.binding import Bound
-from archdsl.recipes.ranges import at_least, share
+from archdsl.recipes.ranges import at_least, between, share
 
 if TYPE_CHECKING:
     from torchvision.transforms.v2 import Transform
+
+
+MOST = 1_000
+"""Pixels of a border or a square, so that no recipe takes all memory."""
 
 
 class AugmentPart(Bound, Protocol):
@@ -32,7 +36,7 @@ class Crop:
     border: int = 0
 
     def __post_init__(self) -> None:
-        at_least(self, 0, ("border",))
+        between(self, 0, MOST, ("border",))
 
     def transform(self, size: tuple[int, int]) -> Transform:
         from torchvision.transforms import v2
@@ -87,12 +91,7 @@ class ColorJitter:
 
     def __post_init__(self) -> None:
         at_least(self, 0, ("brightness", "contrast", "saturation"))
-        if not 0 <= self.hue <= 0.5:
-            raise OperationError(
-                "color_jitter: hue is at most half of the circle",
-                found=f"hue={self.hue}",
-                expected="from 0 to 0.5",
-            )
+        between(self, 0, 0.5, ("hue",))
 
     def transform(self, size: tuple[int, int]) -> Transform:
         from torchvision.transforms import v2
@@ -110,13 +109,8 @@ class RandAugment:
     magnitude: int = 9
 
     def __post_init__(self) -> None:
-        at_least(self, 1, ("count",))
-        if not 0 <= self.magnitude <= 30:
-            raise OperationError(
-                "rand_augment: magnitude is a whole number from 0 to 30",
-                found=f"magnitude={self.magnitude}",
-                expected="from 0 to 30",
-            )
+        between(self, 1, 100, ("count",))
+        between(self, 0, 30, ("magnitude",))
 
     def transform(self, size: tuple[int, int]) -> Transform:
         from torchvision.transforms import v2
@@ -176,7 +170,7 @@ class Cutout:
     side: int = 16
 
     def __post_init__(self) -> None:
-        at_least(self, 1, ("side",))
+        between(self, 1, MOST, ("side",))
 
     def transform(self, size: tuple[int, int]) -> Transform:
         import torch

@@ -22,6 +22,14 @@ def at_least(part: Part, least: float, names: Iterable[str]) -> None:
             raise _refused(part, name, value, f"at least {least}")
 
 
+def between(part: Part, least: float, most: float, names: Iterable[str]) -> None:
+    """Raise OperationError for a number out of a range; the caller adds the place."""
+    for name in names:
+        value = getattr(part, name)
+        if not least <= value <= most:
+            raise _refused(part, name, value, f"from {least} to {most}")
+
+
 def share(part: Part, names: Iterable[str]) -> None:
     """Raise OperationError for what is no share of one: from 0 to below 1."""
     for name in names:
