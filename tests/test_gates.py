@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
+import archdsl
 from archdsl.controllers import gates_method, make_controller
 from archdsl.controllers.derive import derive
 from archdsl.controllers.gates import DartsSettings, Gates
@@ -301,3 +304,33 @@ def test_documentation_names_every_setting():
     text = (Path(__file__).resolve().parents[1] / "docs" / "runs.md").read_text(encoding="utf-8")
     names = [one.name for one in fields(DartsSettings)]
     assert [name for name in names if f"`{name}=" not in text] == []
+
+
+PARTS = {
+    "channels": ("nas_bench_201", {"width": 8, "cells": 1, "size": 8}),
+    "tokens": ("dasvit", {"width": 24, "depth": 2, "size": 16, "patch": 4}),
+}
+
+
+@pytest.mark.parametrize("what", PARTS)
+def test_mixtures_may_run_on_a_part(what, tmp_path):
+    name, parameters = PARTS[what]
+    space = shipped(name, **parameters)
+    method = DartsSettings(**{what: "1/4"})
+    settings = SearchSettings(epochs=2, batch_size=256, threads=1)
+    summary = search_gates(space, method, out=tmp_path / "run", settings=settings, quiet=True)
+    assert space.parse(summary.best).text == summary.best
+    whole = archdsl.load(summary.best)  # the found network has all of them
+    assert sum(p.numel() for p in whole.parameters()) == summary.params
+    shares = {f"partial_{what}": Fraction(1, 4)}
+    mixture = archdsl.load(space.program.genotype, supernet=True, mode="mixture", **shares)
+    state = load_file(tmp_path / "run" / "checkpoint.safetensors")
+    kept = {n.removeprefix("shared.weights."): t.shape for n, t in state.items()}
+    assert all(kept[n] == t.shape for n, t in mixture.state_dict().items())
+
+
+@pytest.mark.parametrize("wrong", ["0", "5/4", "x", "1/0"])
+def test_shares_that_are_none_are_refused(wrong):
+    with pytest.raises(ArchError) as caught:
+        gates_method(f'darts(channels="{wrong}")')
+    assert caught.value.diagnostics[0].code == "E0818"

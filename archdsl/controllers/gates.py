@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import ClassVar, Literal
 
 import torch
@@ -39,7 +40,8 @@ class DartsSettings:
     The temperature falls from `hot` to `cold` with the epochs. `order` 2 looks one step of the
     supernet's weights ahead (DARTS, equations 7 and 8). `learning_rate` and `weight_decay` are
     those of Adam. The gates rest for `warmup` epochs. `sources`: also which of several are taken
-    has gates, as in PC-DARTS; in DARTS all weigh 1. `none` may win only if so.
+    has gates, as in PC-DARTS; in DARTS all weigh 1. `none` may win only if so. `channels` and
+    `tokens` are the share that mixtures run on, as 1/4 (PC-DARTS, DASViT).
     """
 
     keyword: ClassVar[str] = "darts"
@@ -53,6 +55,8 @@ class DartsSettings:
     warmup: int = 0
     sources: bool = False
     none: bool = False
+    channels: str = "1"
+    tokens: str = "1"
 
     def __post_init__(self) -> None:
         within(self, 1, "order", most=2)
@@ -64,6 +68,31 @@ class DartsSettings:
                 found="order=2",
                 expected='order=1 with relaxation="one_hot"',
             )
+        if self.shares and self.relaxation == "one_hot":
+            raise OperationError(
+                "darts: a part of channels or tokens is for mixtures, where all alternatives run",
+                found='relaxation="one_hot"',
+                expected='relaxation="softmax" or "gumbel"',
+            )
+
+    @property
+    def shares(self) -> Mapping[str, Fraction]:
+        """What mixtures run on a share of. Raises OperationError for what is no share."""
+        given = {"channels": self.channels, "tokens": self.tokens}
+        found = {what: _share(what, text) for what, text in given.items()}
+        return {what: share for what, share in found.items() if share != 1}
+
+
+def _share(what: str, text: str) -> Fraction:
+    try:
+        share = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        share = Fraction(0)
+    if not 0 < share <= 1:
+        raise OperationError(
+            f"darts: {what} is a share", found=f'{what}="{text}"', expected='as "1/4", at most "1"'
+        )
+    return share
 
 
 class Gates:

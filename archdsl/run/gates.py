@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from archdsl.codegen import mixture_source, network_source
+from archdsl.compiler import partial
 from archdsl.controllers.base import State
 from archdsl.controllers.gates import DartsSettings, Gates
 from archdsl.controllers.tensors import below
@@ -23,6 +24,7 @@ from archdsl.evaluate.data import Data, classifies, open_data
 from archdsl.evaluate.relaxed import RelaxedWeights
 from archdsl.evaluate.training import accuracy, torch_settings
 from archdsl.files import write_whole
+from archdsl.library import Found
 from archdsl.recipes import Recipe
 from archdsl.run.folder import run_folder
 from archdsl.run.ledger import Ledger, open_ledger
@@ -47,11 +49,13 @@ def search_gates(
     """Run a search by gradients in the folder `out`, or go on with the one that is there.
 
     `recipe` says how the weights are trained; without one, as the settings do. Raises ArchError
-    (E08xx, E0906 for a space whose alternatives cannot be weighed), and Interrupted after Ctrl-C,
-    when everything is saved.
+    (E08xx, E0906 to E0909 for a space whose alternatives cannot be weighed so), and Interrupted
+    after Ctrl-C, when everything is saved.
     """
     check_settings(settings)
     program = space.program
+    shares = method.shares
+    mixed = partial(Found(space=space, architecture=None), **shares).space if shares else space
     text = recipe.text if recipe else ""
     recipe = recipe or settings.recipe
     image, classes = classifies(program.net)
@@ -61,11 +65,13 @@ def search_gates(
     with run_folder(out) as folder, torch_settings(settings.threads), graceful() as stopped:
         remember(folder / "settings.json", program, settings, {"recipe": text})
         write_whole(folder / "space.arch", program.text)
-        write_whole(folder / "supernet.py", mixture_source(program))
+        write_whole(folder / "supernet.py", mixture_source(mixed.program))
         with open_ledger(folder / "ledger.sqlite") as ledger:
             ledger.begin()
             with progress("search", recipe.epochs * data.steps, quiet=quiet) as advance:
-                run = _Run(space, method, data, settings, recipe, folder, ledger, stopped, advance)
+                run = _Run(
+                    space, mixed, method, data, settings, recipe, folder, ledger, stopped, advance
+                )
                 best = run.run()
             architecture = space.resolve(space.parse(best))
             write_whole(folder / "network.py", network_source(architecture))
@@ -89,6 +95,7 @@ class _Run:
     def __init__(
         self,
         space: SearchSpace,
+        mixed: SearchSpace,
         method: DartsSettings,
         data: Data,
         settings: SearchSettings,
@@ -108,7 +115,7 @@ class _Run:
         self.place = Place()
         self.gates = Gates(space, method, seed=settings.seed)
         self.weights = RelaxedWeights(
-            space,
+            mixed,
             data,
             self.gates,
             recipe=recipe,
