@@ -140,11 +140,8 @@ class Gates:
         if self.settings.relaxation == "softmax":
             return logits.softmax(0)
         noise = -torch.empty_like(logits).exponential_(generator=generator).log()
-        soft = ((logits.log_softmax(0) + noise) / heat).softmax(0)
-        if self.settings.relaxation == "gumbel":
-            return soft
-        hard = torch.zeros_like(soft).scatter(0, soft.argmax(0, keepdim=True), 1.0)
-        return hard - soft.detach() + soft
+        soft = softened(logits, noise, heat)
+        return soft if self.settings.relaxation == "gumbel" else hardened(soft)
 
     @torch.no_grad()
     def probabilities(self) -> Mapping[str, list[float]]:
@@ -173,3 +170,14 @@ class Gates:
             for key, one in below(state.tensors, "logits.").items():
                 self.logits[key].copy_(one)
         unpack_optimizer(self.optimizer, below(state.tensors, "adam."))
+
+
+def softened(logits: Tensor, noise: Tensor, heat: float) -> Tensor:
+    """Weights under Gumbel noise at a temperature (SNAS, equation 4; GDAS, equation 4)."""
+    return ((logits.log_softmax(0) + noise) / heat).softmax(0)
+
+
+def hardened(soft: Tensor) -> Tensor:
+    """1 for the heaviest and 0 for the rest, with the gradients of all (GDAS, equation 5)."""
+    hard = torch.zeros_like(soft).scatter(0, soft.argmax(0, keepdim=True), 1.0)
+    return hard - soft.detach() + soft
