@@ -62,8 +62,8 @@ def main(gdas: Path, pc_darts: Path) -> None:
             "cell a stage, temperature 1; the alternatives that do not run add their weights, "
             "0, to the map there (`forward_gdas`), so values are the same and gradients of logits "
             "are those of `forward_gdas_v1`. PC-DARTS: `darts_search(layers=8)` on a quarter of "
-            "the channels; the first node takes both of its sources, which have no gates here, so its "
-            "two are 1 on both sides.",
+            "the channels; the first node takes both of its sources, which have no gates here, so "
+            "its two are 1 on both sides.",
         ],
     )
 

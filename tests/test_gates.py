@@ -25,7 +25,7 @@ from archdsl.recipes.optimizers import SGD
 from archdsl.run.gates import search_gates
 from archdsl.run.ledger import read_ledger
 from archdsl.run.settings import SearchSettings
-from archdsl.space.zeros import zeros
+from archdsl.space.alternatives import kind_of, skips, zeros
 from archdsl.syntax.errors import ArchError
 from tests.shipped import shipped, written
 
@@ -334,3 +334,46 @@ def test_shares_that_are_none_are_refused(wrong):
     with pytest.raises(ArchError) as caught:
         gates_method(f'darts(channels="{wrong}")')
     assert caught.value.diagnostics[0].code == "E0818"
+
+
+# ---- fairness and skips --------------------------------------------------------------------------
+
+
+def test_skips_and_kinds_are_told_from_the_space():
+    space = shipped("dasvit", depth=2)
+    for one in space.decisions:
+        assert skips(space.program)[one.key] == {one.hole.labels.index("skip")}
+        assert {kind_of(label) for label in one.hole.labels} == {"none", "skip", "msa", "mlp"}
+    sources = shipped("metaformer_nas")  # which node is read is no skip
+    named = {one.key: one.hole.labels for one in sources.decisions}
+    for key, some in skips(sources.program).items():
+        assert [named[key][i] for i in some] == (["id"] if "id" in named[key] else [])
+
+
+def test_penalties_are_those_of_the_text():
+    space = shipped("dasvit", depth=2)
+    gates = Gates(space, DartsSettings(fair_skip=4.0, fair_kind=3.0, least=0.2, most=0.5), seed=0)
+    with torch.no_grad():
+        for logits in gates.logits.values():  # none, skip, three attentions, three perceptrons
+            logits.copy_(torch.tensor([0.05, 0.25, 0.03, 0.03, 0.04, 0.2, 0.2, 0.2]).log())
+    penalty = gates.penalty()
+    assert float(penalty.detach()) == pytest.approx(
+        4 * 0.25 + 3 * ((0.2 - 0.1) + (0.6 - 0.5)), abs=1e-6
+    )
+    penalty.backward()
+    key = next(iter(gates.logits))
+    assert gates.logits[key].grad[1] > 0  # less of skips
+    assert gates.logits[key].grad[5] > 0 > gates.logits[key].grad[2]
+    assert Gates(space, DartsSettings(), seed=0).penalty() == 0
+
+
+def test_a_search_ends_when_it_points_to_many_skips(tmp_path):
+    space = written(PLAIN)
+    method = DartsSettings(learning_rate=0.0, weight_decay=0.0, skips=1)
+    settings = SearchSettings(epochs=3, batch_size=256, threads=1)
+    summary = search_gates(space, method, out=tmp_path / "run", settings=settings, quiet=True)
+    pointed = Gates(space, method, seed=settings.seed).derived()
+    assert summary.epochs == (1 if pointed == "plain/network[pass]" else 3)
+    assert search_gates(
+        space, method, out=tmp_path / "run", settings=settings, quiet=True
+    ) == summary  # fmt: skip

@@ -7,10 +7,10 @@ from math import log
 from random import Random
 
 from archdsl.ir.scopes import Decision
+from archdsl.space.alternatives import zeros
 from archdsl.space.architecture import Architecture
 from archdsl.space.subsets import Taken
 from archdsl.space.view import SearchSpace
-from archdsl.space.zeros import zeros
 from archdsl.syntax.tree import Quantity
 
 DRAWN = 1_000

@@ -6,6 +6,7 @@ alternatives, and their gradients teach it. At the end it prints the string that
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,10 +17,13 @@ from torch import Tensor
 
 from archdsl.controllers.base import State
 from archdsl.controllers.derive import derive
+from archdsl.controllers.fairness import Fairness
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.settings import within
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.ops.base import OperationError
+from archdsl.space.alternatives import skips
+from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.tree import Quantity
 
@@ -41,7 +45,10 @@ class DartsSettings:
     supernet's weights ahead (DARTS, equations 7 and 8). `learning_rate` and `weight_decay` are
     those of Adam. The gates rest for `warmup` epochs. `sources`: also which of several are taken
     has gates, as in PC-DARTS; in DARTS all weigh 1. `none` may win only if so. `channels` and
-    `tokens` are the share that mixtures run on, as 1/4 (PC-DARTS, DASViT).
+    `tokens` are the share that mixtures run on, as 1/4 (PC-DARTS, DASViT). `fair_skip` and
+    `fair_kind` are the factors of DASViT's penalties, with `least` and `most` as the share of all
+    weight that a kind may have. After an epoch in which a definition points to so many `skips`,
+    values passed on as they are, the search ends: Liang et al., "DARTS+", criterion 1.
     """
 
     keyword: ClassVar[str] = "darts"
@@ -57,10 +64,17 @@ class DartsSettings:
     none: bool = False
     channels: str = "1"
     tokens: str = "1"
+    fair_skip: float = 0.0
+    fair_kind: float = 0.0
+    least: float = 0.1
+    most: float = 0.6
+    skips: int = 0
 
     def __post_init__(self) -> None:
         within(self, 1, "order", most=2)
-        within(self, 0, "learning_rate", "weight_decay", "warmup")
+        within(self, 0, "learning_rate", "weight_decay", "warmup", "skips")
+        within(self, 0, "fair_skip", "fair_kind")
+        within(self, 0, "least", "most", most=1)
         within(self, 1e-6, "hot", "cold")
         if self.order == 2 and self.relaxation == "one_hot":
             raise OperationError(
@@ -103,6 +117,8 @@ class Gates:
         self.settings = settings
         self.seed = seed
         generator = torch.Generator().manual_seed(seed_for(seed, "gates"))
+        self.skips = skips(space.program)
+        self.fairness = Fairness(space, self.skips)
         self.logits: Weights = {}
         for index in space.free:
             decision = space.decisions[index]
@@ -156,9 +172,33 @@ class Gates:
                 found[decision.key] = (logits.sigmoid() if several else logits.softmax(0)).tolist()
         return found
 
+    def penalty(self) -> Tensor | float:
+        """What the gates pay, besides the loss, for favouring skips or kinds of operations."""
+        settings = self.settings
+        if not settings.fair_skip and not settings.fair_kind:
+            return 0.0
+        skipping, kinds = self.fairness.shares(
+            {key: logits.softmax(0) for key, logits in self.logits.items()}
+        )
+        unfair = torch.relu(kinds - settings.most) + torch.relu(settings.least - kinds)
+        return settings.fair_skip * skipping + settings.fair_kind * unfair.sum()
+
     def derived(self) -> str:
         """The string that the gates point to."""
-        return derive(self.space, self.probabilities(), none=self.settings.none).text
+        return self._derived().text
+
+    def enough(self) -> bool:
+        """Whether a definition points to so many skips that the search is to end."""
+        if not self.settings.skips:
+            return False
+        counts: Counter[str] = Counter()
+        groups = {one.key: one.scope.group for one in self.space.decisions}
+        for key, taken in self._derived().assignment.items():
+            counts[groups[key]] += len(self.skips[key] & set(taken))
+        return max(counts.values(), default=0) >= self.settings.skips
+
+    def _derived(self) -> Architecture:
+        return derive(self.space, self.probabilities(), none=self.settings.none)
 
     def state(self) -> State:
         tensors = {f"logits.{key}": one.detach().clone() for key, one in self.logits.items()}

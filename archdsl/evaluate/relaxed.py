@@ -108,7 +108,7 @@ class RelaxedWeights:
         logits = tuple(self.gates.logits.values())
 
         def validation() -> Tensor:
-            return self._loss(held, epoch, step, "gates")
+            return self._loss(held, epoch, step, "gates") + self.gates.penalty()
 
         if self.gates.settings.order == 1:
             first_order(validation, logits)

@@ -127,7 +127,7 @@ class _Run:
 
     def run(self) -> str:
         """What is left; the string that the gates point to."""
-        while self.place.epoch < self.recipe.epochs:
+        while self.place.epoch < self.recipe.epochs and not self._ended():
             self._epoch()
         best = self.gates.derived()
         entry = self.ledger.ask(self.place.epoch, self.place.epoch, "final", best)
@@ -135,6 +135,11 @@ class _Run:
             hits = self.weights.judge(best, self.data.validation_batches)
             self.ledger.tell(entry.step, accuracy(hits), {"hits": hits})
         return best
+
+    def _ended(self) -> bool:
+        """Whether the method has enough, which is asked between epochs."""
+        learned = self.place.epoch > self.gates.settings.warmup
+        return learned and self.place.batch == 0 and self.gates.enough()
 
     def _epoch(self) -> None:
         """What is left of one epoch, then what the gates point to and a checkpoint."""

@@ -1,0 +1,56 @@
+"""What the alternatives of a decision are: nothing, the value as it is, or a kind of operation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from archdsl.ir.graph import Apply, Choose, Graph, Program
+from archdsl.ir.scopes import decisions
+
+NONE, IDENTITY = "none", "id"
+NUMBERS = re.compile(r"[_.]?\d.*$")
+Numbers = Mapping[str, frozenset[int]]
+"""For every decision, by its key, some of its alternatives."""
+
+
+def zeros(program: Program) -> Numbers:
+    """The alternatives that are `none`, wherever their decision chooses."""
+    return _where(program, NONE)
+
+
+def skips(program: Program) -> Numbers:
+    """The alternatives that are `id`, wherever their decision chooses."""
+    return _where(program, IDENTITY)
+
+
+def kind_of(label: str) -> str:
+    """The kind of an operation, by the label of its alternative: what stands before its numbers.
+
+    `msa_1` and `msa_2` are of one kind, as are `sep_conv_3x3` and `sep_conv_5x5`.
+    """
+    return NUMBERS.sub("", label) or label
+
+
+def _where(program: Program, keyword: str) -> Numbers:
+    graphs = {key: _of_graph(graph, keyword) for key, graph in program.modules.items()}
+    return {
+        one.key: graphs[one.scope.module].get(one.hole.name, frozenset())
+        for one in decisions(program)
+    }
+
+
+def _of_graph(graph: Graph, keyword: str) -> dict[str, frozenset[int]]:
+    """The same for the holes of one graph, by their names."""
+    found: dict[str, frozenset[int]] = {}
+    for node in graph.nodes:
+        if isinstance(node.kind, Choose):
+            hole = node.kind.hole
+            here = frozenset(i for i, arg in enumerate(node.args) if _is(graph, arg, keyword))
+            found[hole] = found[hole] & here if hole in found else here
+    return found
+
+
+def _is(graph: Graph, number: int, keyword: str) -> bool:
+    kind = graph.nodes[number].kind
+    return isinstance(kind, Apply) and kind.operation.keyword == keyword
