@@ -48,7 +48,7 @@ def test_faults_are_told_and_paid_for(tmp_path: Path, two_nodes: Path) -> None:
     told = searched(
         tmp_path / "run",
         "call:tests.somebodys:faulty",
-        How(ray="auto", timeout=12.0),
+        How(ray="auto", timeout=15.0),
         controller="random",
         budget=64,
         batch=16,

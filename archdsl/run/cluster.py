@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -81,8 +82,10 @@ class Tasks:
         free = max(1, int(resources.get("CPU", 1)))
         self.count = min(count or free, free)  # what waits for a processor would be late
         self.problem = ray.put(problem)
-        self.task = ray.remote(max_retries=TRIES - 1)(judged)
+        # Ray's own retries would not give the next worker its time anew.
+        self.task = ray.remote(max_retries=0)(judged)
         self.running: dict[ObjectRef[Any], tuple[int, float]] = {}
+        self.tries: Counter[int] = Counter()
 
     def measure(self, first: int, last: int, stopped: Callable[[], bool]) -> Iterator[int]:
         """Until the rows from `first` to `last` are told; yields how many are, as that changes.
@@ -106,6 +109,7 @@ class Tasks:
         assert entry is not None
         task = self.task.remote(self.problem, entry.text, step, entry.epoch)
         self.running[task] = step, time.monotonic()
+        self.tries[step] += 1
 
     def _collect(self) -> int:
         """Tell what is there or late; how many that were."""
@@ -119,18 +123,26 @@ class Tasks:
         ]
         for task in late:
             ray.cancel(task, force=True)
+        told = len(ready) + len(late)
         for task in ready:
-            self._tell(self.running.pop(task)[0], _result(task))
+            step, _ = self.running.pop(task)
+            found = _result(task)
+            if found is None and self.tries[step] < TRIES:
+                self._submit(step)
+                told -= 1
+            else:
+                self._tell(step, found or Judged.failed("error", f"{TRIES} workers ended over it"))
         for task in late:
             late_by = Judged.failed("timeout", f"it took more than {self.timeout:g} s")
             self._tell(self.running.pop(task)[0], late_by)
-        return len(ready) + len(late)
+        return told
 
     def _tell(self, step: int, found: Judged) -> None:
         self.ledger.tell(step, found.reward, found.detail)
 
 
-def _result(task: ObjectRef[Any]) -> Judged:
+def _result(task: ObjectRef[Any]) -> Judged | None:
+    """What a task found, None where its worker or its node ended over it."""
     import ray
 
     try:
@@ -142,9 +154,8 @@ def _result(task: ObjectRef[Any]) -> Judged:
             found=str(problem).strip().splitlines()[-1],
             expected="nodes with archdsl, the data and the modules of the evaluator",
         ) from None
-    except ray.exceptions.RayError as problem:
-        first = str(problem).strip().splitlines()[0]
-        return Judged.failed("error", f"{TRIES} workers ended over it: {first}")
+    except ray.exceptions.RayError:
+        return None
 
 
 @contextmanager
