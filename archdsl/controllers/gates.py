@@ -29,7 +29,9 @@ from archdsl.syntax.tree import Quantity
 
 Weights = dict[str, Tensor]
 """For each decision, by its key, the weights (alternatives,)."""
-Relaxation = Literal["softmax", "gumbel", "one_hot"]
+Relaxation = Literal["softmax", "gumbel", "one_hot", "two_paths"]
+ALONE = ("one_hot", "two_paths")
+"""Where few alternatives run, so that neither their next step nor parts of a mixture are known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class DartsSettings:
     gumbel     of the logits and Gumbel noise, by a temperature: Xie et al., "SNAS", equation 4
     one_hot    the same, but the heaviest alone runs, with the gradient of all: Dong and Yang,
                "Searching for a Robust Neural Architecture in Four GPU Hours" (GDAS), equation 4
+    two_paths  two that are drawn run while gates learn, one while weights do: Cai, Zhu and Han,
+               "ProxylessNAS", section 3.2
 
     The temperature falls from `hot` to `cold` with the epochs. `order` 2 looks one step of the
     supernet's weights ahead (DARTS, equations 7 and 8). `learning_rate` and `weight_decay` are
@@ -76,16 +80,16 @@ class DartsSettings:
         within(self, 0, "fair_skip", "fair_kind")
         within(self, 0, "least", "most", most=1)
         within(self, 1e-6, "hot", "cold")
-        if self.order == 2 and self.relaxation == "one_hot":
+        if self.order == 2 and self.relaxation in ALONE:
             raise OperationError(
                 "darts: what runs differs from step to step, so no step can be looked ahead",
                 found="order=2",
-                expected='order=1 with relaxation="one_hot"',
+                expected=f'order=1 with relaxation="{self.relaxation}"',
             )
-        if self.shares and self.relaxation == "one_hot":
+        if self.shares and self.relaxation in ALONE:
             raise OperationError(
                 "darts: a part of channels or tokens is for mixtures, where all alternatives run",
-                found='relaxation="one_hot"',
+                found=f'relaxation="{self.relaxation}"',
                 expected='relaxation="softmax" or "gumbel"',
             )
 

@@ -8,7 +8,7 @@ from random import Random
 import torch
 from torch import Tensor
 
-from archdsl.controllers.gates import Gates, Weights
+from archdsl.controllers.gates import ALONE, Gates, Weights
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.bilevel import first_order, second_order
@@ -16,6 +16,7 @@ from archdsl.evaluate.data import Batch, Data
 from archdsl.evaluate.followed import Followed
 from archdsl.evaluate.norms import calibrated
 from archdsl.evaluate.training import Forward, correct, seeded
+from archdsl.evaluate.two_paths import keep_rest, two_paths
 from archdsl.load import Mixture, Paths, load_mixture, load_paths
 from archdsl.recipes import Recipe
 from archdsl.space.architecture import Architecture
@@ -37,16 +38,20 @@ class _All:
         return lambda images: only(self.net(images, gates))
 
 
-class _Heaviest:
-    """Of one of several, the heaviest alone runs; where several are taken, any of them may."""
+class _Few:
+    """Those run that have a gate; where several are taken, any of them may."""
 
     def __init__(self, net: Paths) -> None:
         self.net = net
 
     def under(self, weights: Weights, draw: int) -> Forward:
+        """Of one of several, the heaviest alone."""
         heaviest = {key: int(weights[key].argmax()) for key in self.net.sizes}
-        rest = self.net.space.sample(Random(draw))
-        return self._run({key: {a: weights[key][a]} for key, a in heaviest.items()}, rest)
+        return self.given({key: {a: weights[key][a]} for key, a in heaviest.items()}, draw)
+
+    def given(self, gates: Mapping[str, Mapping[int, Tensor]], draw: int) -> Forward:
+        """The alternatives that have these gates."""
+        return self._run(gates, self.net.space.sample(Random(draw)))
 
     def along(self, architecture: Architecture) -> Forward:
         taken = architecture.assignment
@@ -92,8 +97,8 @@ class RelaxedWeights:
         self.calibration = calibration
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(seed, "supernet"))
-            alone = gates.settings.relaxation == "one_hot"
-            self.supernet = _Heaviest(load_paths(space)) if alone else _All(load_mixture(space))
+            few = gates.settings.relaxation in ALONE
+            self.supernet = _Few(load_paths(space)) if few else _All(load_mixture(space))
         self.model = self.supernet.net.module.to(self.device)
         self.followed = Followed(
             recipe, self.model.parameters(), steps=data.steps, classes=data.classes
@@ -110,6 +115,9 @@ class RelaxedWeights:
         def validation() -> Tensor:
             return self._loss(held, epoch, step, "gates") + self.gates.penalty()
 
+        if self.gates.settings.relaxation == "two_paths":
+            self._learn_pairs(held, epoch, step)
+            return
         if self.gates.settings.order == 1:
             first_order(validation, logits)
         else:
@@ -122,6 +130,28 @@ class RelaxedWeights:
                 logits,
             )
         self.gates.optimizer.step()
+
+    def _learn_pairs(self, held: Batch, epoch: int, step: int) -> None:
+        """The same for two alternatives of every decision, whose logits alone move."""
+        assert isinstance(self.supernet, _Few)
+        draw = seed_for(self.seed, "pairs", epoch, step)
+        sizes = self.supernet.net.sizes
+        logits = {key: self.gates.logits[key] for key in sizes if key in self.gates.logits}
+        drawn = two_paths(logits, torch.Generator().manual_seed(draw))
+        ones = {key: {0: torch.ones(())} for key in sizes if key not in logits}
+        running = {
+            key: {number: gate.to(self.device) for number, gate in gates.items()}
+            for key, gates in (ones | dict(drawn)).items()
+        }
+        forward = self.supernet.given(running, draw)
+
+        def validation() -> Tensor:
+            return self._loss_of(forward, held, epoch, step, "gates") + self.gates.penalty()
+
+        first_order(validation, tuple(self.gates.logits.values()))
+        before = {key: one.detach().clone() for key, one in logits.items()}
+        self.gates.optimizer.step()
+        keep_rest(logits, before, drawn)
 
     def train_step(self, epoch: int, step: int) -> float:
         """One step of the weights under the gates as they are; returns the loss."""
@@ -152,8 +182,13 @@ class RelaxedWeights:
         unpack_optimizer(self.followed.optimizer, below(tensors, "optimizer."))
 
     def _loss(self, batch: Batch, epoch: int, step: int, purpose: str) -> Tensor:
-        images, labels = batch
         forward = self._forward(epoch, step, purpose)
+        return self._loss_of(forward, batch, epoch, step, purpose)
+
+    def _loss_of(
+        self, forward: Forward, batch: Batch, epoch: int, step: int, purpose: str
+    ) -> Tensor:
+        images, labels = batch
         with seeded(self.device, seed_for(self.seed, purpose, epoch, step)):
             return self.followed.loss(forward, images, labels)
 
