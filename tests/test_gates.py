@@ -75,7 +75,7 @@ def even(space):
 def test_none_is_known_in_every_space_that_has_it():
     space = shipped("darts_search", layers=1)
     named = {d.key: d.hole.labels for d in space.decisions}
-    found = zeros(space.program)
+    found = zeros(space)
     for key, labels in named.items():
         expected = {labels.index("none")} if "none" in labels else set()
         assert found[key] == expected, key
@@ -343,11 +343,11 @@ def test_shares_that_are_none_are_refused(wrong):
 def test_skips_and_kinds_are_told_from_the_space():
     space = shipped("dasvit", depth=2)
     for one in space.decisions:
-        assert skips(space.program)[one.key] == {one.hole.labels.index("skip")}
+        assert skips(space)[one.key] == {one.hole.labels.index("skip")}
         assert {kind_of(label) for label in one.hole.labels} == {"none", "skip", "msa", "mlp"}
     sources = shipped("metaformer_nas")  # which node is read is no skip
     named = {one.key: one.hole.labels for one in sources.decisions}
-    for key, some in skips(sources.program).items():
+    for key, some in skips(sources).items():
         assert [named[key][i] for i in some] == (["id"] if "id" in named[key] else [])
 
 

@@ -41,7 +41,7 @@ class _Reader:
         self.space = space
         self.weights = weights
         self.none = none
-        self.zeros = zeros(space.program)
+        self.zeros = zeros(space)
         self.inner: dict[str, list[Decision]] = {}
         for decision in space.decisions:
             if decision.parent is not None:

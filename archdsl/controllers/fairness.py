@@ -24,7 +24,7 @@ class Fairness:
     """
 
     def __init__(self, space: SearchSpace, skips: Numbers) -> None:
-        nothing = zeros(space.program)
+        nothing = zeros(space)
         self.skips: dict[str, frozenset[int]] = {}
         self.kinds: dict[str, dict[str, list[int]]] = {}
         for one in space.decisions:

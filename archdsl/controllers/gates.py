@@ -7,7 +7,7 @@ alternatives, and their gradients teach it. At the end it prints the string that
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar, Literal
@@ -121,7 +121,7 @@ class Gates:
         self.settings = settings
         self.seed = seed
         generator = torch.Generator().manual_seed(seed_for(seed, "gates"))
-        self.skips = skips(space.program)
+        self.skips = skips(space)
         self.fairness = Fairness(space, self.skips)
         self.logits: Weights = {}
         for index in space.free:
@@ -144,6 +144,10 @@ class Gates:
         """
         generator = torch.Generator().manual_seed(seed_for(self.seed, "noise", draw))
         heat = self.settings.hot + (self.settings.cold - self.settings.hot) * share
+        return self._weighed(lambda logits: self._relaxed(logits, heat, generator))
+
+    def _weighed(self, relaxed: Callable[[Tensor], Tensor]) -> Weights:
+        """The weights of all decisions, of which `relaxed` says those that sum to one."""
         found: Weights = {}
         for decision in self.space.decisions:
             logits = self.logits.get(decision.key)
@@ -152,7 +156,7 @@ class Gates:
             elif decision.hole.quantity is Quantity.ANY:
                 found[decision.key] = logits.sigmoid()
             else:
-                found[decision.key] = self._relaxed(logits, heat, generator)
+                found[decision.key] = relaxed(logits)
         return found
 
     def _relaxed(self, logits: Tensor, heat: float, generator: torch.Generator) -> Tensor:
@@ -166,15 +170,8 @@ class Gates:
     @torch.no_grad()
     def probabilities(self) -> Mapping[str, list[float]]:
         """What every decision's alternatives weigh without noise."""
-        found = {}
-        for decision in self.space.decisions:
-            logits = self.logits.get(decision.key)
-            if logits is None:
-                found[decision.key] = [1.0] * len(decision.hole.labels)
-            else:
-                several = decision.hole.quantity is Quantity.ANY
-                found[decision.key] = (logits.sigmoid() if several else logits.softmax(0)).tolist()
-        return found
+        plain = self._weighed(lambda logits: logits.softmax(0))
+        return {key: weights.tolist() for key, weights in plain.items()}
 
     def penalty(self) -> Tensor | float:
         """What the gates pay, besides the loss, for favouring skips or kinds of operations."""

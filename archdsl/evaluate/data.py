@@ -30,6 +30,12 @@ Batch = tuple[Tensor, Tensor]
 """Images (B, C, H, W), float32, and labels (B,), int64."""
 
 
+def moved(batch: Batch, device: torch.device) -> Batch:
+    """The batch on a device."""
+    images, labels = batch
+    return images.to(device), labels.to(device)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Data:
     """Three disjoint parts of one set of images, in the shape that a network takes.

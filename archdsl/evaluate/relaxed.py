@@ -12,10 +12,9 @@ from archdsl.controllers.gates import ALONE, Gates, Weights
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.bilevel import first_order, second_order
-from archdsl.evaluate.data import Batch, Data
+from archdsl.evaluate.data import Batch, Data, moved
 from archdsl.evaluate.followed import Followed
-from archdsl.evaluate.norms import calibrated
-from archdsl.evaluate.training import Forward, correct, seeded
+from archdsl.evaluate.training import Forward, judged, seeded
 from archdsl.evaluate.two_paths import keep_rest, two_paths
 from archdsl.load import Mixture, Paths, load_mixture, load_paths
 from archdsl.recipes import Recipe
@@ -107,21 +106,21 @@ class RelaxedWeights:
     def learn_gates(self, epoch: int, step: int) -> None:
         """One step of the gates, on a batch that the weights are not trained on."""
         number = epoch * self.data.steps + step
-        held = self._moved(self.data.held_batch(self.seed, number))
-        self.followed.move(epoch, step)  # the rate of the step that the second order looks ahead
+        held = moved(self.data.held_batch(self.seed, number), self.device)
         self.model.train()
+        if self.gates.settings.relaxation == "two_paths":
+            self._learn_pairs(held, epoch, step)
+            return
+        self.followed.move(epoch, step)  # the rate of the step that the second order looks ahead
         logits = tuple(self.gates.logits.values())
 
         def validation() -> Tensor:
             return self._loss(held, epoch, step, "gates") + self.gates.penalty()
 
-        if self.gates.settings.relaxation == "two_paths":
-            self._learn_pairs(held, epoch, step)
-            return
         if self.gates.settings.order == 1:
             first_order(validation, logits)
         else:
-            batch = self._moved(self.data.training_batch(self.seed, epoch, step))
+            batch = moved(self.data.training_batch(self.seed, epoch, step), self.device)
             second_order(
                 validation,
                 lambda: self._loss(batch, epoch, step, "step"),
@@ -155,7 +154,7 @@ class RelaxedWeights:
 
     def train_step(self, epoch: int, step: int) -> float:
         """One step of the weights under the gates as they are; returns the loss."""
-        batch = self._moved(self.data.training_batch(self.seed, epoch, step))
+        batch = moved(self.data.training_batch(self.seed, epoch, step), self.device)
         self.model.train()
         forward = self._forward(epoch, step, "step", learned=False)
         drawn = seed_for(self.seed, "step", epoch, step)
@@ -165,9 +164,7 @@ class RelaxedWeights:
         """Hits and images of each batch for one architecture, under its own batch statistics."""
         forward = self.supernet.along(self.space.parse(text))
         prepared = self.data.calibration_batches(self.calibration)
-        images = (images.to(self.device) for images, _ in prepared)
-        with calibrated(self.model, forward, images):
-            return correct(forward, (self._moved(batch) for batch in batches))
+        return judged(self.model, forward, prepared, batches, self.device)
 
     def state(self) -> dict[str, Tensor]:
         """Weights, buffers and the optimizer's memory."""
@@ -201,7 +198,3 @@ class RelaxedWeights:
             for key, one in self.gates.weights(share, draw).items()
         }
         return self.supernet.under(weights, draw)
-
-    def _moved(self, batch: Batch) -> Batch:
-        images, labels = batch
-        return images.to(self.device), labels.to(self.device)

@@ -10,9 +10,8 @@ from torch import Tensor
 
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
-from archdsl.evaluate.data import Batch, Data
-from archdsl.evaluate.norms import calibrated
-from archdsl.evaluate.training import Forward, correct, training_step
+from archdsl.evaluate.data import Batch, Data, moved
+from archdsl.evaluate.training import Forward, judged, training_step
 from archdsl.load import load_supernet
 from archdsl.space.view import SearchSpace
 
@@ -60,7 +59,7 @@ class SharedWeights:
 
     def train_step(self, text: str, epoch: int, step: int) -> float:
         """One batch through the path of one architecture; returns the loss."""
-        images, labels = self._moved(self.data.training_batch(self.seed, epoch, step))
+        images, labels = moved(self.data.training_batch(self.seed, epoch, step), self.device)
         self.model.train()
         forward = self._path(text)
         seed = seed_for(self.seed, "step", epoch, step)
@@ -73,9 +72,7 @@ class SharedWeights:
         """
         forward = self._path(text)
         prepared = self.data.calibration_batches(self.settings.calibration)
-        images = (images.to(self.device) for images, _ in prepared)
-        with calibrated(self.model, forward, images):
-            return correct(forward, (self._moved(batch) for batch in batches))
+        return judged(self.model, forward, prepared, batches, self.device)
 
     def state(self) -> dict[str, Tensor]:
         """Weights, buffers and the optimiser's memory."""
@@ -94,7 +91,3 @@ class SharedWeights:
         choice = self.supernet.choice(architecture)
         given = () if choice is None else (choice,)
         return lambda images: self.supernet.module(images, *given)
-
-    def _moved(self, batch: Batch) -> Batch:
-        images, labels = batch
-        return images.to(self.device), labels.to(self.device)

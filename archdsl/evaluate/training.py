@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+
+from archdsl.evaluate.data import Batch, moved
+from archdsl.evaluate.norms import calibrated
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -47,6 +50,22 @@ def correct(forward: Forward, batches: Iterable[tuple[Tensor, Tensor]]) -> list[
             hits = (forward(images).argmax(1) == labels).sum()
             counts.append((int(hits), len(labels)))
     return counts
+
+
+def judged(
+    model: nn.Module,
+    forward: Forward,
+    prepared: Iterable[Batch],
+    batches: Iterable[Batch],
+    device: torch.device,
+) -> list[tuple[int, int]]:
+    """`correct` under the batch statistics that `forward` has over the prepared batches.
+
+    Leaves the model and its statistics as they were.
+    """
+    images = (images.to(device) for images, _ in prepared)
+    with calibrated(model, forward, images):
+        return correct(forward, (moved(batch, device) for batch in batches))
 
 
 def accuracy(counts: Iterable[tuple[int, int]]) -> float:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TypeVar
 
-from archdsl.ops.base import OperationError
-from archdsl.ops.binding import Bound, bind, signature
+from archdsl.ops.binding import Bound, signature
 from archdsl.recipes.augment import AUGMENTS
 from archdsl.recipes.optimizers import OPTIMIZERS, SCHEDULES
 from archdsl.recipes.recipe import Plain, Recipe
+from archdsl.space.named import bound
 from archdsl.space.wording import similar
 from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, Diagnostic, fault
@@ -21,8 +20,6 @@ PARTS: dict[str, tuple[type[Bound], ...]] = {
     "augment": AUGMENTS,
 }
 """The settings that are made of named parts, and the parts that there are."""
-
-B = TypeVar("B", bound=Bound)
 
 
 def whole_recipe(written: tree.Train) -> Recipe:
@@ -60,8 +57,8 @@ def _plain(setting: tree.Constant) -> dict[str, object]:
             expected=", ".join(known),
             hint=similar(setting.name, known),
         )
-    bound = _bound(Plain, {setting.name: _literal(setting.value)}, setting)
-    return {setting.name: getattr(bound, setting.name)}
+    found = bound(Plain, (), {setting.name: _literal(setting.value)}, setting.span, "E0830")
+    return {setting.name: getattr(found, setting.name)}
 
 
 def _chain(value: tree.Expression) -> Iterator[tree.Expression]:
@@ -107,7 +104,8 @@ def _part(written: tree.Expression, setting: str) -> Bound:
     nameless = next((one for one in arguments if one.name is None), None)
     if nameless is not None:
         raise _not(nameless, f"settings of {name} have names", "NAME=VALUE")
-    return _bound(known[name], {one.name or "": _literal(one.value) for one in arguments}, written)
+    given = {one.name or "": _literal(one.value) for one in arguments}
+    return bound(known[name], (), given, written.span, "E0830")
 
 
 def _literal(value: tree.Expression) -> object:
@@ -122,18 +120,3 @@ def _literal(value: tree.Expression) -> object:
 
 def _not(node: tree.Node, message: str, expected: str) -> ArchError:
     return fault("E0830", message, node.span, expected=expected)
-
-
-def _bound(part: type[B], given: dict[str, object], node: tree.Node) -> B:
-    """The part with these settings, or the error at its place."""
-    try:
-        return bind(part, (), given)
-    except OperationError as problem:
-        raise fault(
-            "E0830",
-            str(problem),
-            node.span,
-            found=problem.found,
-            expected=problem.expected,
-            hint=problem.hint,
-        ) from None

@@ -19,7 +19,7 @@ from archdsl.codegen import network_source
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from archdsl.evaluate.data import Batch, Data, classifies, open_data
+from archdsl.evaluate.data import Data, classifies, moved, open_data
 from archdsl.evaluate.followed import DropPaths, Followed
 from archdsl.evaluate.training import accuracy, correct, torch_settings
 from archdsl.files import write_whole
@@ -139,7 +139,7 @@ class _Retrain:
                 self._save()
                 raise Interrupted(self.folder)
             begun, step = time.monotonic(), self.place.batch
-            batch = self._moved(self.data.training_batch(seed, epoch, step))
+            batch = moved(self.data.training_batch(seed, epoch, step), self.device)
             drawn = seed_for(seed, "step", epoch, step)
             self.followed.train(self.model, batch, epoch, step, drawn)
             spent = self.place.seconds + time.monotonic() - begun
@@ -149,8 +149,8 @@ class _Retrain:
     def _judge(self) -> None:
         """Validation accuracy; the first of equals stays the best."""
         self.model.eval()
-        moved = (self._moved(batch) for batch in self.data.validation_batches)
-        score = accuracy(correct(self.model, moved))
+        batches = (moved(batch, self.device) for batch in self.data.validation_batches)
+        score = accuracy(correct(self.model, batches))
         if score > self.place.best:
             self.place = replace(self.place, best=score, best_epoch=self.place.epoch)
             self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
@@ -159,8 +159,8 @@ class _Retrain:
         """The best weights on the test part, and in a file of their own."""
         self.model.load_state_dict(self.best)
         self.model.eval()
-        moved = (self._moved(batch) for batch in self.data.test_batches())
-        counts = correct(self.model, moved)
+        batches = (moved(batch, self.device) for batch in self.data.test_batches())
+        counts = correct(self.model, batches)
         values = {"epoch": self.place.best_epoch, "validation": self.place.best}
         self._write("best.safetensors", self.best, values)
         costs = cost(self.program)
@@ -178,10 +178,6 @@ class _Retrain:
             macs=costs.macs,
             seconds=self.place.seconds,
         )
-
-    def _moved(self, batch: Batch) -> Batch:
-        images, labels = batch
-        return images.to(self.device), labels.to(self.device)
 
     def _save(self) -> None:
         tensors = {f"weights.{k}": v for k, v in self.model.state_dict().items()}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from archdsl.ir.graph import Apply, Choose, Graph, Program
-from archdsl.ir.scopes import decisions
+from archdsl.ir.graph import Apply, Choose, Graph
+from archdsl.space.view import SearchSpace
 
 NONE, IDENTITY = "none", "id"
 NUMBERS = re.compile(r"[_.]?\d.*$")
@@ -14,14 +14,14 @@ Numbers = Mapping[str, frozenset[int]]
 """For every decision, by its key, some of its alternatives."""
 
 
-def zeros(program: Program) -> Numbers:
+def zeros(space: SearchSpace) -> Numbers:
     """The alternatives that are `none`, wherever their decision chooses."""
-    return _where(program, NONE)
+    return _where(space, NONE)
 
 
-def skips(program: Program) -> Numbers:
+def skips(space: SearchSpace) -> Numbers:
     """The alternatives that are `id`, wherever their decision chooses."""
-    return _where(program, IDENTITY)
+    return _where(space, IDENTITY)
 
 
 def kind_of(label: str) -> str:
@@ -32,11 +32,11 @@ def kind_of(label: str) -> str:
     return NUMBERS.sub("", label) or label
 
 
-def _where(program: Program, keyword: str) -> Numbers:
-    graphs = {key: _of_graph(graph, keyword) for key, graph in program.modules.items()}
+def _where(space: SearchSpace, keyword: str) -> Numbers:
+    modules = space.program.modules
+    graphs = {key: _of_graph(graph, keyword) for key, graph in modules.items()}
     return {
-        one.key: graphs[one.scope.module].get(one.hole.name, frozenset())
-        for one in decisions(program)
+        one.key: graphs[one.scope.module].get(one.hole.name, frozenset()) for one in space.decisions
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from archdsl.ops.base import OperationError
@@ -11,6 +11,7 @@ from archdsl.space.parameters import parameters_of
 from archdsl.space.wording import similar
 from archdsl.syntax.errors import fault
 from archdsl.syntax.parse import parse_genotype
+from archdsl.syntax.tree import Span
 
 B = TypeVar("B", bound=Bound)
 
@@ -35,14 +36,25 @@ def named(text: str, known: Iterable[type[B]], what: str, unknown: str) -> B:
             expected=", ".join(by_name),
             hint=similar(written.space, by_name),
         )
+    first = (rest,) if short else ()
+    return bound(by_name[written.space], first, parameters_of(written), written.span, "E0818")
+
+
+def bound(
+    part: type[B],
+    positional: Sequence[object],
+    keywords: Mapping[str, object],
+    span: Span,
+    code: str,
+) -> B:
+    """The part with these settings. Raises ArchError with `code` where it does not take them."""
     try:
-        first = (rest,) if short else ()
-        return bind(by_name[written.space], first, parameters_of(written))
+        return bind(part, positional, keywords)
     except OperationError as problem:
         raise fault(
-            "E0818",
+            code,
             str(problem),
-            written.span,
+            span,
             found=problem.found,
             expected=problem.expected,
             hint=problem.hint,
