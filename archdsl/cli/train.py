@@ -151,7 +151,7 @@ def search(
         _learn_gates(session, space, out, method, SearchSettings(**given), followed)
         return
     _only(session, "is for what learns gates", ["recipe"])
-    from archdsl.run.summary import as_text, search_table
+    from archdsl.run.tables import as_text, search_table
 
     summary = run(space, out=out, settings=SearchSettings(**given), quiet=session.quiet)
     _put_summary(session, out, as_text(search_table(summary)))
@@ -196,7 +196,7 @@ def retrain(
 
     from archdsl.run.retrain import retrain as run
     from archdsl.run.settings import RetrainSettings
-    from archdsl.run.summary import as_text, retrain_table
+    from archdsl.run.tables import as_text, retrain_table
 
     settings = RetrainSettings(**given)
     summary = run(
@@ -215,7 +215,7 @@ def _learn_gates(
     recipe: archdsl.recipes.Recipe | None,
 ) -> None:
     from archdsl.run.gates import search_gates
-    from archdsl.run.summary import as_text, gates_table
+    from archdsl.run.tables import as_text, gates_table
 
     summary = search_gates(
         space, method, out=out, settings=settings, recipe=recipe, quiet=session.quiet
@@ -227,7 +227,7 @@ def _learn_gates(
 def _explore(session: Session, space: SearchSpace, out: Path, given: dict[str, Any]) -> None:
     from archdsl.run.explore import How, explore
     from archdsl.run.settings import ExploreSettings
-    from archdsl.run.summary import as_text, explore_table
+    from archdsl.run.tables import as_text, explore_table
 
     how = How(**{name: given.pop(name) for name in RUNNING})
     if not isfinite(how.timeout):

@@ -12,7 +12,7 @@ controller did since is done again from the ledger, where its rewards stand.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,13 @@ from archdsl.controllers.tensors import below
 from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from archdsl.evaluate.data import Batch, Data, classifies, open_data
 from archdsl.evaluate.shared import SharedSettings, SharedWeights
-from archdsl.evaluate.training import accuracy, torch_settings
+from archdsl.evaluate.training import accuracy
 from archdsl.files import write_whole
-from archdsl.run.folder import run_folder
-from archdsl.run.ledger import Entry, Ledger, open_ledger
-from archdsl.run.progress import Advance, progress
-from archdsl.run.settings import SearchSettings, check_settings, remember
-from archdsl.run.stop import Interrupted, graceful
-from archdsl.run.summary import SearchSummary, summarise_search, write_search_summary
+from archdsl.run.ledger import Entry
+from archdsl.run.running import Running, running
+from archdsl.run.settings import SearchSettings, check_settings
+from archdsl.run.summary import SearchSummary, summarise_search
+from archdsl.run.tables import write_search_summary
 from archdsl.space.view import SearchSpace
 
 CHECKPOINT_BATCHES = 500  # within one long epoch of the shared weights
@@ -59,20 +58,21 @@ def search(
         classes=classes,
         batch_size=settings.batch_size,
     )
-    with run_folder(out) as folder, torch_settings(settings.threads), graceful() as stopped:
-        remember(folder / "settings.json", program, settings, {})
-        write_whole(folder / "space.arch", program.text)
-        write_whole(folder / "supernet.py", supernet_source(program))
-        with open_ledger(folder / "ledger.sqlite") as ledger:
-            ledger.begin()
-            total = _Search.total(settings)
-            with progress("search", total, quiet=quiet) as advance:
-                run = _Search(space, data, settings, folder, ledger, stopped, advance)
-                best = run.run()
-            architecture = space.resolve(space.parse(best.text))
-            write_whole(folder / "network.py", network_source(architecture))
-            summary = summarise_search(space, settings, ledger.entries(), ledger.seconds())
-        write_search_summary(folder, summary)
+    with running(
+        out,
+        program,
+        settings,
+        also={},
+        files={"space.arch": program.text, "supernet.py": supernet_source(program)},
+        title="search",
+        total=_Search.total(settings),
+        quiet=quiet,
+    ) as here:
+        best = space.parse(_Search(space, data, settings, here).run().text)
+        write_whole(here.folder / "network.py", network_source(space.resolve(best)))
+        entries, seconds = here.ledger.entries(), here.ledger.seconds()
+        summary = summarise_search(space, settings, entries, seconds)
+        write_search_summary(here.folder, summary)
     return summary
 
 
@@ -99,18 +99,12 @@ class _Search:
         space: SearchSpace,
         data: Data,
         settings: SearchSettings,
-        folder: Path,
-        ledger: Ledger,
-        stopped: Callable[[], bool],
-        advance: Advance,
+        here: Running,
     ) -> None:
         self.space = space
         self.data = data
         self.settings = settings
-        self.folder = folder
-        self.ledger = ledger
-        self.stopped = stopped
-        self.advance = advance
+        self.here = here
         self.place = Place()
         self.controller: Controller = make_controller(
             settings.controller, space, seed=settings.seed, as_released=settings.as_released
@@ -167,8 +161,8 @@ class _Search:
             if self.place.batch % CHECKPOINT_BATCHES == 0:
                 self._save()
         mean = self.place.loss / self.data.steps
-        self.ledger.tell(self.place.step - 1, None, {"loss": mean})
-        self.advance(self.place.step, f"loss {mean:.3f}")
+        self.here.ledger.tell(self.place.step - 1, None, {"loss": mean})
+        self.here.advance(self.place.step, f"loss {mean:.3f}")
         self._save()
 
     def _begin_epoch(self) -> None:
@@ -215,12 +209,12 @@ class _Search:
             counts = self.shared.judge(text, batches)
             detail: Mapping[str, Any] = {"hits": counts}
             entry = replace(entry, reward=accuracy(counts), detail=detail)
-            self.ledger.tell(entry.step, entry.reward, detail)
-        self.advance(self.place.step, f"{kind} {entry.reward:.3f}")
+            self.here.ledger.tell(entry.step, entry.reward, detail)
+        self.here.advance(self.place.step, f"{kind} {entry.reward:.3f}")
         return entry
 
     def _asked(self, kind: str, text: str) -> Entry:
-        entry = self.ledger.ask(self.place.step, self.place.epoch, kind, text)
+        entry = self.here.ledger.ask(self.place.step, self.place.epoch, kind, text)
         self.place = replace(self.place, step=self.place.step + 1)
         return entry
 
@@ -228,12 +222,8 @@ class _Search:
 
     def _pause(self) -> None:
         """End here if the user asked for it. Only training is saved: the rest is in the ledger."""
-        if not self.stopped():
-            return
         training = self.place.text is not None and self.place.batch < self.data.steps
-        if training:
-            self._save()
-        raise Interrupted(self.folder)
+        self.here.pause(self._save if training else lambda: None)
 
     def _save(self) -> None:
         controller = self.controller.state()
@@ -241,10 +231,10 @@ class _Search:
         tensors |= {f"controller.{k}": v for k, v in controller.tensors.items()}
         values = {"place": asdict(self.place), "controller": dict(controller.values)}
         checkpoint = Checkpoint.of(self.space.program, tensors, values)
-        save_checkpoint(self.folder / "checkpoint.safetensors", checkpoint)
+        save_checkpoint(self.here.checkpoint, checkpoint)
 
     def _restore(self) -> None:
-        saved = load_checkpoint(self.folder / "checkpoint.safetensors")
+        saved = load_checkpoint(self.here.checkpoint)
         if saved is None:
             return
         self.place = Place(**saved.values["place"])
