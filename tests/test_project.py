@@ -45,6 +45,7 @@ LAYERS = (
     Layer(("archdsl.carried",)),
     Layer(("archdsl.lint",)),
     Layer(("archdsl.recipes",)),
+    Layer(("archdsl.texts",)),
     Layer(("archdsl.library",)),
     Layer(("archdsl.catalogue",)),
     Layer(("archdsl.compiler",)),
@@ -55,7 +56,7 @@ LAYERS = (
     ),
     Layer(("archdsl.evaluate",)),
     Layer(("archdsl.verify",)),
-    Layer(("archdsl.run",)),
+    Layer(("archdsl.run", "archdsl.methods")),
     Layer(("archdsl.api",)),
     Layer(("archdsl.cli",)),
     Layer(("archdsl",)),  # __init__ and __main__: the face of the package

@@ -7,9 +7,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import Any, ClassVar
 
 from archdsl import __version__
 from archdsl.files import write_whole
@@ -30,6 +28,8 @@ class SearchSettings:
     derived. `measure_samples` architectures, drawn uniformly, show whether rewards tell
     architectures apart. `calibration` batches set batch statistics before each judgement.
     """
+
+    keyword: ClassVar[str] = "search"
 
     controller: str = "reinforce"
     data: str = "digits"
@@ -65,6 +65,8 @@ class ExploreSettings:
     `reward` makes one number of what was measured, where the evaluator's own is not wanted;
     `objectives` are names of values, a - before those that are to be small.
     """
+
+    keyword: ClassVar[str] = "search"
 
     controller: str = "evolution"
     evaluator: str = ""
@@ -108,7 +110,17 @@ class RetrainSettings:
         )
 
 
-Settings = SearchSettings | ExploreSettings | RetrainSettings
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """What all parts of a run have in common: where it runs, and on what."""
+
+    data: str = "digits"
+    seed: int = 42
+    threads: int = 2
+    device: str = "cpu"
+
+
+Settings = SearchSettings | ExploreSettings | RetrainSettings | RunSettings
 
 
 def check_settings(settings: Settings) -> None:
@@ -136,6 +148,8 @@ def check_settings(settings: Settings) -> None:
 
 
 def _device_works(name: str) -> bool:
+    import torch
+
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError):
@@ -215,6 +229,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def environment() -> dict[str, str]:
     """Versions and processor, for the record."""
+    import torch
+
     return {
         "archdsl": __version__,
         "torch": str(torch.__version__),

@@ -217,6 +217,22 @@ FILE_ROWS = (
         "archdsl retrain X --recipe my_recipe.arch ...",
     ),
     row(
+        "E0840",
+        "a method says what means nothing",
+        "A method has the settings of `archdsl search`, or several stages that have them. Data, "
+        "seed, threads and device are options of the run. An evaluator may name a stage before it, whose "
+        "shared weights it reads.",
+        "method mine { controller = reinforce budget = 10 }",
+        "method mine { controller = reinforce epochs = 10 }",
+    ),
+    row(
+        "E0841",
+        "an unknown method",
+        "A method is a file that holds one, one of a file given with --space, or one that ships.",
+        "archdsl run SPACE --method typo ...",
+        "archdsl run SPACE --method my_method.arch ...",
+    ),
+    row(
         "E0905",
         "archdsl failed",
         "An error of archdsl, not of the text: please report it with the input.",

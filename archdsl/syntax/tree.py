@@ -331,6 +331,23 @@ class Train(Node):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stage(Node):
+    """`NAME { controller = random ... }`: one of the searches that a method is made of."""
+
+    name: str
+    settings: tuple[Constant, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method(Node):
+    """`method NAME { ... }`: how a space is searched, as settings or as stages in order."""
+
+    name: str
+    items: tuple[Constant | Stage, ...]
+    doc: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comment(Node):
     """A `#` comment, without the mark; the printer puts it back where its span says."""
 
@@ -339,12 +356,13 @@ class Comment(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document(Node):
-    """A file: a version, the shipped spaces it uses, its spaces and its recipes."""
+    """A file: a version, the shipped spaces it uses, its spaces, recipes and methods."""
 
     version: int
     uses: tuple[str, ...] = ()
     spaces: tuple[Space, ...] = ()
     recipes: tuple[Train, ...] = ()
+    methods: tuple[Method, ...] = ()
     comments: tuple[Comment, ...] = field(default=(), compare=False)
 
 
