@@ -26,8 +26,6 @@ RUNNING = frozenset({"workers", "timeout", "ray"})
 """How a search is run, on which its result does not depend."""
 ALONE = frozenset({"evaluator", "budget", "batch", "latency", "reward", "objectives"}) | RUNNING
 """The options of a search that has no shared weights, besides those of every search."""
-PROPOSING = frozenset({"controller_steps", "derive_samples", "measure_samples", "as_released"})
-"""The options of a search whose controller proposes."""
 SAID_BY_RECIPE = frozenset(
     {"epochs", "batch_size", "learning_rate", "weight_decay", "decay_every", "decay"}
     | {"checkpoint_every"}
@@ -142,7 +140,7 @@ def search(
 
     from archdsl.controllers import gates_method
     from archdsl.run.search import search as run
-    from archdsl.run.settings import SearchSettings
+    from archdsl.run.settings import PROPOSING, SearchSettings
 
     method = gates_method(controller)
     if method is not None:

@@ -11,12 +11,17 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from archdsl.controllers.settings import within
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import fault
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from archdsl.evaluate.checkpoint import Checkpoint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +51,6 @@ class Inherited:
     """The supernet with its weights, and the data."""
 
     def __init__(self, space: SearchSpace, settings: SupernetSettings) -> None:
-        from archdsl.controllers.tensors import below
         from archdsl.evaluate.checkpoint import load_checkpoint
         from archdsl.evaluate.data import classifies, open_data
         from archdsl.evaluate.shared import SharedSettings, SharedWeights
@@ -81,7 +85,7 @@ class Inherited:
         self.shared = SharedWeights(
             space, self.data, seed=0, settings=SharedSettings(calibration=settings.calibration)
         )
-        self.shared.restore(below(saved.tensors, "shared."))
+        self.shared.model.load_state_dict(_own(saved, self.shared.model.state_dict(), folder))
 
     def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
         from archdsl.evaluate.training import accuracy, torch_settings
@@ -90,6 +94,22 @@ class Inherited:
             found = self.shared.judge(architecture.text, self.data.validation_batches)
         reached = accuracy(found)
         return {"reward": reached, "accuracy": reached}
+
+
+def _own(saved: Checkpoint, wanted: Mapping[str, Tensor], folder: Path) -> dict[str, Tensor]:
+    """The weights of a space, from those of the same or of a larger part of its text."""
+    from archdsl.controllers.tensors import below
+
+    found = below(saved.tensors, "shared.weights.")
+    lacking = [name for name in wanted if name not in found]
+    if lacking:
+        raise fault(
+            "E0812",
+            f"the shared weights in {folder} are those of a smaller part of the space",
+            found=f"no {lacking[0]}",
+            expected="weights of all alternatives that are left",
+        )
+    return {name: found[name] for name in wanted}
 
 
 def _data_of(folder: Path) -> str:

@@ -19,6 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archdsl.part import left, restricted
 from archdsl.run.judge import Judge, Judged
 from archdsl.run.leases import LeasedLedger
 from archdsl.run.settings import ExploreSettings
@@ -44,12 +45,17 @@ class Problem:
     name: str
     parameters: tuple[tuple[str, Any], ...]
     settings: ExploreSettings
+    kept: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    beside: Path | None = None
 
     @classmethod
-    def of(cls, space: SearchSpace, settings: ExploreSettings) -> Problem:
+    def of(
+        cls, space: SearchSpace, settings: ExploreSettings, beside: Path | None = None
+    ) -> Problem:
         program = space.program
         parameters = tuple(program.parameters.items())
-        return cls(program.text, program.space, parameters, settings)
+        kept = tuple((key, tuple(some)) for key, some in left(program).items())
+        return cls(program.text, program.space, parameters, settings, kept, beside)
 
 
 def judged(problem: Problem, text: str, step: int, again: int) -> Mapping[str, Any]:
@@ -64,7 +70,10 @@ def _judge(problem: Problem) -> Judge:
     from archdsl.syntax.parse import parse
 
     (space,) = parse(problem.text, problem.name).spaces
-    return Judge(open_space(space, dict(problem.parameters)), problem.settings)
+    opened = open_space(space, dict(problem.parameters))
+    if problem.kept:
+        opened = restricted(opened, dict(problem.kept))
+    return Judge(opened, problem.settings, problem.beside)
 
 
 class Tasks:
@@ -162,8 +171,7 @@ def _result(task: ObjectRef[Any]) -> Judged | None:
 def cluster(
     folder: Path,
     ledger: LeasedLedger,
-    space: SearchSpace,
-    settings: ExploreSettings,
+    problem: Problem,
     address: str,
     count: int,
     timeout: float,
@@ -179,10 +187,10 @@ def cluster(
     if own:
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ValueError, OSError) as problem:
-            raise _nobody(address, problem) from None
+        except (ValueError, OSError) as error:
+            raise _nobody(address, error) from None
     try:
-        yield Tasks(folder, ledger, Problem.of(space, settings), count, timeout)
+        yield Tasks(folder, ledger, problem, count, timeout)
     finally:
         if own:
             ray.shutdown()

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from math import isfinite
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from archdsl.evaluate.evaluator import Failed, Kind
@@ -40,16 +41,21 @@ class Judged:
 class Judge:
     """The evaluator of a search over a space, and what is made of its values.
 
+    `beside` is the folder of the runs that the evaluator names, None for the working folder.
+
     Raises ArchError for settings that do not fit the space.
     """
 
-    def __init__(self, space: SearchSpace, settings: ExploreSettings) -> None:
+    def __init__(
+        self, space: SearchSpace, settings: ExploreSettings, beside: Path | None = None
+    ) -> None:
         self.space = space
+        self.beside = beside
         self.rule = rule_of(settings.reward)
         self.objectives = objectives_of(settings.objectives)
         self.costs = COSTS.intersection(re.findall(r"\w+", settings.reward + settings.objectives))
         self.latency = clock_of(settings.latency).over(space) if settings.latency else None
-        self.evaluator = evaluator_of(settings.evaluator).over(space)
+        self.evaluator = evaluator_of(settings.evaluator, beside).over(space)
 
     def __call__(self, text: str, step: int, again: int) -> Judged:
         """Measure an architecture at a step, which was measured `again` times before.

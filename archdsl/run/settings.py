@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from archdsl import __version__
 from archdsl.files import write_whole
 from archdsl.ir.graph import Program
+from archdsl.part import left, restricted
 from archdsl.recipes import Recipe
 from archdsl.recipes.optimizers import AdamW, Steps
 from archdsl.space.view import SearchSpace
@@ -54,6 +55,14 @@ class SearchSettings:
             batch_size=self.batch_size,
             optimizer=AdamW(learning_rate=self.learning_rate, weight_decay=self.weight_decay),
         )
+
+
+PROPOSING = frozenset({"controller_steps", "derive_samples", "measure_samples", "as_released"})
+"""The settings of a search that mean nothing where a controller learns gates."""
+
+
+PROPOSING = frozenset({"controller_steps", "derive_samples", "measure_samples", "as_released"})
+"""The settings of a search that mean nothing where a controller learns gates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +129,8 @@ class RunSettings:
     device: str = "cpu"
 
 
+BESIDE = "runs"
+"""What is noted where an evaluator names runs beside its own, not from the working folder."""
 Settings = SearchSettings | ExploreSettings | RetrainSettings | RunSettings
 
 
@@ -164,11 +175,13 @@ def remember(path: Path, program: Program, settings: Settings, extra: Mapping[st
     may change, and a budget may grow after whole rounds. Raises ArchError E0809 that names every
     difference, E0807 for a broken file.
     """
+    kept = left(program)
     now = {
         "space": program.space,
         "hash": program.hash,
         **{f"parameter {name}": value for name, value in program.parameters.items()},
         **asdict(settings),
+        **({"kept": kept} if kept else {}),
         **extra,
     }
     if not path.exists():
@@ -199,8 +212,8 @@ def _goes_on(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return isinstance(before, int) and now["budget"] > before and before % batch == 0
 
 
-def explored(path: Path) -> tuple[SearchSpace, ExploreSettings]:
-    """The space and the settings of a search with an evaluator, from the folder of its run."""
+def explored(path: Path) -> tuple[SearchSpace, ExploreSettings, Path | None]:
+    """What `Judge` takes, from the folder of a search with an evaluator."""
     from archdsl.library import Library
 
     known = _read(path / "settings.json")
@@ -210,8 +223,11 @@ def explored(path: Path) -> tuple[SearchSpace, ExploreSettings]:
         if name.startswith("parameter ")
     }
     space = Library([path / "space.arch"]).space(known["space"], parameters)
+    if kept := known.get("kept"):
+        space = restricted(space, kept)
     names = ExploreSettings.__dataclass_fields__
-    return space, ExploreSettings(**{name: known[name] for name in names})
+    settings = ExploreSettings(**{name: known[name] for name in names})
+    return space, settings, path.parent if BESIDE in known else None
 
 
 def _read(path: Path) -> dict[str, Any]:
