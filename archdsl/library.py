@@ -178,7 +178,7 @@ class Library:
     def written_method(self, named: str) -> tree.Method:
         """The method that a file holds alone, or that one of the given files or ours calls so.
 
-        Raises ArchError E0841 where there is none.
+        Raises ArchError E0861 where there is none.
         """
         return METHODS.find(named, self._methods)
 

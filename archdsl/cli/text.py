@@ -63,7 +63,7 @@ def _checked(session: Session, name: str) -> Iterator[Found | Recipe | str]:
 
 
 def _method(written: tree.Method) -> str:
-    """A method in words. Raises ArchError E0840 where it means nothing."""
+    """A method in words. Raises ArchError E0860 where it means nothing."""
     from archdsl.methods import whole_method
 
     found = whole_method(written)

@@ -23,7 +23,7 @@ def changed(
     """Both with these settings in place of their own, each `NAME=VALUE` as the text would say it.
 
     `STAGE.` before it says which stage of the method, `train.` that it is the recipe's. Raises
-    ArchError E0840 for what is not written so; reading both finds out whether it means anything.
+    ArchError E0860 for what is not written so; reading both finds out whether it means anything.
     """
     for written in settings:
         name = written.partition("=")[0]
@@ -45,7 +45,7 @@ def _setting(written: str) -> tree.Constant:
     except ArchError as error:
         raise _no_setting(written) from error
     items = [item for one in document.methods for item in one.items]
-    if len(items) != 1 or document.spaces or document.recipes:
+    if len(items) != 1 or len(document.methods) != 1 or document.spaces or document.recipes:
         raise _no_setting(written)
     (item,) = items
     if not isinstance(item, tree.Constant):
@@ -54,7 +54,7 @@ def _setting(written: str) -> tree.Constant:
 
 
 def _no_setting(written: str) -> ArchError:
-    return fault("E0840", "this is no setting", found=written, expected=FORM)
+    return fault("E0860", "this is no setting", found=written, expected=FORM)
 
 
 def _put(items: Sequence[Item], setting: tree.Constant) -> Iterator[Item]:
@@ -74,7 +74,7 @@ def _within(
     stages = [item.name for item in method.items if isinstance(item, tree.Stage)]
     if place not in stages:
         raise fault(
-            "E0840",
+            "E0860",
             f"{method.name} has no stage {place}",
             found=place,
             expected=", ".join((*stages, RECIPE)),

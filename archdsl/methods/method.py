@@ -11,6 +11,12 @@ WHERE = frozenset(field.name for field in fields(RunSettings))
 """The settings of a search that are those of the run it belongs to."""
 
 
+FOUND = "found"
+AGAINST = "against"
+TAKEN = frozenset({FOUND, AGAINST, "lock"})
+"""What the folder of a run holds besides those of its stages."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Around:
     """What a stage says besides the settings of its search.

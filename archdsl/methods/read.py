@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from archdsl.methods.method import WHERE, Around, Method, Stage
+from archdsl.methods.method import TAKEN, WHERE, Around, Method, Stage
 from archdsl.ops.binding import Bound, signature
 from archdsl.run.settings import ExploreSettings, SearchSettings, check_settings
 from archdsl.space.named import bound
@@ -26,7 +26,7 @@ Kind = type[SearchSettings] | type[ExploreSettings]
 
 
 def whole_method(written: tree.Method) -> Method:
-    """The method that a text says. Raises ArchError E0840 with all that is wrong in it."""
+    """The method that a text says. Raises ArchError E0860 with all that is wrong in it."""
     stages: list[Stage] = []
     findings: list[Diagnostic] = []
     for one in _stages(written):
@@ -47,13 +47,22 @@ def _stages(written: tree.Method) -> Sequence[tree.Stage]:
     settings = [item for item in written.items if isinstance(item, tree.Constant)]
     if stages and settings:
         raise fault(
-            "E0840",
+            "E0860",
             "a method has settings or stages, not both",
             settings[0].span,
             found=settings[0].name,
             expected="NAME { ... }",
             hint=f"move it into a stage, such as {stages[0].name}",
         )
+    for stage in stages:
+        if stage.name in TAKEN:
+            raise fault(
+                "E0860",
+                f"a stage cannot be called {stage.name}",
+                replace(stage.span, end=stage.span.start + len(stage.name)),
+                found=stage.name,
+                expected="another name: the folder of a run has something of this one",
+            )
     return stages or [tree.Stage(name=ONLY, settings=tuple(settings), span=written.span)]
 
 
@@ -108,7 +117,7 @@ class _Reader:
         elif setting.name in WHERE:
             why = f"{setting.name} is an option of the run, not of a method"
         raise fault(
-            "E0840",
+            "E0860",
             why,
             setting.span,
             found=setting.name,
@@ -119,7 +128,7 @@ class _Reader:
     def _setting(self, part: type[Bound], setting: tree.Constant) -> object:
         """A setting as the dataclass takes it, in its range."""
         value = self._value(setting.value)
-        found = bound(part, (), {setting.name: value}, setting.span, "E0840")
+        found = bound(part, (), {setting.name: value}, setting.span, "E0860")
         if setting.name == "frozen":
             self._known(str(value), setting.value)
         if isinstance(found, SearchSettings | ExploreSettings):
@@ -127,7 +136,7 @@ class _Reader:
                 check_settings(found)
             except ArchError as error:
                 raise ArchError(
-                    replace(one, code="E0840", span=setting.span) for one in error.diagnostics
+                    replace(one, code="E0860", span=setting.span) for one in error.diagnostics
                 ) from None
         elif isinstance(found, Around) and found.levels < 1:
             raise _not(setting.value, f"levels cannot be {found.levels}", "at least 1")
@@ -142,7 +151,7 @@ class _Reader:
                 return name
             case tree.Call(index=(), comprehensions=()):
                 arguments = tuple(map(self._argument, value.arguments))
-                return print_expression(replace(value, arguments=arguments))
+                return print_expression(replace(value, arguments=arguments), plain=True)
             case _:
                 raise _not(
                     value, "a setting is a literal or NAME(SETTING=VALUE, ...)", "one of these"
@@ -162,7 +171,7 @@ class _Reader:
     def _known(self, name: str, place: tree.Node) -> None:
         if name not in self.before:
             raise fault(
-                "E0840",
+                "E0860",
                 f"no stage before {self.written.name} is called {name}",
                 place.span,
                 found=name,
@@ -180,4 +189,4 @@ def _measures(setting: tree.Constant) -> bool:
 
 
 def _not(node: tree.Node, message: str, expected: str) -> ArchError:
-    return fault("E0840", message, node.span, expected=expected)
+    return fault("E0860", message, node.span, expected=expected)

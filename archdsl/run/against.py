@@ -29,7 +29,7 @@ def others(library: Library, named: Sequence[str], space: SearchSpace) -> list[O
     """The networks that texts name, each `X` or `TITLE=X`; X is whatever commands take.
 
     A string leaves to the searched space which parameters both have: what it does not say itself
-    is as there. Raises ArchError for what is no architecture, E0843 for two of a title.
+    is as there. Raises ArchError for what is no architecture, E0863 for two of a title.
     """
     found: list[Other] = []
     for text in named:
@@ -39,7 +39,7 @@ def others(library: Library, named: Sequence[str], space: SearchSpace) -> list[O
         folder = re.sub(r"\W+", "_", title).strip("_").lower()
         if folder in [one.folder for one in found]:
             raise fault(
-                "E0843",
+                "E0863",
                 f"two networks to compare with are called {title}",
                 found=text,
                 expected="TITLE=X, with a title of its own",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -225,7 +225,7 @@ def explored(path: Path) -> tuple[SearchSpace, ExploreSettings, Path | None]:
     space = Library([path / "space.arch"]).space(known["space"], parameters)
     if kept := known.get("kept"):
         space = restricted(space, kept)
-    names = ExploreSettings.__dataclass_fields__
+    names = [field.name for field in fields(ExploreSettings)]
     settings = ExploreSettings(**{name: known[name] for name in names})
     return space, settings, path.parent if BESIDE in known else None
 

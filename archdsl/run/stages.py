@@ -38,7 +38,7 @@ class Searched:
 
 def recipes_of(method: Method, library: Library) -> Recipes:
     """What the stages name. Raises ArchError for all that can be told to be wrong before a start:
-    E0831 for recipes, E0801, E0818, E0820 and others for controllers and evaluators, E0840 for
+    E0831 for recipes, E0801, E0818, E0820 and others for controllers and evaluators, E0860 for
     settings that do not go together."""
     for stage in method.stages:
         _check(stage)
@@ -57,7 +57,7 @@ def run_stages(
 ) -> list[Searched]:
     """Run every stage in a folder of its name in `out`, or go on with those that are there.
 
-    Raises ArchError (E08xx) for what does not fit, E0842 where a stage found nothing, and
+    Raises ArchError (E08xx) for what does not fit, E0862 where a stage found nothing, and
     Interrupted after Ctrl-C, when everything is saved.
     """
     done: list[Searched] = []
@@ -118,7 +118,7 @@ def _check(stage: Stage) -> None:
     for name in needless:
         if name in given:
             raise fault(
-                "E0840",
+                "E0860",
                 f"{stage.name}: {name} is not for {settings.controller.partition('(')[0]}",
                 found=name,
                 hint="leave it out",
@@ -137,7 +137,7 @@ def _recipe(stage: Stage, library: Library) -> Recipe:
 def _nothing(stage: Stage, summary: Summary) -> ArchError:
     why = summary.first_failure if isinstance(summary, ExploreSummary) else ""
     return fault(
-        "E0842",
+        "E0862",
         f"every evaluation of {stage.name} failed: there is nothing to go on with",
         found=why,
         expected="one architecture at least that its evaluator can judge",

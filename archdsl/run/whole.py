@@ -18,6 +18,7 @@ from archdsl.diff import as_text, diff
 from archdsl.files import write_whole
 from archdsl.ir.graph import Program
 from archdsl.methods import Method
+from archdsl.methods.method import AGAINST, FOUND
 from archdsl.recipes import Recipe
 from archdsl.run.against import Other
 from archdsl.run.explore import HERE, How
@@ -28,9 +29,6 @@ from archdsl.run.stages import Recipes, Searched, run_stages
 from archdsl.run.stop import Interrupted
 from archdsl.run.summary import RetrainSummary
 from archdsl.space.view import SearchSpace
-
-FOUND = "found"
-AGAINST = "against"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

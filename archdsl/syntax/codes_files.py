@@ -217,7 +217,7 @@ FILE_ROWS = (
         "archdsl retrain X --recipe my_recipe.arch ...",
     ),
     row(
-        "E0840",
+        "E0860",
         "a method says what means nothing",
         "A method has the settings of `archdsl search`, or several stages that have them. Data, "
         "seed, threads and device are options of the run. An evaluator may name a stage before it, "
@@ -226,34 +226,20 @@ FILE_ROWS = (
         "method mine { controller = reinforce epochs = 10 }",
     ),
     row(
-        "E0841",
+        "E0861",
         "an unknown method",
         "A method is a file that holds one, one of a file given with --space, or one that ships.",
         "archdsl run SPACE --method typo ...",
         "archdsl run SPACE --method my_method.arch ...",
     ),
     row(
-        "E0842",
+        "E0862",
         "a stage that found nothing",
         "Every evaluation of one stage of a method failed, so the next has nothing to go on with. "
         "How each failed stands in the ledger of its folder.",
     ),
     row(
-        "E0843",
-        "two networks of one title",
-        "What a run compares with has a title in its table and a folder: that of its space, or "
-        "`TITLE=X`.",
-        "archdsl run s.arch --against vgg11_bn --against vgg11_bn ...",
-        "archdsl run s.arch --against vgg11_bn --against second=vgg11_bn ...",
-    ),
-    row(
-        "E0842",
-        "a stage that found nothing",
-        "Every evaluation of one stage of a method failed, so the next has nothing to go on with. "
-        "How each failed stands in the ledger of its folder.",
-    ),
-    row(
-        "E0843",
+        "E0863",
         "two networks of one title",
         "What a run compares with has a title in its table and a folder: that of its space, or "
         "`TITLE=X`.",
