@@ -222,8 +222,8 @@ FILE_ROWS = (
         "A search in stages drops alternatives after each, and may let a whole number of the space "
         "grow. The first stage has all alternatives, the last one fewer, and decides all that the "
         "space decides.",
-        "archdsl search dasvit --controller 'darts(grow=\"layers=2, 4, 6\")' ...",
-        "archdsl search dasvit --controller 'darts(grow=\"depth=2, 4, 6\")' ...",
+        "archdsl search s.arch --controller 'darts(grow=\"layers=2, 4, 6\")' ...",
+        "archdsl search s.arch --controller 'darts(grow=\"depth=2, 4, 6\")' ...",
     ),
     row(
         "E0905",
