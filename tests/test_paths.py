@@ -13,8 +13,8 @@ from torch.nn import functional as F
 
 from archdsl.controllers import METHODS, make_controller
 from archdsl.controllers.base import Told
-from archdsl.controllers.paths import make_sampler
 from archdsl.evaluate.data import open_data
+from archdsl.evaluate.paths import make_sampler
 from archdsl.evaluate.shared import SharedWeights
 from archdsl.ir.graph import Static
 from archdsl.library import Library

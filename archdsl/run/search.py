@@ -1,7 +1,7 @@
 """The search: shared weights and a controller in turn, then the best architecture.
 
     each outer epoch    one epoch of the shared weights, along a path that the controller proposes
-                        or along others (`controllers/paths.py`),
+                        or along others (`evaluate/paths.py`),
                         then proposals, each judged on one random validation batch
     derive              the best of some proposals, each on a random batch of its own; or of more,
                         each on all of validation, from which the controller learns on
@@ -21,11 +21,11 @@ from typing import Any
 
 from archdsl.codegen import network_source, supernet_source
 from archdsl.controllers import Controller, State, Told, make_controller
-from archdsl.controllers.paths import make_sampler
 from archdsl.controllers.seeds import stream
 from archdsl.controllers.tensors import below
 from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from archdsl.evaluate.data import Batch, Data, classifies, open_data
+from archdsl.evaluate.paths import make_sampler
 from archdsl.evaluate.shared import SharedWeights
 from archdsl.evaluate.training import accuracy
 from archdsl.files import write_whole
