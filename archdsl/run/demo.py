@@ -26,7 +26,8 @@ from archdsl.library import Library
 from archdsl.run.retrain import retrain
 from archdsl.run.search import search
 from archdsl.run.settings import RetrainSettings, SearchSettings
-from archdsl.run.summary import RetrainSummary, SearchSummary, percent, signal_rows
+from archdsl.run.summary import RetrainSummary, SearchSummary
+from archdsl.run.tables import percent, signal_rows
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError
 

@@ -30,7 +30,8 @@ from archdsl.run.ledger import Entry, Ledger
 from archdsl.run.progress import Advance, progress
 from archdsl.run.settings import ExploreSettings, check_settings, remember
 from archdsl.run.stop import Interrupted, graceful
-from archdsl.run.summary import ExploreSummary, summarise_exploration, write_explore_summary
+from archdsl.run.summary import ExploreSummary, summarise_exploration
+from archdsl.run.tables import write_explore_summary
 from archdsl.run.workers import workers
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import fault

@@ -10,7 +10,6 @@ step), and a checkpoint is one point between two batches.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -22,16 +21,14 @@ from archdsl.controllers.tensors import below
 from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from archdsl.evaluate.data import Data, classifies, open_data
 from archdsl.evaluate.relaxed import RelaxedWeights
-from archdsl.evaluate.training import accuracy, torch_settings
+from archdsl.evaluate.training import accuracy
 from archdsl.files import write_whole
 from archdsl.library import Found
 from archdsl.recipes import Recipe
-from archdsl.run.folder import run_folder
-from archdsl.run.ledger import Ledger, open_ledger
-from archdsl.run.progress import Advance, progress
-from archdsl.run.settings import SearchSettings, check_settings, remember
-from archdsl.run.stop import Interrupted, graceful
-from archdsl.run.summary import GatesSummary, summarise_gates, write_gates_summary
+from archdsl.run.running import Running, running
+from archdsl.run.settings import SearchSettings, check_settings
+from archdsl.run.summary import GatesSummary, summarise_gates
+from archdsl.run.tables import write_gates_summary
 from archdsl.space.view import SearchSpace
 
 CHECKPOINT_BATCHES = 200  # within one long epoch
@@ -62,21 +59,21 @@ def search_gates(
     data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
     if recipe.augment is not None:
         data = data.augmented_by(recipe.augment)
-    with run_folder(out) as folder, torch_settings(settings.threads), graceful() as stopped:
-        remember(folder / "settings.json", program, settings, {"recipe": text})
-        write_whole(folder / "space.arch", program.text)
-        write_whole(folder / "supernet.py", mixture_source(mixed.program))
-        with open_ledger(folder / "ledger.sqlite") as ledger:
-            ledger.begin()
-            with progress("search", recipe.epochs * data.steps, quiet=quiet) as advance:
-                run = _Run(
-                    space, mixed, method, data, settings, recipe, folder, ledger, stopped, advance
-                )
-                best = run.run()
-            architecture = space.resolve(space.parse(best))
-            write_whole(folder / "network.py", network_source(architecture))
-            summary = summarise_gates(space, settings, ledger.entries(), ledger.seconds())
-        write_gates_summary(folder, summary)
+    with running(
+        out,
+        program,
+        settings,
+        also={"recipe": text},
+        files={"space.arch": program.text, "supernet.py": mixture_source(mixed.program)},
+        title="search",
+        total=recipe.epochs * data.steps,
+        quiet=quiet,
+    ) as here:
+        best = _Run(space, mixed, method, data, settings, recipe, here).run()
+        write_whole(here.folder / "network.py", network_source(space.resolve(space.parse(best))))
+        entries, seconds = here.ledger.entries(), here.ledger.seconds()
+        summary = summarise_gates(space, settings, entries, seconds)
+        write_gates_summary(here.folder, summary)
     return summary
 
 
@@ -100,18 +97,12 @@ class _Run:
         data: Data,
         settings: SearchSettings,
         recipe: Recipe,
-        folder: Path,
-        ledger: Ledger,
-        stopped: Callable[[], bool],
-        advance: Advance,
+        here: Running,
     ) -> None:
         self.space = space
         self.data = data
         self.recipe = recipe
-        self.folder = folder
-        self.ledger = ledger
-        self.stopped = stopped
-        self.advance = advance
+        self.here = here
         self.place = Place()
         self.gates = Gates(space, method, seed=settings.seed)
         self.weights = RelaxedWeights(
@@ -130,10 +121,10 @@ class _Run:
         while self.place.epoch < self.recipe.epochs and not self._ended():
             self._epoch()
         best = self.gates.derived()
-        entry = self.ledger.ask(self.place.epoch, self.place.epoch, "final", best)
+        entry = self.here.ledger.ask(self.place.epoch, self.place.epoch, "final", best)
         if entry.reward is None:
             hits = self.weights.judge(best, self.data.validation_batches)
-            self.ledger.tell(entry.step, accuracy(hits), {"hits": hits})
+            self.here.ledger.tell(entry.step, accuracy(hits), {"hits": hits})
         return best
 
     def _ended(self) -> bool:
@@ -145,21 +136,19 @@ class _Run:
         """What is left of one epoch, then what the gates point to and a checkpoint."""
         epoch = self.place.epoch
         while self.place.batch < self.data.steps:
-            if self.stopped():
-                self._save()
-                raise Interrupted(self.folder)
+            self.here.pause(self._save)
             batch = self.place.batch
             if epoch >= self.gates.settings.warmup:
                 self.weights.learn_gates(epoch, batch)
             loss = self.place.loss + self.weights.train_step(epoch, batch)
             self.place = replace(self.place, batch=batch + 1, loss=loss)
             mean = loss / (batch + 1)
-            self.advance(epoch * self.data.steps + batch + 1, f"loss {mean:.3f}")
+            self.here.advance(epoch * self.data.steps + batch + 1, f"loss {mean:.3f}")
             if self.place.batch % CHECKPOINT_BATCHES == 0:
                 self._save()
         mean = self.place.loss / self.data.steps
-        entry = self.ledger.ask(epoch, epoch, "derive", self.gates.derived())
-        self.ledger.tell(entry.step, None, {"loss": mean, "gates": self.gates.probabilities()})
+        entry = self.here.ledger.ask(epoch, epoch, "derive", self.gates.derived())
+        self.here.ledger.tell(entry.step, None, {"loss": mean, "gates": self.gates.probabilities()})
         self.place = Place(epoch=epoch + 1)
         self._save()
 
@@ -167,10 +156,10 @@ class _Run:
         tensors = {f"shared.{k}": v for k, v in self.weights.state().items()}
         tensors |= {f"gates.{k}": v for k, v in self.gates.state().tensors.items()}
         checkpoint = Checkpoint.of(self.space.program, tensors, {"place": asdict(self.place)})
-        save_checkpoint(self.folder / "checkpoint.safetensors", checkpoint)
+        save_checkpoint(self.here.checkpoint, checkpoint)
 
     def _restore(self) -> None:
-        saved = load_checkpoint(self.folder / "checkpoint.safetensors")
+        saved = load_checkpoint(self.here.checkpoint)
         if saved is None:
             return
         self.place = Place(**saved.values["place"])

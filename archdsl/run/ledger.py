@@ -25,7 +25,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS ledger (
   step   INTEGER PRIMARY KEY,  -- 0, 1, 2, ... without gaps
   epoch  INTEGER NOT NULL,     -- the outer epoch; with an evaluator, how often it was asked before
-  kind   TEXT NOT NULL,        -- train, search, derive, final or measure
+  kind   TEXT NOT NULL,        -- train, search, derive, final, measure or judge
   text   TEXT NOT NULL,        -- the architecture
   reward REAL,                 -- accuracy, 0 to 1; NULL where none is told (yet)
   detail TEXT,                 -- what else was measured, as JSON

@@ -1,6 +1,7 @@
 """Retraining: one architecture from fresh weights, or from those of a supernet.
 
-Judged on validation every few epochs; the best of these is tested once, at the end. A folder
+Judged on validation every few epochs, as its ledger says; the best of these is tested once, at
+the end. A folder
 that can be left at any moment: the checkpoint holds weights, optimiser and best weights at one
 point, and all randomness comes from (seed, purpose, epoch, step).
 """
@@ -8,7 +9,7 @@ point, and all randomness comes from (seed, purpose, epoch, step).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -21,17 +22,15 @@ from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from archdsl.evaluate.data import Data, classifies, moved, open_data
 from archdsl.evaluate.followed import DropPaths, Followed
-from archdsl.evaluate.training import accuracy, correct, torch_settings
-from archdsl.files import write_whole
+from archdsl.evaluate.training import accuracy, correct
 from archdsl.ir.cost import cost
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
 from archdsl.recipes import Recipe
-from archdsl.run.folder import run_folder
-from archdsl.run.progress import Advance, progress
-from archdsl.run.settings import RetrainSettings, check_settings, remember
-from archdsl.run.stop import Interrupted, graceful
-from archdsl.run.summary import RetrainSummary, write_retrain_summary
+from archdsl.run.running import CHECKPOINT, Running, running
+from archdsl.run.settings import RetrainSettings, check_settings
+from archdsl.run.summary import RetrainSummary
+from archdsl.run.tables import write_retrain_summary
 from archdsl.syntax.errors import fault
 
 
@@ -59,14 +58,18 @@ def retrain(
     data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
     if recipe.augment is not None:
         data = data.augmented_by(recipe.augment)
-    with run_folder(out) as folder, torch_settings(settings.threads), graceful() as stopped:
-        start = {"architecture": program.genotype, "inherit": str(inherit or ""), "recipe": text}
-        remember(folder / "settings.json", program, settings, start)
-        write_whole(folder / "network.py", network_source(program))
-        with progress("retrain", recipe.epochs * data.steps, quiet=quiet) as advance:
-            run = _Retrain(program, data, settings, recipe, folder, inherit, stopped, advance)
-            summary = run.run()
-        write_retrain_summary(folder, summary)
+    with running(
+        out,
+        program,
+        settings,
+        also={"architecture": program.genotype, "inherit": str(inherit or ""), "recipe": text},
+        files={"network.py": network_source(program)},
+        title="retrain",
+        total=recipe.epochs * data.steps,
+        quiet=quiet,
+    ) as here:
+        summary = _Retrain(program, data, settings, recipe, inherit, here).run()
+        write_retrain_summary(here.folder, summary)
     return summary
 
 
@@ -90,18 +93,14 @@ class _Retrain:
         data: Data,
         settings: RetrainSettings,
         recipe: Recipe,
-        folder: Path,
         inherit: Path | None,
-        stopped: Callable[[], bool],
-        advance: Advance,
+        here: Running,
     ) -> None:
         self.program = program
         self.data = data
         self.settings = settings
         self.recipe = recipe
-        self.folder = folder
-        self.stopped = stopped
-        self.advance = advance
+        self.here = here
         self.place = Place()
         self.device = torch.device(settings.device)
         with torch.random.fork_rng(devices=[]):
@@ -135,22 +134,27 @@ class _Retrain:
         self.drop_paths.rise(epoch)
         self.model.train()
         while self.place.batch < self.data.steps:
-            if self.stopped():
-                self._save()
-                raise Interrupted(self.folder)
+            self.here.pause(self._save)
             begun, step = time.monotonic(), self.place.batch
             batch = moved(self.data.training_batch(seed, epoch, step), self.device)
             drawn = seed_for(seed, "step", epoch, step)
-            self.followed.train(self.model, batch, epoch, step, drawn)
+            self.followed.train((self.model,), batch, epoch, step, drawn)
             spent = self.place.seconds + time.monotonic() - begun
             self.place = replace(self.place, batch=step + 1, seconds=spent)
-            self.advance(epoch * self.data.steps + step + 1, f"best {max(self.place.best, 0):.3f}")
+            self.here.advance(
+                epoch * self.data.steps + step + 1, f"best {max(self.place.best, 0):.3f}"
+            )
 
     def _judge(self) -> None:
         """Validation accuracy; the first of equals stays the best."""
         self.model.eval()
         batches = (moved(batch, self.device) for batch in self.data.validation_batches)
-        score = accuracy(correct(self.model, batches))
+        hits = correct(self.model, batches)
+        score = accuracy(hits)
+        number = -(-self.place.epoch // self.recipe.judge_every) - 1
+        row = self.here.ledger.ask(number, self.place.epoch, "judge", self.program.genotype)
+        if row.reward is None:
+            self.here.ledger.tell(row.step, score, {"hits": hits})
         if score > self.place.best:
             self.place = replace(self.place, best=score, best_epoch=self.place.epoch)
             self.best = {name: t.detach().clone() for name, t in self.model.state_dict().items()}
@@ -183,16 +187,16 @@ class _Retrain:
         tensors = {f"weights.{k}": v for k, v in self.model.state_dict().items()}
         tensors |= {f"adamw.{k}": v for k, v in pack_optimizer(self.optimizer).items()}
         tensors |= {f"best.{k}": v for k, v in self.best.items()}
-        self._write("checkpoint.safetensors", tensors, {"place": asdict(self.place)})
+        self._write(CHECKPOINT, tensors, {"place": asdict(self.place)})
 
     def _write(
         self, name: str, tensors: Mapping[str, Tensor], values: Mapping[str, object]
     ) -> None:
         checkpoint = Checkpoint.of(self.program, tensors, values)
-        save_checkpoint(self.folder / name, checkpoint)
+        save_checkpoint(self.here.folder / name, checkpoint)
 
     def _restore(self) -> bool:
-        saved = load_checkpoint(self.folder / "checkpoint.safetensors")
+        saved = load_checkpoint(self.here.checkpoint)
         if saved is None:
             return False
         self.place = Place(**saved.values["place"])
