@@ -54,6 +54,7 @@ LAYERS = (
         ("archdsl.controllers",),
         never=("archdsl.codegen", "archdsl.compiler", "archdsl.load", "archdsl.passes"),
     ),
+    Layer(("archdsl.grow",)),
     Layer(("archdsl.evaluate",)),
     Layer(("archdsl.verify",)),
     Layer(("archdsl.run",)),

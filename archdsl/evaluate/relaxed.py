@@ -159,7 +159,7 @@ class RelaxedWeights:
         self.model.train()
         forward = self._forward(epoch, step, "step", learned=False)
         drawn = seed_for(self.seed, "step", epoch, step)
-        return self.followed.train(forward, batch, epoch, step, drawn)
+        return self.followed.train((forward,), batch, epoch, step, drawn)
 
     def judge(self, text: str, batches: Sequence[Batch]) -> list[tuple[int, int]]:
         """Hits and images of each batch for one architecture, under its own batch statistics."""
