@@ -24,7 +24,7 @@ def restricted(space: SearchSpace, kept: Kept) -> SearchSpace:
     return constrained(restrict(space.program, whole_kept(space, kept)))
 
 
-def frozen(space: SearchSpace, found: Architecture, levels: int) -> SearchSpace:
+def fixed(space: SearchSpace, found: Architecture, levels: int) -> SearchSpace:
     """The part in which the decisions of the outermost levels are those of one architecture."""
     taken = zip(space.decisions, space.outer(found, levels), strict=True)
     return restricted(space, {one.key: some for one, some in taken if some is not None})

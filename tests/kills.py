@@ -1,12 +1,12 @@
 """Kills: a short search is killed at random moments until it has been killed often enough.
 
-    python -m tests.kills [KILLS] [SEED] [proposals|gates|run]
+    python -m tests.kills [KILLS] [SEED] [proposals|gates|stages|run]
 
 Every killed run is resumed until it ends; its ledgers (times apart), its best architecture, its
 weights and its files must then be those of a run that nobody disturbed. `run` is a whole one, on
-two levels: searched, retrained and compared. SIGKILL leaves a process
-no moment to save anything. This process imports everything once and forks each run from itself;
-it never starts a thread of torch, so the forks are whole.
+two levels: searched, retrained and compared. SIGKILL leaves a process no moment to save anything.
+This process imports everything once and forks each run from itself; it never starts a thread of
+torch, so the forks are whole.
 """
 
 from __future__ import annotations
@@ -64,7 +64,16 @@ def run(folder: Path) -> None:
         assert not end.code, end.code
 
 
-WAYS = {"proposals": proposals, "gates": gates, "run": run}
+def stages(folder: Path) -> None:
+    """Gates in stages, each with fewer alternatives and more cells than the one before."""
+    method = DartsSettings(
+        relaxation="gumbel", keep="5, 3, 2", grow="cells=1, 2, 1", skip_dropout="0.3", skip_limit=2
+    )
+    settings = replace(SETTINGS, epochs=2)
+    search_gates(SPACE, method, out=folder, settings=settings, quiet=True)
+
+
+WAYS = {"proposals": proposals, "gates": gates, "stages": stages, "run": run}
 
 
 def start(folder: Path, way: str) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SEARCH = ("controller_steps=2", "derive_samples=2", "measure_samples=2")
 MIXER = "metaformer_nas(classes=10, size=9, patch=1, stem_width=4, width1=8, width2=8, width3=8, "
 MIXER += "width4=8, depth1=1, depth2=1, depth3=1, depth4=1)"
 RUNS: dict[str, tuple[str, ...]] = {
     "metaformer_nas": (
         MIXER,
-        *(f"--set={one}" for one in ("epochs=2", *SEARCH)),
+        *("--set=epochs=2", "--set=controller_steps=2"),
+        *("--set=derive_samples=2", "--set=measure_samples=2"),
         *("--against=pooling=metaformer", '--against=metaformer(mixer="mlp")'),
     ),
     "glit": (
@@ -22,12 +22,15 @@ RUNS: dict[str, tuple[str, ...]] = {
         *("--set=details.controller=generations(population=2)", "--set=details.budget=5"),
         "--against=vit=vit_b_16",
     ),
-    "dasvit": ("dasvit(size=8, patch=4, width=24, depth=2)", "--set=epochs=1"),
+    "dasvit": (
+        "dasvit(size=8, patch=4, width=24, depth=2)",
+        *("--set=epochs=1", '--set=controller=darts(keep="8, 2", grow="depth=1, 2", tokens="1/2")'),
+    ),
     "tnas": (
         "nas_bench_201(width=4, cells=1, size=8)",
-        *("--method=tnas", "--recipe=darts", "--set=weights.epochs=2"),
-        *(f"--set=weights.{one}" for one in SEARCH),
-        *("--set=evolved.controller=tnas(sampling=4, refit=2, steps=3)", "--set=evolved.budget=8"),
+        *("--method=tnas", "--recipe=darts", "--set=epochs=2", "--set=frozen=8"),
+        "--set=controller=tnas(sampling=4, refit=2, epsilon_step=0.5, steps=3, population=2)",
+        *("--set=controller_steps=2", "--set=measure_samples=2"),
     ),
 }
 """What stands behind `archdsl run`, but for the folder."""

@@ -11,8 +11,8 @@ from archdsl.methods import changed, whole_method
 from archdsl.methods.method import WHERE, Around
 from archdsl.recipes import whole_recipe
 from archdsl.resources import shipped_method, shipped_methods
+from archdsl.run.searches import recipes_of
 from archdsl.run.settings import ExploreSettings, RunSettings, SearchSettings
-from archdsl.run.stages import recipes_of
 from archdsl.syntax.errors import ArchError
 from archdsl.syntax.parse import parse
 from archdsl.syntax.printer import format_text
@@ -27,7 +27,7 @@ method two {
     epochs = 3
   }
   found {
-    frozen = weights
+    fixed = weights
     levels = 2
     evaluator = supernet(run=weights, calibration=3)
     controller = generations(population=4, inside="drawn")
@@ -74,7 +74,7 @@ def test_stages_are_read_in_order():
         evaluator='supernet(run="weights", calibration=3)',
         budget=12,
     )
-    assert better.around == Around(frozen="weights", levels=2)
+    assert better.around == Around(fixed="weights", levels=2)
     assert better.weights == ("weights",) and weights.weights == ()
     assert read(found.text) == found
 
@@ -121,9 +121,9 @@ def test_where_it_runs_is_not_the_method_s():
         (("seed = 3",), 4, "seed is an option of the run"),
         (("controller = random", "a {}"), 4, "a method has settings or stages, not both"),
         (("found {}",), 4, "a stage cannot be called found"),
-        (("a { frozen = b }", "b {}"), 4, "no stage before a is called b"),
+        (("a { fixed = b }", "b {}"), 4, "no stage before a is called b"),
         (("a { evaluator = supernet(run=a) }",), 4, "no stage before a is called a"),
-        (("a {}", "b { frozen = a levels = 0 }"), 5, "levels cannot be 0"),
+        (("a {}", "b { fixed = a levels = 0 }"), 5, "levels cannot be 0"),
         (("controller = random(3)",), 4, "settings have names"),
         (("controller = random(x=1 + 2)",), 4, "settings have names"),
     ],
@@ -140,7 +140,7 @@ def test_wrong_methods_are_refused_at_their_place(lines, line, says):
 
 def test_every_finding_is_told():
     with pytest.raises(ArchError) as caught:
-        read(method("a { epochs = 0 nothing = 1 }", "b { frozen = c }"))
+        read(method("a { epochs = 0 nothing = 1 }", "b { fixed = c }"))
     assert len(caught.value.diagnostics) == 3
 
 
@@ -153,7 +153,7 @@ def test_every_finding_is_told():
         (("evaluator = nobody",), "E0820"),
         (('evaluator = "train"', "controller = darts"), "E0801"),
         (('evaluator = "train"', 'latency = "guessed"'), "E0829"),
-        (("controller = random", "recipe = darts"), "E0860"),
+        (('evaluator = "train"', "recipe = darts"), "E0860"),
         (("controller = darts", "recipe = nobody"), "E0831"),
     ],
 )

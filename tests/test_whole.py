@@ -15,7 +15,7 @@ from archdsl.cli.main import app
 from archdsl.evaluate.evaluators import evaluator_of
 from archdsl.library import Library
 from archdsl.load import load_network
-from archdsl.part import frozen, left, restricted
+from archdsl.part import fixed, left, restricted
 from archdsl.run.judge import Judge
 from archdsl.run.ledger import read_ledger
 from archdsl.run.settings import explored
@@ -82,13 +82,13 @@ def test_others_are_made_for_the_same_images(done):
     assert "From pooling to what was found" in printed and "cell mixer" in printed
 
 
-def test_kinds_are_frozen_and_details_searched_in_a_new_supernet(done):
+def test_kinds_are_fixed_and_details_searched_in_a_new_supernet(done):
     out, _ = done("glit")
     stages = {one["stage"]: one["best"] for one in told(out)["searches"]}
     space = shipped("glit_tiny", classes=10, size=8, patch=2, width=12, depth=2)
     kinds, details = (space.parse(stages[name]) for name in ("kinds", "details"))
     assert space.outer(kinds, 1) == space.outer(details, 1)
-    part = frozen(space, kinds, 1)
+    part = fixed(space, kinds, 1)
     assert part.size < space.size
     for name in ("details_weights", "details"):
         settings = json.loads((out / name / "settings.json").read_text())["settings"]
@@ -141,7 +141,7 @@ def test_stopped_anywhere_the_same_command_goes_on(row, done, tmp_path):
 @pytest.mark.parametrize(
     ("more", "code"),
     [
-        (("--set=evolved.budget=9",), "E0809"),
+        (("--set=frozen=9",), "E0809"),
         (("--set=train.epochs=3",), "E0809"),
         (("--against=resnet18",), "E0809"),
         (("--seed=1",), "E0809"),
@@ -150,7 +150,7 @@ def test_stopped_anywhere_the_same_command_goes_on(row, done, tmp_path):
         (("--against=a=resnet18", "--against=a=resnet50"), "E0863"),
         (("--method=nobody",), "E0861"),
         (("--recipe=nobody",), "E0831"),
-        (("--set=evolved.evaluator=nobody",), "E0820"),
+        (("--set=paths=nobody",), "E0801"),
         (("--data=nothing",), "E0809"),
     ],
 )
@@ -190,7 +190,7 @@ def test_weights_of_a_larger_part_judge_and_those_of_a_smaller_do_not(done):
     out, _ = done("glit")
     space = shipped("glit_tiny", classes=10, size=8, patch=2, width=12, depth=2)
     kinds = space.parse(told(out)["searches"][1]["best"])
-    part = frozen(space, kinds, 1)
+    part = fixed(space, kinds, 1)
     one = part.unrank(0)
     reward = evaluator_of('supernet(run="kinds_weights")', out)
     whole, smaller = (reward.over(each)(each.parse(one.text), 0, 0) for each in (space, part))

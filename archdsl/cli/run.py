@@ -75,8 +75,8 @@ def run(
     found, followed = whole_method(written[0]), whole_recipe(written[1])
 
     from archdsl.run.against import others
+    from archdsl.run.searches import recipes_of
     from archdsl.run.settings import RunSettings
-    from archdsl.run.stages import recipes_of
     from archdsl.run.whole import run_whole
     from archdsl.run.whole_tables import write_whole_summary
 

@@ -1,8 +1,7 @@
 """Judging by the shared weights of a finished search: no architecture is trained.
 
 With an evolution as the controller it is the second stage of single-path one-shot search (Guo et
-al. 2020, section 3.4): batch statistics are measured anew for every architecture. Their first stage
-draws a path for every batch, ours for every epoch.
+al. 2020, section 3.4): batch statistics are measured anew for every architecture.
 """
 
 from __future__ import annotations
@@ -53,7 +52,8 @@ class Inherited:
     def __init__(self, space: SearchSpace, settings: SupernetSettings) -> None:
         from archdsl.evaluate.checkpoint import load_checkpoint
         from archdsl.evaluate.data import classifies, open_data
-        from archdsl.evaluate.shared import SharedSettings, SharedWeights
+        from archdsl.evaluate.shared import SharedWeights
+        from archdsl.recipes import Recipe
 
         folder = Path(settings.run)
         saved = load_checkpoint(folder / "checkpoint.safetensors")
@@ -83,7 +83,7 @@ class Inherited:
             batch_size=settings.batch_size,
         )
         self.shared = SharedWeights(
-            space, self.data, seed=0, settings=SharedSettings(calibration=settings.calibration)
+            space, self.data, recipe=Recipe(), seed=0, calibration=settings.calibration
         )
         self.shared.model.load_state_dict(_own(saved, self.shared.model.state_dict(), folder))
 

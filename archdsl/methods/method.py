@@ -21,14 +21,14 @@ TAKEN = frozenset({FOUND, AGAINST, "lock"})
 class Around:
     """What a stage says besides the settings of its search.
 
-    `recipe` names how shared weights are trained. `frozen` names a stage before it: the decisions
-    of the outermost `levels` are those of the best that it found, and only the others are searched.
+    `recipe` names how shared weights are trained. `fixed` names a stage before it: the decisions of
+    the outermost `levels` are those of the best that it found, and only the others are searched.
     """
 
     keyword: ClassVar[str] = "stage"
 
     recipe: str = ""
-    frozen: str = ""
+    fixed: str = ""
     levels: int = 1
 
 

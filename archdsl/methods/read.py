@@ -129,7 +129,7 @@ class _Reader:
         """A setting as the dataclass takes it, in its range."""
         value = self._value(setting.value)
         found = bound(part, (), {setting.name: value}, setting.span, "E0860")
-        if setting.name == "frozen":
+        if setting.name == "fixed":
             self._known(str(value), setting.value)
         if isinstance(found, SearchSettings | ExploreSettings):
             try:

@@ -1,144 +1,117 @@
-"""The searches of a method, one after the other, each in a folder of its own."""
+"""The spaces that a search in stages goes through, and what they say of the one asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-
-from archdsl.controllers import gates_method, method_of
-from archdsl.evaluate.evaluators import evaluator_of
-from archdsl.evaluate.latency import clock_of
-from archdsl.evaluate.objectives import objectives_of, rule_of
-from archdsl.library import Library
-from archdsl.methods import Method, Stage
-from archdsl.part import frozen
-from archdsl.recipes import Recipe
-from archdsl.run.explore import HERE, How, explore
-from archdsl.run.gates import search_gates
-from archdsl.run.search import search
-from archdsl.run.settings import PROPOSING, ExploreSettings, RunSettings
-from archdsl.run.summary import ExploreSummary, GatesSummary, SearchSummary
+from archdsl.compiler import partial
+from archdsl.controllers.gates import DartsSettings
+from archdsl.controllers.stages import Labels
+from archdsl.library import Found, open_space
+from archdsl.part import restricted
+from archdsl.passes.skip_dropout import skip_dropout
+from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError, fault
-
-Summary = SearchSummary | GatesSummary | ExploreSummary
-Recipes = Mapping[str, Recipe]
-"""How shared weights are trained, for the stages that name a recipe."""
+from archdsl.syntax.parse import parse
+from archdsl.syntax.tree import Quantity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Searched:
-    """A stage that is at its end, and what it found."""
+class StageSpaces:
+    """The spaces of all stages of a method, for the space that was asked for."""
 
-    stage: Stage
-    space: SearchSpace
-    summary: Summary
+    def __init__(self, asked: SearchSpace, method: DartsSettings) -> None:
+        """Raises ArchError E0850 where the stages do not fit the space."""
+        self.asked = asked
+        self.method = method
+        self.stages = method.stages
+        self._whole = tuple(self._opened(stage) for stage in range(self.stages.count))
+        if self.stages.keep:
+            self._check_keep()
+        self._check_decisions()
 
+    def space(self, stage: int, left: Labels) -> SearchSpace:
+        """The space of a stage with what is left of its decisions; those not named have all."""
+        whole = self._whole[stage]
+        kept = {}
+        for one in whole.decisions:
+            numbers = [
+                i for i, label in enumerate(one.hole.labels) if label in left.get(one.key, ())
+            ]
+            if numbers and len(numbers) < len(one.hole.labels):
+                kept[one.key] = numbers
+        return restricted(whole, kept) if kept else whole
 
-def recipes_of(method: Method, library: Library) -> Recipes:
-    """What the stages name. Raises ArchError for all that can be told to be wrong before a start:
-    E0831 for recipes, E0801, E0818, E0820 and others for controllers and evaluators, E0860 for
-    settings that do not go together."""
-    for stage in method.stages:
-        _check(stage)
-    return {stage.name: _recipe(stage, library) for stage in method.stages if stage.around.recipe}
+    def mixed(self, space: SearchSpace, stage: int) -> SearchSpace:
+        """What is trained of it: on a part of channels or tokens, with dropout behind skips."""
+        shares = self.method.shares
+        if shares:
+            space = partial(Found(space=space, architecture=None), **shares).space
+        rate = self.stages.skip_dropout(stage)
+        return SearchSpace(skip_dropout(space.program, rate)) if rate else space
 
+    def of_asked(self, found: Architecture) -> Architecture:
+        """The architecture of the space that was asked for that decides as one of a stage does.
 
-def run_stages(
-    space: SearchSpace,
-    method: Method,
-    *,
-    out: Path,
-    settings: RunSettings,
-    recipes: Recipes,
-    how: How = HERE,
-    quiet: bool = False,
-) -> list[Searched]:
-    """Run every stage in a folder of its name in `out`, or go on with those that are there.
+        Raises ArchError E0623 where the one is of a stage in which less is decided.
+        """
+        assert found.space is not None
+        named = {one.key: one.hole.labels for one in found.space.decisions}
+        taken = found.assignment
+        choices = {}
+        for one in self.asked.decisions:
+            if one.key in taken:
+                words = [named[one.key][a] for a in taken[one.key]]
+                choices[one.key] = [one.hole.labels.index(word) for word in words]
+        return self.asked.assign(choices)
 
-    Raises ArchError (E08xx) for what does not fit, E0862 where a stage found nothing, and
-    Interrupted after Ctrl-C, when everything is saved.
-    """
-    done: list[Searched] = []
-    for stage in method.stages:
-        part = _part(space, stage, done)
-        summary = _search(stage, part, out / stage.name, settings, recipes, how, quiet)
-        if not summary.best:
-            raise _nothing(stage, summary)
-        done.append(Searched(stage=stage, space=part, summary=summary))
-    return done
+    def _opened(self, stage: int) -> SearchSpace:
+        """The space at the size that it has in a stage."""
+        name, values = self.stages.parameter, self.stages.values
+        if not values:
+            return self.asked
+        program = self.asked.program
+        if type(program.parameters.get(name)) is not int:
+            numbers = [n for n, value in program.parameters.items() if type(value) is int]
+            raise _misfit(
+                f"{program.space} has no whole number {name} to grow by",
+                name,
+                ", ".join(numbers) or "a space with parameters",
+            )
+        value = values[min(stage, len(values) - 1)]
+        (tree,) = parse(program.text, program.space).spaces
+        return open_space(tree, {**program.changed, name: value})
 
-
-def _part(space: SearchSpace, stage: Stage, done: Sequence[Searched]) -> SearchSpace:
-    """What a stage searches: the space, or what is left of it where some is frozen."""
-    if not stage.around.frozen:
-        return space
-    (before,) = (one for one in done if one.stage.name == stage.around.frozen)
-    return frozen(space, space.parse(before.summary.best), stage.around.levels)
-
-
-def _search(
-    stage: Stage,
-    space: SearchSpace,
-    out: Path,
-    here: RunSettings,
-    recipes: Recipes,
-    how: How,
-    quiet: bool,
-) -> Summary:
-    settings = stage.at(here)
-    if isinstance(settings, ExploreSettings):
-        beside = bool(stage.weights)
-        return explore(space, out=out, settings=settings, how=how, beside=beside, quiet=quiet)
-    gates = gates_method(settings.controller)
-    if gates is None:
-        return search(space, out=out, settings=settings, quiet=quiet)
-    recipe = recipes.get(stage.name)
-    return search_gates(space, gates, out=out, settings=settings, recipe=recipe, quiet=quiet)
-
-
-def _check(stage: Stage) -> None:
-    """Refuse what no search takes, before there is one."""
-    settings = stage.settings
-    if isinstance(settings, ExploreSettings):
-        evaluator_of(settings.evaluator)
-        rule_of(settings.reward)
-        objectives_of(settings.objectives)
-        if settings.latency:
-            clock_of(settings.latency)
-        method_of(settings.controller)
-        needless = ["recipe"]
-    elif gates_method(settings.controller) is None:
-        method_of(settings.controller)
-        needless = ["recipe"]
-    else:
-        needless = sorted(PROPOSING)
-    given = stage.given | ({"recipe"} if stage.around.recipe else set())
-    for name in needless:
-        if name in given:
-            raise fault(
-                "E0860",
-                f"{stage.name}: {name} is not for {settings.controller.partition('(')[0]}",
-                found=name,
-                hint="leave it out",
+    def _check_keep(self) -> None:
+        """The first stage has all; a later one has less of something."""
+        sizes = [
+            len(one.hole.labels)
+            for one in self._whole[0].decisions
+            if one.hole.quantity is Quantity.ONE
+        ]
+        largest, keep = max(sizes, default=0), self.stages.keep
+        if not keep[-1] < largest <= keep[0]:
+            raise _misfit(
+                f"the stages keep all of {self.asked.program.space}, or leave some out untried",
+                f'keep="{self.method.keep}"',
+                f"{largest} or more in the first stage, less in the last",
             )
 
+    def _check_decisions(self) -> None:
+        """What is found last is an architecture of the space that was asked for."""
+        last = {one.key: one.hole.labels for one in self._whole[-1].decisions}
+        for one in self.asked.decisions:
+            if not set(one.hole.labels) <= set(last.get(one.key, ())):
+                asked = self.asked.program.parameters[self.stages.parameter]
+                raise _misfit(
+                    f"the last stage does not decide {one.key}",
+                    f'grow="{self.method.grow}"',
+                    f"{self.stages.parameter}={asked} in the last stage, as in the space",
+                )
 
-def _recipe(stage: Stage, library: Library) -> Recipe:
-    """The recipe of a stage, for as many epochs as the stage says."""
-    found = library.recipe(stage.around.recipe)
-    settings = stage.settings
-    if isinstance(settings, ExploreSettings) or "epochs" not in stage.given:
-        return found
-    return replace(found, epochs=settings.epochs)
+
+def left_of(space: SearchSpace) -> Labels:
+    """What a space has of every decision."""
+    return {one.key: one.hole.labels for one in space.decisions}
 
 
-def _nothing(stage: Stage, summary: Summary) -> ArchError:
-    why = summary.first_failure if isinstance(summary, ExploreSummary) else ""
-    return fault(
-        "E0862",
-        f"every evaluation of {stage.name} failed: there is nothing to go on with",
-        found=why,
-        expected="one architecture at least that its evaluator can judge",
-    )
+def _misfit(message: str, found: str, expected: str) -> ArchError:
+    return fault("E0850", message, found=found, expected=expected)

@@ -24,8 +24,8 @@ from archdsl.run.against import Other
 from archdsl.run.explore import HERE, How
 from archdsl.run.folder import run_folder
 from archdsl.run.retrain import retrain
+from archdsl.run.searches import Recipes, Searched, run_stages
 from archdsl.run.settings import RetrainSettings, RunSettings, check_settings, remember
-from archdsl.run.stages import Recipes, Searched, run_stages
 from archdsl.run.stop import Interrupted
 from archdsl.run.summary import RetrainSummary
 from archdsl.space.view import SearchSpace

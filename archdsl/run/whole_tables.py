@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from archdsl.files import write_whole
-from archdsl.run.stages import Searched
+from archdsl.run.searches import Searched
 from archdsl.run.summary import SearchSummary
 from archdsl.run.tables import as_text, percent, signal_rows
 from archdsl.run.whole import Whole

@@ -217,34 +217,13 @@ FILE_ROWS = (
         "archdsl retrain X --recipe my_recipe.arch ...",
     ),
     row(
-        "E0860",
-        "a method says what means nothing",
-        "A method has the settings of `archdsl search`, or several stages that have them. Data, "
-        "seed, threads and device are options of the run. An evaluator may name a stage before it, "
-        "whose shared weights it reads.",
-        "method mine { controller = reinforce budget = 10 }",
-        "method mine { controller = reinforce epochs = 10 }",
-    ),
-    row(
-        "E0861",
-        "an unknown method",
-        "A method is a file that holds one, one of a file given with --space, or one that ships.",
-        "archdsl run SPACE --method typo ...",
-        "archdsl run SPACE --method my_method.arch ...",
-    ),
-    row(
-        "E0862",
-        "a stage that found nothing",
-        "Every evaluation of one stage of a method failed, so the next has nothing to go on with. "
-        "How each failed stands in the ledger of its folder.",
-    ),
-    row(
-        "E0863",
-        "two networks of one title",
-        "What a run compares with has a title in its table and a folder: that of its space, or "
-        "`TITLE=X`.",
-        "archdsl run s.arch --against vgg11_bn --against vgg11_bn ...",
-        "archdsl run s.arch --against vgg11_bn --against second=vgg11_bn ...",
+        "E0850",
+        "stages of a search that do not fit the space",
+        "A search in stages drops alternatives after each, and may let a whole number of the space "
+        "grow. The first stage has all alternatives, the last one fewer, and decides all that the "
+        "space decides.",
+        "archdsl search s.arch --controller 'darts(grow=\"layers=2, 4, 6\")' ...",
+        "archdsl search s.arch --controller 'darts(grow=\"depth=2, 4, 6\")' ...",
     ),
     row(
         "E0905",
