@@ -34,8 +34,8 @@ from archdsl.run.gates import search_gates
 from archdsl.run.ledger import read_ledger
 from archdsl.run.search import search
 from archdsl.run.settings import SearchSettings
+from tests import small_runs
 from tests.shipped import shipped
-from tests.small_runs import words
 
 SETTINGS = SearchSettings(
     epochs=3, controller_steps=8, derive_samples=4, measure_samples=4, threads=1
@@ -59,7 +59,7 @@ def gates(folder: Path) -> None:
 def run(folder: Path) -> None:
     """A whole run, as the command makes it."""
     try:
-        app(words("glit", folder))
+        app(small_runs.words("glit", folder))
     except SystemExit as end:
         assert not end.code, end.code
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -53,16 +53,18 @@ def run_stages(
     out: Path,
     settings: RunSettings,
     recipes: Recipes,
+    pause: Callable[[], None] = lambda: None,
     how: How = HERE,
     quiet: bool = False,
 ) -> list[Searched]:
     """Run every stage in a folder of its name in `out`, or go on with those that are there.
 
-    Raises ArchError (E08xx) for what does not fit, E0862 where a stage found nothing, and
+    `pause` is called before each, and may end the run. Raises ArchError (E08xx) for what does not fit, E0862 where a stage found nothing, and
     Interrupted after Ctrl-C, when everything is saved.
     """
     done: list[Searched] = []
     for stage in method.stages:
+        pause()
         part = _part(space, stage, done)
         summary = _search(stage, part, out / stage.name, settings, recipes, how, quiet)
         if not summary.best:

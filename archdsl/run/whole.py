@@ -26,7 +26,7 @@ from archdsl.run.folder import run_folder
 from archdsl.run.retrain import retrain
 from archdsl.run.searches import Recipes, Searched, run_stages
 from archdsl.run.settings import RetrainSettings, RunSettings, check_settings, remember
-from archdsl.run.stop import Interrupted
+from archdsl.run.stop import Interrupted, graceful
 from archdsl.run.summary import RetrainSummary
 from archdsl.space.view import SearchSpace
 
@@ -79,9 +79,14 @@ def run_whole(
         **{f"recipe of {name}": one.text for name, one in recipes.items()},
         **{f"against {one.title}": one.program.genotype for one in against},
     }
-    with run_folder(out) as folder:
+    with run_folder(out) as folder, graceful() as stopped:
         remember(folder / "settings.json", space.program, settings, texts)
         write_whole(folder / "space.arch", space.program.text)
+
+        def pause() -> None:
+            if stopped():
+                raise Interrupted(folder)
+
         try:
             searches = run_stages(
                 space,
@@ -89,6 +94,7 @@ def run_whole(
                 out=folder,
                 settings=settings,
                 recipes=recipes,
+                pause=pause,
                 how=how,
                 quiet=quiet,
             )
@@ -97,24 +103,23 @@ def run_whole(
             write_whole(folder / "network.py", network_source(found))
             parts = [(FOUND, FOUND, found)]
             parts += [(one.title, f"{AGAINST}/{one.folder}", one.program) for one in against]
-            networks = [
-                Trained(
-                    title=title, summary=_retrain(program, folder / name, settings, recipe, quiet)
-                )
-                for title, name, program in parts
-            ]
+            networks = []
+            for title, name, program in parts:
+                pause()
+                summary = _retrain(program, folder / name, settings, recipe, quiet)
+                networks.append(Trained(title=title, summary=summary))
         except Interrupted:
             raise Interrupted(folder) from None
-        return Whole(
-            space=space,
-            method=method,
-            recipe=recipe,
-            settings=settings,
-            best=best,
-            searches=searches,
-            networks=networks,
-            change=as_text(diff(against[0].program, found)) if against else "",
-        )
+    return Whole(
+        space=space,
+        method=method,
+        recipe=recipe,
+        settings=settings,
+        best=best,
+        searches=searches,
+        networks=networks,
+        change=as_text(diff(against[0].program, found)) if against else "",
+    )
 
 
 def _retrain(

@@ -102,7 +102,7 @@ RUN_ROWS = (
         "two networks of one title",
         "What a run compares with has a title in its table and a folder: that of its space, or "
         "`TITLE=X`.",
-        "archdsl run s.arch --against vgg11_bn --against vgg11_bn ...",
-        "archdsl run s.arch --against vgg11_bn --against second=vgg11_bn ...",
+        "archdsl run s.arch --against a.arch --against a.arch ...",
+        "archdsl run s.arch --against a.arch --against second=a.arch ...",
     ),
 )

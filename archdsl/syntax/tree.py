@@ -10,30 +10,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A text and the name it is known by (a file, a shipped space, `<string>`)."""
-
-    name: str
-    text: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """A half-open range of characters of one source."""
-
-    source: Source = field(repr=False)
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """What every node of the tree has: its place in the text."""
-
-    span: Span = field(compare=False, repr=False)
-
+from archdsl.syntax.node import Node as Node
+from archdsl.syntax.node import Source as Source
+from archdsl.syntax.node import Span as Span
 
 # --- expressions ---------------------------------------------------------------------------
 
