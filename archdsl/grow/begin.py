@@ -20,16 +20,26 @@ if TYPE_CHECKING:
 
 def begun(begins: Begins, value: Value, inputs: Types, fresh: Tensors) -> dict[str, Tensor]:
     """The weights of a new operation that passes its input on, or gives nothing."""
+    return {
+        name: _started(start, fresh[f"{value.owner}.{name}"])
+        for name, start in _starts(begins, value, inputs).items()
+    }
+
+
+def begun_names(begins: Begins, value: Value, inputs: Types) -> list[str]:
+    """The full names of the weights of a new operation that begin so."""
+    return [f"{value.owner}.{name}" for name in _starts(begins, value, inputs)]
+
+
+def _starts(begins: Begins, value: Value, inputs: Types) -> dict[str, Start]:
+    """With what each weight begins, of those that are not fresh."""
     operation = value.operation
     assert operation is not None
     passing = begins is Begins.PASSING
     starts = operation.identity(inputs) if passing else silent(operation, inputs)
     assert starts is not None
-    return {
-        weight.name: _started(starts[weight.name], fresh[f"{value.owner}.{weight.name}"])
-        for weight in operation.weights(inputs)
-        if weight.name in starts
-    }
+    names = [weight.name for weight in operation.weights(inputs)]
+    return {name: starts[name] for name in names if name in starts}
 
 
 def _started(start: Start, like: Tensor) -> Tensor:

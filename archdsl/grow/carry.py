@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from archdsl.controllers.seeds import stream
 from archdsl.grow.atoms import NOTHING, Atoms, Channels, indexed_by_channel
 from archdsl.grow.flat import Flat, Value, unnamed
 from archdsl.ir.types import Weight
 from archdsl.ops.base import Operation
 from archdsl.ops.growth import Along
+from archdsl.seeds import stream
 
 
 @dataclass(frozen=True, slots=True)
