@@ -327,7 +327,7 @@ def test_gradients_reach_the_hypernetwork():
     shared = hyper(Recipe(optimizer=SGD(learning_rate=1.0, momentum=0.0)))
     assert shared.hyper is not None
     architecture = small().parse(
-        f"{small().program.genotype}/infer[none; none skip_connect; none none nor_conv_1x1]"
+        f"{small().program.genotype}/infer[nor_conv_1x1; none skip_connect; none none nor_conv_1x1]"
     )
     code = shared.hyper.coded(shared.hyper._taken(architecture)).detach()
     images, labels = shared.data.training_batch(1, 0, 0)
