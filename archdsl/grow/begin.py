@@ -76,6 +76,8 @@ def _grown(choice: Carried, owner: str, weight: Weight, old: Tensors, fresh: Ten
         copies = choice.copies.get(sort)
         if sort is Along.UNITS and weight.shape[axis] != size:
             copies = _units(axis, size, weight.shape[axis])
+        if sort is Along.KERNEL and weight.shape[axis] != size:
+            copies = _around_centre(size, weight.shape[axis])
         if copies is not None and not copies.same(size):
             tensor = _copied(tensor, axis, copies)
         if sort is Along.CHANNELS and choice.fresh:
@@ -87,6 +89,12 @@ def _units(axis: int, old: int, new: int) -> Copies:
     """Hidden units: copied where they are made, shared out where they are summed over."""
     places = replicas(old, new, 0)
     return taken(places) if axis == 0 else shared([(place,) for place in places], 0)
+
+
+def _around_centre(old: int, new: int) -> Copies:
+    """A kernel with zeros around it, or without its border."""
+    at = [i - (new - old) // 2 for i in range(new)]
+    return Copies(tuple((i,) if 0 <= i < old else () for i in at), (1.0,) * new)
 
 
 def _copied(tensor: Tensor, axis: int, copies: Copies) -> Tensor:
