@@ -1,6 +1,6 @@
 """Kills: a short search is killed at random moments until it has been killed often enough.
 
-    python -m tests.kills [KILLS] [SEED] [proposals|gates|stages|run]
+    python -m tests.kills [KILLS] [SEED] [proposals|gates|stages|inherited|run]
 
 Every killed run is resumed until it ends; its ledgers (times apart), its best architecture, its
 weights and its files must then be those of a run that nobody disturbed. `run` is a whole one, on
@@ -30,10 +30,11 @@ from safetensors.torch import load_file
 
 from archdsl.cli.main import app
 from archdsl.controllers.gates import DartsSettings
+from archdsl.run.explore import explore
 from archdsl.run.gates import search_gates
 from archdsl.run.ledger import read_ledger
 from archdsl.run.search import search
-from archdsl.run.settings import SearchSettings
+from archdsl.run.settings import ExploreSettings, SearchSettings
 from tests import small_runs
 from tests.shipped import shipped
 
@@ -64,6 +65,17 @@ def run(folder: Path) -> None:
         assert not end.code, end.code
 
 
+def inherited(folder: Path) -> None:
+    """Children that begin with the weights of what was measured before them."""
+    settings = ExploreSettings(
+        controller="evolution(population=4, sample=2)",
+        evaluator="inherited(first=2, share=0.3, keep=6)",
+        budget=16,
+        batch=2,
+    )
+    explore(SPACE, out=folder, settings=settings, quiet=True)
+
+
 def stages(folder: Path) -> None:
     """Gates in stages, each with fewer alternatives and more cells than the one before."""
     method = DartsSettings(
@@ -73,7 +85,13 @@ def stages(folder: Path) -> None:
     search_gates(SPACE, method, out=folder, settings=settings, quiet=True)
 
 
-WAYS = {"proposals": proposals, "gates": gates, "stages": stages, "run": run}
+WAYS = {
+    "proposals": proposals,
+    "gates": gates,
+    "stages": stages,
+    "inherited": inherited,
+    "run": run,
+}
 
 
 def start(folder: Path, way: str) -> int:
@@ -158,8 +176,12 @@ def compare(folder: Path, reference: Path) -> None:
     assert [entry.step for entry in found] == list(range(len(found)))
     with sqlite3.connect(folder / "ledger.sqlite") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    for weights in reference.glob("*.safetensors"):
-        ours, theirs = load_file(folder / weights.name), load_file(weights)
+    kept = [sorted(one.rglob("*.safetensors")) for one in (folder, reference)]
+    assert [one.relative_to(folder) for one in kept[0]] == [
+        one.relative_to(reference) for one in kept[1]
+    ]
+    for one, other in zip(*kept, strict=True):
+        ours, theirs = load_file(one), load_file(other)
         assert ours.keys() == theirs.keys()
         assert all(ours[name].equal(theirs[name]) for name in ours), "the weights differ"
     assert not list(folder.glob(".*.part"))

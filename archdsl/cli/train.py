@@ -128,6 +128,9 @@ def search(
     weight_decay: Decay = 1e-4,
     recipe: Recipe = "",
     calibration: Annotated[int, typer.Option(help="Batches that set statistics.")] = 2,
+    hypernetwork: Annotated[
+        int, typer.Option(help="Weights come from a code of so many numbers; 0: shared.")
+    ] = 0,
     as_released: Annotated[
         bool, typer.Option("--as-released", help="With the faults of the published code.")
     ] = False,

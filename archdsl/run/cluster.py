@@ -25,7 +25,6 @@ from archdsl.run.leases import LeasedLedger
 from archdsl.run.settings import ExploreSettings
 from archdsl.run.stop import Interrupted
 from archdsl.run.workers import TRIES
-from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError, fault
 
 if TYPE_CHECKING:
@@ -39,23 +38,31 @@ PAUSE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What tasks are about: a space by its text and parameters, and the settings of the search."""
+    """What tasks are about: a space by its text and parameters, and the settings of the search.
+
+    `folder` is that of the run, which nodes need where weights are inherited.
+    """
 
     text: str
     name: str
     parameters: tuple[tuple[str, Any], ...]
     settings: ExploreSettings
+    folder: str
     kept: tuple[tuple[str, tuple[int, ...]], ...] = ()
-    beside: Path | None = None
+    beside: bool = False
 
     @classmethod
-    def of(
-        cls, space: SearchSpace, settings: ExploreSettings, beside: Path | None = None
-    ) -> Problem:
-        program = space.program
-        parameters = tuple(program.parameters.items())
-        kept = tuple((key, tuple(some)) for key, some in left(program).items())
-        return cls(program.text, program.space, parameters, settings, kept, beside)
+    def of(cls, judge: Judge, settings: ExploreSettings, folder: Path) -> Problem:
+        program = judge.space.program
+        return cls(
+            text=program.text,
+            name=program.space,
+            parameters=tuple(program.parameters.items()),
+            settings=settings,
+            folder=str(folder.resolve()),
+            kept=tuple((key, tuple(some)) for key, some in left(program).items()),
+            beside=judge.beside is not None,
+        )
 
 
 def judged(problem: Problem, text: str, step: int, again: int) -> Mapping[str, Any]:
@@ -73,7 +80,9 @@ def _judge(problem: Problem) -> Judge:
     opened = open_space(space, dict(problem.parameters))
     if problem.kept:
         opened = restricted(opened, dict(problem.kept))
-    return Judge(opened, problem.settings, problem.beside)
+    folder = Path(problem.folder)
+    judge = Judge(opened, problem.settings, folder.parent if problem.beside else None)
+    return judge.keep_in(folder)
 
 
 class Tasks:

@@ -78,6 +78,7 @@ def explore(
         also = {BESIDE: "beside"} if beside else {}
         remember(folder / "settings.json", space.program, settings, also)
         write_whole(folder / "space.arch", space.program.text)
+        judge.keep_in(folder)
         with (
             open_leased(folder / "ledger.sqlite") as ledger,
             progress("search", settings.budget, quiet=quiet) as advance,
@@ -111,7 +112,7 @@ def _measuring(
 ) -> Iterator[Measure]:
     """A cluster or workers where they are wanted, else this process."""
     if how.ray:
-        problem = Problem.of(judge.space, settings, judge.beside)
+        problem = Problem.of(judge, settings, folder)
         with cluster(folder, ledger, problem, how.ray, how.workers, how.timeout) as tasks:
             yield lambda first, last: tasks.measure(first, last, stopped)
         return

@@ -59,8 +59,8 @@ def run_stages(
 ) -> list[Searched]:
     """Run every stage in a folder of its name in `out`, or go on with those that are there.
 
-    `pause` is called before each, and may end the run. Raises ArchError (E08xx) for what does not fit, E0862 where a stage found nothing, and
-    Interrupted after Ctrl-C, when everything is saved.
+    `pause` is called before each, and may end the run. Raises ArchError (E08xx) for what does not
+    fit, E0862 where a stage found nothing, and Interrupted after Ctrl-C, when all is saved.
     """
     done: list[Searched] = []
     for stage in method.stages:
