@@ -107,7 +107,7 @@ def _own(saved: Checkpoint, wanted: Mapping[str, Tensor], folder: Path) -> dict[
     from archdsl.controllers.tensors import below
 
     found = below(saved.tensors, "shared.weights.")
-    lacking = [name for name in wanted if name not in found]
+    lacking = [k for k, v in wanted.items() if k not in found or found[k].shape != v.shape]
     if lacking:
         raise fault(
             "E0812",
