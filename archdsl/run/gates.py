@@ -45,11 +45,13 @@ def search_gates(
     out: Path,
     settings: SearchSettings,
     recipe: Recipe | None = None,
+    data: Data | None = None,
     quiet: bool = False,
 ) -> GatesSummary:
     """Run a search by gradients in the folder `out`, or go on with the one that is there.
 
-    `recipe` says how the weights are trained; without one, as the settings do. Raises ArchError
+    `recipe` says how the weights are trained; without one, as the settings do. `data` is taken for
+    what the settings name, if it is open already. Raises ArchError
     (E08xx, E0906 to E0909 for a space whose alternatives cannot be weighed so), and Interrupted
     after Ctrl-C, when everything is saved.
     """
@@ -58,8 +60,9 @@ def search_gates(
     stages = StageSpaces(space, method)
     text = recipe.text if recipe else ""
     recipe = recipe or settings.recipe
-    image, classes = classifies(program.net)
-    data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
+    if data is None:
+        image, classes = classifies(program.net)
+        data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
     if recipe.augment is not None:
         data = data.augmented_by(recipe.augment)
     with running(
