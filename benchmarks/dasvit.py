@@ -22,6 +22,7 @@ from torch import Tensor
 
 from archdsl.controllers.gates import DartsSettings, Gates
 from archdsl.evaluate.data import Data
+from archdsl.evaluate.images import MemoryImages
 from archdsl.evaluate.relaxed import RelaxedWeights, only
 from archdsl.ir.cost import cost
 from archdsl.library import Library
@@ -46,7 +47,7 @@ LEAST, MOST = 0.1, 0.6
 STAGES = {"keep": "8, 5, 3", "grow": "depth=2, 4, 6"}
 EPOCHS = 2
 """Of every stage."""
-IMAGES, BATCH = 768, 64
+IMAGES, BATCH = 512, 64
 """So many train and so many validate in a search."""
 GATES_RATE = 0.05
 MEASURED_BATCH = 256
@@ -54,7 +55,7 @@ SEARCH = Recipe(
     epochs=EPOCHS, batch_size=BATCH, optimizer=AdamW(learning_rate=1e-3), schedule=Cosine()
 )
 RETRAIN = Recipe(
-    epochs=5,
+    epochs=4,
     batch_size=128,
     optimizer=AdamW(learning_rate=1e-3, weight_decay=0.05),
     schedule=Cosine(by_step=True),
@@ -149,7 +150,12 @@ def supernet(stage: int, tokens: str) -> RelaxedWeights:
     stages = StageSpaces(searched(), settings)
     left = {k: labels[: stages.stages.keep[stage]] for k, labels in left_of(searched()).items()}
     space = stages.space(stage, left)
-    data = subset(SIZE, MEASURED_BATCH)
+    images = torch.rand(MEASURED_BATCH, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    part = MemoryImages(images, torch.arange(MEASURED_BATCH) % 10)
+    data = Data(
+        name="noise", classes=10, shape=(3, SIZE, SIZE), train=part, validation=part, test=part,
+        batch_size=MEASURED_BATCH,
+    )  # fmt: skip
     return RelaxedWeights(
         stages.mixed(space, stage), data, Gates(space, settings, seed=0), recipe=SEARCH, seed=0
     )
@@ -206,7 +212,7 @@ def main(work: Path = WORK) -> None:
             f"bytes {stage} {tokens}",
             lambda: kept_bytes(stage, tokens),  # noqa: B023
         )
-        for stage in range(3)
+        for stage in (0, 2)
         for tokens in ("1", "1/2", "1/4")
     }
     for seed in SEEDS:
@@ -303,7 +309,8 @@ def report(
             f"(operations 8, 5, 3; depth 2, 4, 6) on {IMAGES} images, gates at a rate of "
             f"{GATES_RATE} on {IMAGES} others; half of the tokens. Retrained: {RETRAIN.epochs} "
             "epochs (paper: 500) on 10,000 images of CIFAR-10, cropped and flipped; 10,000 "
-            "others are held out; test: the first 1,000 test images. Three seeds, mean ± deviation.",
+            "others are held out; test: the first 1,000 test images. Three seeds, mean ± "
+            "deviation.",
             f"Thresholds of a kind's share, fixed beforehand: {LEAST} and {MOST}; evenly, "
             "attention and perceptrons have 0.375 each, a skip 12.5 % of an edge.",
             f"Encoders found with l1 = l2 = 1: {encoders}.",
