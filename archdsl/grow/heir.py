@@ -9,7 +9,7 @@ matches is inherited).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,17 @@ class Heir:
     def preserved(self) -> bool:
         return not self.plan.broken
 
+    @property
+    def share(self) -> float:
+        """The share of the child's parameters, 0 to 1, that is carried over, copies included."""
+        sizes = dict(_sizes(self.child))
+        taken = sum(
+            size
+            for owner, size in sizes.items()
+            if isinstance(self.plan.choices.get(owner), Carried)
+        )
+        return taken / max(sum(sizes.values()), 1)
+
     def weights(self, old: Mapping[str, Tensor], fresh: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The child's `state_dict`, from the parent's and from a fresh one of the child.
 
@@ -72,6 +83,16 @@ class Heir:
                 )
                 new |= {f"{value.owner}.{name}": tensor for name, tensor in taken.items()}
         return new
+
+
+def _sizes(network: Flat) -> Iterator[tuple[str, int]]:
+    """How many parameters each owner has."""
+    for value in network.values:
+        if value.scan is not None:
+            yield value.owner, sum(dict(_sizes(value.scan)).values())
+        elif value.operation is not None:
+            weights = value.operation.weights(network.inputs(value))
+            yield value.owner, sum(weight.elements for weight in weights if not weight.buffer)
 
 
 def _scanned(new: str, body: Flat, old: str, before: Flat, known: Tensors) -> dict[str, Tensor]:
