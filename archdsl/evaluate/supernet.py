@@ -20,8 +20,6 @@ from archdsl.syntax.errors import fault
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from archdsl.evaluate.checkpoint import Checkpoint
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupernetSettings:
@@ -50,6 +48,7 @@ class Inherited:
     """The supernet with its weights, and the data."""
 
     def __init__(self, space: SearchSpace, settings: SupernetSettings) -> None:
+        from archdsl.controllers.tensors import below
         from archdsl.evaluate.checkpoint import load_checkpoint
         from archdsl.evaluate.data import classifies, open_data
         from archdsl.evaluate.shared import SharedWeights
@@ -91,7 +90,22 @@ class Inherited:
             calibration=settings.calibration,
             code=int(known.get("hypernetwork", 0)),
         )
-        self.shared.model.load_state_dict(_own(saved, self.shared.model.state_dict(), folder))
+        self._take(below(saved.tensors, "shared."), folder)
+
+    def _take(self, tensors: Mapping[str, Tensor], folder: Path) -> None:
+        """The weights of a search, by gradients perhaps, or over more of the same text."""
+        known = {f"weights.{k}": one.shape for k, one in self.shared.model.state_dict().items()}
+        given = {k: one.shape for k, one in tensors.items() if k.startswith("weights.")}
+        other = [name for name, shape in known.items() if given.get(name) != shape]
+        if other:
+            raise fault(
+                "E0812",
+                f"the shared weights in {folder} are those of a smaller part of the space, or of a "
+                "mixture on a part of its channels or tokens",
+                found=f"{len(other)} tensors that differ, {other[0].partition('.')[2]} first",
+                expected="weights of all that is left of the supernet",
+            )
+        self.shared.take({name: tensors[name] for name in known})
 
     def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
         from archdsl.evaluate.training import accuracy, torch_settings
@@ -100,22 +114,6 @@ class Inherited:
             found = self.shared.judge(architecture.text, self.data.validation_batches)
         reached = accuracy(found)
         return {"reward": reached, "accuracy": reached}
-
-
-def _own(saved: Checkpoint, wanted: Mapping[str, Tensor], folder: Path) -> dict[str, Tensor]:
-    """The weights of a space, from those of the same or of a larger part of its text."""
-    from archdsl.controllers.tensors import below
-
-    found = below(saved.tensors, "shared.weights.")
-    lacking = [k for k, v in wanted.items() if k not in found or found[k].shape != v.shape]
-    if lacking:
-        raise fault(
-            "E0812",
-            f"the shared weights in {folder} are those of a smaller part of the space",
-            found=f"no {lacking[0]}",
-            expected="weights of all alternatives that are left",
-        )
-    return {name: found[name] for name in wanted}
 
 
 def _known(folder: Path, *, needed: bool) -> Mapping[str, Any]:
