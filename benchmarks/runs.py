@@ -22,11 +22,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import sklearn.datasets  # noqa: F401  here, so that no fork imports it again
+import sklearn.datasets  # noqa: F401  here, so that no fork imports any of these again
 import torchvision.transforms.v2  # noqa: F401
 from PIL import Image
 from safetensors.torch import load_file
 
+import archdsl.run.against
+import archdsl.run.whole_tables  # noqa: F401
 from archdsl.cli.main import app
 from archdsl.run.ledger import read_ledger
 from benchmarks.cifar import HELD, PACKS, TEST, TRAIN, unpacked

@@ -1,10 +1,12 @@
 """Kills: a short search is killed at random moments until it has been killed often enough.
 
-    python -m tests.kills [KILLS] [SEED] [proposals|gates|stages|inherited|run]
+    python -m tests.kills [KILLS] [SEED] [proposals|gates|stages|inherited]
+    python -m tests.kills [KILLS] [SEED] [metaformer_nas|glit|dasvit|tnas]
 
 Every killed run is resumed until it ends; its ledgers (times apart), its best architecture, its
-weights and its files must then be those of a run that nobody disturbed. `run` is a whole one, on
-two levels: searched, retrained and compared. SIGKILL leaves a process no moment to save anything.
+weights and its files must then be those of a run that nobody disturbed. The methods of the second
+line are whole runs: searched, retrained and compared. SIGKILL leaves a process no moment to save
+anything.
 This process imports everything once and forks each run from itself; it never starts a thread of
 torch, so the forks are whole.
 """
@@ -20,14 +22,19 @@ import sys
 import tempfile
 import time
 import traceback
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import closing, redirect_stdout
 from dataclasses import replace
+from functools import partial
+from io import StringIO
 from pathlib import Path
 
 import sklearn.datasets  # noqa: F401  here, so that no fork imports it again
 import torchvision.transforms.v2  # noqa: F401
 from safetensors.torch import load_file
 
+import archdsl.run.against
+import archdsl.run.whole_tables  # noqa: F401
 from archdsl.cli.main import app
 from archdsl.controllers.gates import DartsSettings
 from archdsl.run.explore import explore
@@ -57,12 +64,13 @@ def gates(folder: Path) -> None:
     search_gates(SPACE, method, out=folder, settings=settings, quiet=True)
 
 
-def run(folder: Path) -> None:
+def run(name: str, folder: Path) -> None:
     """A whole run, as the command makes it."""
-    try:
-        app(small_runs.words("glit", folder))
-    except SystemExit as end:
-        assert not end.code, end.code
+    with redirect_stdout(StringIO()):
+        try:
+            app(small_runs.words(name, folder))
+        except SystemExit as end:
+            assert not end.code, end.code
 
 
 def inherited(folder: Path) -> None:
@@ -85,13 +93,13 @@ def stages(folder: Path) -> None:
     search_gates(SPACE, method, out=folder, settings=settings, quiet=True)
 
 
-WAYS = {
+WAYS: dict[str, Callable[[Path], None]] = {
     "proposals": proposals,
     "gates": gates,
     "stages": stages,
     "inherited": inherited,
-    "run": run,
 }
+WAYS |= {name: partial(run, name) for name in small_runs.RUNS}
 
 
 def start(folder: Path, way: str) -> int:

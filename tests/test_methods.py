@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +19,7 @@ from archdsl.run.settings import ExploreSettings, RunSettings, SearchSettings
 from archdsl.syntax.errors import ArchError
 from archdsl.syntax.parse import parse
 from archdsl.syntax.printer import format_text
+from benchmarks.runs import commands
 
 TWO = """archdsl 1
 
@@ -218,3 +222,15 @@ def test_settings_that_mean_nothing(setting, code):
     with pytest.raises(ArchError) as caught:
         other(setting)
     assert caught.value.diagnostics[0].code == code
+
+
+def test_documentation_names_the_methods_and_runs_their_commands():
+    page = (Path(__file__).parent.parent / "docs" / "runs.md").read_text(encoding="utf-8")
+    assert [name for name in shipped_methods() if f"`{name}`" not in page] == []
+    for words in commands():
+        found = subprocess.run(
+            [sys.executable, "-m", "archdsl", *words, "--data", "nothing", "-o", "nowhere"],
+            capture_output=True,
+            text=True,
+        )
+        assert "E0802" in found.stderr, found.stderr  # all else was understood
