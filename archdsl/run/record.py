@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -128,10 +127,10 @@ def read_record(folder: Path) -> Record:
     environment = read_settings(folder / "settings.json", "environment")
     with reading(folder / "ledger.sqlite") as ledger:
         entries, seconds = ledger.entries(), ledger.seconds()
-    for entry in entries:
-        if not _sound(entry):
-            raise _strange(folder / "ledger.sqlite", f"its row {entry.step} means nothing")
     kind = _kind(settings)
+    for entry in entries:
+        if not (_sound(entry) and (kind is Kind.EXPLORE or 0 <= (entry.reward or 0) <= 1)):
+            raise _strange(folder / "ledger.sqlite", f"its row {entry.step} means nothing")
     try:
         space, trained = _opened(folder, kind, settings)
     except (KeyError, TypeError, ValueError) as error:
@@ -181,18 +180,21 @@ def _sound(entry: Entry) -> bool:
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
-def _numbers(value: object) -> bool:
+def _numbers(value: Any) -> bool:
     return isinstance(value, list) and all(map(_number, value))
+
+
+def _batch(value: Any) -> bool:
+    """Whether it is how many of how many images."""
+    return _numbers(value) and len(value) == 2 and value[1] > 0
 
 
 DETAILS: Mapping[str, Callable[[Any], bool]] = {
     "loss": lambda value: isinstance(value, int | float),
-    "hits": lambda value: (
-        isinstance(value, list) and all(_numbers(x) and len(x) == 2 for x in value)
-    ),
+    "hits": lambda value: isinstance(value, list) and all(map(_batch, value)) and bool(value),
     "gates": lambda value: isinstance(value, dict) and all(map(_numbers, value.values())),
     "values": lambda value: isinstance(value, dict) and all(map(_number, value.values())),
     "failed": lambda value: isinstance(value, str),
@@ -203,7 +205,7 @@ DETAILS: Mapping[str, Callable[[Any], bool]] = {
 
 def _finite(detail: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """A loss that is no number any more is told by its absence."""
-    if detail is None or isfinite(detail.get("loss", 0.0)):
+    if detail is None or _number(detail.get("loss", 0.0)):
         return detail
     return {name: value for name, value in detail.items() if name != "loss"}
 
