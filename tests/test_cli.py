@@ -92,6 +92,7 @@ def test_help_lists_every_command():
         *("check", "fmt", "new", "spaces", "explain", "show", "cost", "id", "sample", "convert"),
         *("formats", "lint"),
         *("diff", "patch", "compile", "export", "tune", "verify", "inherit", "search", "retrain"),
+        *("report",),
     }
 
 

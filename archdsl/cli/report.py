@@ -33,10 +33,10 @@ def report(
         typer.Option(metavar="DIR", help="A retraining's folder, besides those within RUN."),
     ] = [],  # noqa: B006
 ) -> None:
-    """Write one HTML file of a run, finished or not: curves, the best, what was found.
+    """Write one HTML file of a run, finished or not.
 
-    It needs nothing else, neither a network nor scripts. Curves need matplotlib:
-    pip install 'archdsl[report]'.
+    Curves, the best, what was found; it needs no other file, no network, no scripts. Curves
+    need matplotlib: pip install 'archdsl[report]'.
     """
     from archdsl.files import write_whole
     from archdsl.report import report_html

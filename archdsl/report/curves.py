@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from math import isnan, nan
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -74,8 +75,7 @@ def _gates(record: Record) -> Iterator[Part]:
         drawn.append(_line(losses, "epoch", "loss", "loss of the supernet's weights, by epoch"))
     weights = _weights(record, derived)
     if weights:
-        means = (fmean(max(told[i]) for told in weights.values()) for i in range(len(derived)))
-        sharp = [(e.epoch + 1, mean) for e, mean in zip(derived, means, strict=True)]
+        sharp = [(e.epoch + 1, _sharpness(e)) for e in derived]
         drawn.append(_line(sharp, "epoch", "weight", "largest weight of a decision, the mean"))
     if drawn:
         yield Pictures(tuple(drawn))
@@ -155,14 +155,30 @@ Weights = Mapping[str, Sequence[Sequence[float]]]
 
 def _weights(record: Record, derived: Sequence[Entry]) -> Weights:
     """Of the decisions that have gates, the first of many."""
-    sizes = {d.key: len(d.hole.labels) for d in record.space.decisions if len(d.hole.labels) > 1}
-    told = [(e.detail or {}).get("gates", {}) for e in derived]
-    whole = (
-        key
-        for key, size in sizes.items()
-        if told and all(len(one.get(key, ())) == size for one in told)
-    )
-    return {key: [one[key] for one in told] for key in islice(whole, MOST_GATES)}
+    labels = {d.key: d.hole.labels for d in record.space.decisions if len(d.hole.labels) > 1}
+    told = [_told(entry, labels) for entry in derived]
+    known = (key for key in labels if any(key in one for one in told))
+    return {
+        key: [[one.get(key, {}).get(label, nan) for label in labels[key]] for one in told]
+        for key in islice(known, MOST_GATES)
+    }
+
+
+def _told(entry: Entry, labels: Mapping[str, Sequence[str]]) -> dict[str, dict[str, float]]:
+    """The weights of one epoch, by decision and alternative: a stage has less than the whole."""
+    detail = entry.detail or {}
+    left = {**labels, **detail.get("left", {})}
+    return {
+        key: dict(zip(left[key], gates, strict=True))
+        for key, gates in detail.get("gates", {}).items()
+        if len(left.get(key, ())) == len(gates)
+    }
+
+
+def _sharpness(entry: Entry) -> float:
+    """The largest weight of a decision, the mean over those that decide something."""
+    gates = [one for one in (entry.detail or {}).get("gates", {}).values() if len(one) > 1]
+    return fmean(map(max, gates)) if gates else 1.0
 
 
 def _alike(record: Record, weights: Weights) -> dict[tuple[str, ...], list[str]]:
@@ -172,6 +188,12 @@ def _alike(record: Record, weights: Weights) -> dict[tuple[str, ...], list[str]]
         if decision.key in weights:
             groups.setdefault(decision.hole.labels, []).append(decision.key)
     return groups
+
+
+def _heaviest(labels: Sequence[str], weights: Sequence[float]) -> str:
+    known = [(weight, label) for weight, label in zip(weights, labels, strict=True)
+             if not isnan(weight)]  # fmt: skip
+    return max(known, key=lambda one: one[0])[1] if known else "not decided"
 
 
 def _panels(epochs: Sequence[int], labels: Sequence[str], weights: Weights) -> Pictures:
@@ -185,8 +207,7 @@ def _panels(epochs: Sequence[int], labels: Sequence[str], weights: Weights) -> P
             for i, label in enumerate(plotted):
                 values = [one[i] for one in told]
                 axes.plot(epochs, values, color=COLOURS[i], marker=".", markersize=3, label=label)
-            last = told[-1]
-            axes.set_title(f"{key}: {labels[last.index(max(last))]}", loc="left", fontsize=7.5)
+            axes.set_title(f"{key}: {_heaviest(labels, told[-1])}", loc="left", fontsize=7.5)
             axes.set_ylim(0, None)
             axes.tick_params(labelsize=7)
             whole_numbers(axes)

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.files import read_text
+from archdsl.recipes import whole_recipe
 from archdsl.report.view import Facts, Lines, Part, Words
 from archdsl.run.record import Kind, Record
 from archdsl.run.summary import measure_signal
 from archdsl.run.tables import percent, signal_rows
 from archdsl.space.wording import count, number
 from archdsl.syntax.errors import fault
+from archdsl.syntax.parse import parse
 
 Rows = Iterator[tuple[str, str]]
 
@@ -77,13 +79,12 @@ def _shared(record: Record) -> Rows:
         yield "accuracy, shared weights", f"{percent(entry.reward or 0.0)} on all of validation"
     derived = [e.reward for e in record.told("derive") if e.reward is not None]
     if derived:
-        yield "accuracy, the batch it won by", percent(max(derived))
-    asked, planned = len(record.entries), _whole(record, "epochs")
+        yield "accuracy, what it won by", percent(max(derived))
     epochs = sum(e.kind == "train" for e in record.entries)
-    yield "asked", f"{asked:,} strings, {epochs} of {count(planned, 'outer epoch')}"
+    yield "asked", f"{len(record.entries):,} strings in {count(epochs, 'outer epoch')}"
     measured = [e for e in record.told("measure") if (e.detail or {}).get("hits")]
     if len(measured) > 1:
-        yield from signal_rows(measure_signal(measured, _whole(record, "batch_size")))
+        yield from signal_rows(measure_signal(measured, _batch_size(record)))
     yield from _about(record)
 
 
@@ -183,6 +184,17 @@ def _real(record: Record, known: dict[str, Any], name: str) -> float:
     if not isinstance(value, int | float) or not abs(value) < 1e300:
         raise _lacks(record.folder / "summary.json", name, value)
     return float(value)
+
+
+def _batch_size(record: Record) -> int:
+    """Of the recipe, where weights were trained by one."""
+    text = record.settings.get("recipe")
+    if not text:
+        return _whole(record, "batch_size")
+    (recipe,) = parse(str(text), "recipe").recipes or [None]
+    if recipe is None:
+        raise _lacks(record.folder / "settings.json", "the batch size of its recipe", text)
+    return whole_recipe(recipe).batch_size
 
 
 def _whole(record: Record, name: str) -> int:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from archdsl.evaluate.evaluator import Failed
 from archdsl.evaluate.objectives import Objectives, objectives_of
 from archdsl.front import front
-from archdsl.passes.many import many
+from archdsl.ir.cost import cost
 from archdsl.report.figure import BLUE, GREY, figure, with_units
 from archdsl.report.outcome import figure_of
 from archdsl.report.view import Grid, Part, Picture, Pictures, Words
@@ -34,8 +34,8 @@ def ranking(record: Record) -> Iterator[Part]:
     order = sorted(scores, key=lambda text: (-scores[text].reward, scores[text].step))
     if record.kind is Kind.SHARED:
         yield Words(
-            "Accuracies under the shared weights of the last outer epoch, most of them on one "
-            "batch of validation: they say little about architectures that are close."
+            "Accuracies under the shared weights of the last outer epoch and after it; those on "
+            "one batch of validation say little about architectures that are close."
         )
     rows = []
     for place, (text, costs) in enumerate(_priced(record, order[:MOST_ROWS]), start=1):
@@ -62,10 +62,11 @@ def _pointed(record: Record) -> Iterator[Part]:
         yield Words("Nothing was told yet.")
         return
     last = spans[-MOST_ROWS:][::-1]
-    prices = _priced(record, [text for text, _, _ in last])
     rows = [
         (f"{first}" if first == end else f"{first} to {end}", *costs, text)
-        for (_, first, end), (text, costs) in zip(last, prices, strict=True)
+        for (_, first, end), (text, costs) in zip(
+            last, _priced(record, [text for text, _, _ in last]), strict=True
+        )
     ]
     yield Grid(head=("epoch", "parameters", "MACs", "architecture"), rows=tuple(rows))
     if len(spans) > MOST_ROWS:
@@ -74,11 +75,10 @@ def _pointed(record: Record) -> Iterator[Part]:
 
 def _priced(record: Record, texts: Sequence[str]) -> list[tuple[str, tuple[str, str]]]:
     """Strings with their parameters and MACs."""
-    architectures = [record.architecture(text) for text in texts]
-    costs = many(record.space).costs(architectures)
+    prices = (cost(record.network(record.architecture(text))) for text in texts)
     return [
-        (text, (f"{one['params']:,}", f"{one['macs']:,}"))
-        for text, one in zip(texts, costs, strict=True)
+        (text, (f"{price.params:,}", f"{price.macs:,}"))
+        for text, price in zip(texts, prices, strict=True)
     ]
 
 

@@ -5,7 +5,7 @@ Only read, and without torch: for reports, and for what looks at searches afterw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -53,6 +53,7 @@ class Record:
     kind: Kind
     settings: Mapping[str, Any]
     environment: Mapping[str, Any]
+    library: Library
     space: SearchSpace
     entries: tuple[Entry, ...]
     seconds: float
@@ -107,8 +108,14 @@ class Record:
         return self.architecture(max(first, key=lambda text: scores[text].reward))
 
     def architecture(self, text: str) -> Architecture:
-        """A string of the ledger. Raises ArchError E0807 where it is none of the space."""
+        """A string of the ledger; its `space` has other parameters where a search in stages had.
+
+        Raises ArchError E0807 where it is none of the space.
+        """
         try:
+            other = self.library.string(text).space.program if self.kind is Kind.GATES else None
+            if other is not None and other.space == self.space.program.space:
+                return self.library.string(text).require()
             return self.space.parse(text)
         except ArchError as error:
             raise _strange(
@@ -118,7 +125,7 @@ class Record:
             ) from None
 
     def network(self, architecture: Architecture) -> Program:
-        return self.space.resolve(architecture)
+        return (architecture.space or self.space).resolve(architecture)
 
 
 def read_record(folder: Path) -> Record:
@@ -127,12 +134,12 @@ def read_record(folder: Path) -> Record:
     environment = read_settings(folder / "settings.json", "environment")
     with reading(folder / "ledger.sqlite") as ledger:
         entries, seconds = ledger.entries(), ledger.seconds()
-    kind = _kind(settings)
+    kind = _kind(settings, entries)
     for entry in entries:
         if not (_sound(entry) and (kind is Kind.EXPLORE or 0 <= (entry.reward or 0) <= 1)):
             raise _strange(folder / "ledger.sqlite", f"its row {entry.step} means nothing")
     try:
-        space, trained = _opened(folder, kind, settings)
+        library, space, trained = _opened(folder, kind, settings)
     except (KeyError, TypeError, ValueError) as error:
         raise _strange(folder / "settings.json", f"it names no space: {error!r}") from error
     return Record(
@@ -140,6 +147,7 @@ def read_record(folder: Path) -> Record:
         kind=kind,
         settings=settings,
         environment=environment,
+        library=library,
         space=space,
         entries=tuple(replace(entry, detail=_finite(entry.detail)) for entry in entries),
         seconds=seconds,
@@ -147,22 +155,24 @@ def read_record(folder: Path) -> Record:
     )
 
 
-def _kind(settings: Mapping[str, Any]) -> Kind:
-    """Each kind of run has settings that the others have not."""
+def _kind(settings: Mapping[str, Any], entries: Sequence[Entry]) -> Kind:
+    """By settings that others have not; shared weights are trained before anything is derived."""
     if "architecture" in settings:
         return Kind.RETRAIN
     if isinstance(settings.get("budget"), int):
         return Kind.EXPLORE
-    return Kind.GATES if "recipe" in settings else Kind.SHARED
+    return Kind.GATES if entries and entries[0].kind != "train" else Kind.SHARED
 
 
 def _opened(
     folder: Path, kind: Kind, settings: Mapping[str, Any]
-) -> tuple[SearchSpace, Architecture | None]:
+) -> tuple[Library, SearchSpace, Architecture | None]:
     if kind is Kind.RETRAIN:
-        found = Library().find(str(folder / "network.py"))
-        return found.space, found.require()
-    return space_of(folder, settings), None
+        library = Library()
+        found = library.find(str(folder / "network.py"))
+        return library, found.space, found.require()
+    library = Library([folder / "space.arch"])
+    return library, space_of(library, settings), None
 
 
 def _sound(entry: Entry) -> bool:
@@ -187,6 +197,10 @@ def _numbers(value: Any) -> bool:
     return isinstance(value, list) and all(map(_number, value))
 
 
+def _strings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) for one in value)
+
+
 def _batch(value: Any) -> bool:
     """Whether it is how many of how many images."""
     return _numbers(value) and len(value) == 2 and value[1] > 0
@@ -197,6 +211,7 @@ DETAILS: Mapping[str, Callable[[Any], bool]] = {
     "hits": lambda value: isinstance(value, list) and all(map(_batch, value)) and bool(value),
     "gates": lambda value: isinstance(value, dict) and all(map(_numbers, value.values())),
     "values": lambda value: isinstance(value, dict) and all(map(_number, value.values())),
+    "left": lambda value: isinstance(value, dict) and all(map(_strings, value.values())),
     "failed": lambda value: isinstance(value, str),
     "message": lambda value: isinstance(value, str),
 }

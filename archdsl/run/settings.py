@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archdsl import __version__
 from archdsl.files import write_whole
@@ -16,6 +16,9 @@ from archdsl.recipes import Recipe
 from archdsl.recipes.optimizers import AdamW, Steps
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import fault
+
+if TYPE_CHECKING:
+    from archdsl.library import Library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,19 +197,20 @@ def explored(path: Path) -> tuple[SearchSpace, ExploreSettings]:
     """The space and the settings of a search with an evaluator, from the folder of its run."""
     known = read_settings(path / "settings.json")
     names = ExploreSettings.__dataclass_fields__
-    return space_of(path, known), ExploreSettings(**{name: known[name] for name in names})
-
-
-def space_of(folder: Path, known: Mapping[str, Any]) -> SearchSpace:
-    """The space of a search, as its folder and its settings say it."""
     from archdsl.library import Library
 
+    space = space_of(Library([path / "space.arch"]), known)
+    return space, ExploreSettings(**{name: known[name] for name in names})
+
+
+def space_of(library: Library, known: Mapping[str, Any]) -> SearchSpace:
+    """The space of a search, as the library of its own text and its settings say it."""
     parameters = {
         name.removeprefix("parameter "): value
         for name, value in known.items()
         if name.startswith("parameter ")
     }
-    return Library([folder / "space.arch"]).space(known["space"], parameters)
+    return library.space(known["space"], parameters)
 
 
 def read_settings(path: Path, part: str = "settings") -> dict[str, Any]:
