@@ -176,6 +176,8 @@ NB201 = "nas_bench_201(cells=1, width=2)/infer[{}; skip_connect none; none none 
         (("nor_conv_3x3", "nor_conv_1x1"), ("nor_conv_3x3", "nor_conv_1x1"), True),
         (("skip_connect", "none"), ("skip_connect", "nor_conv_3x3"), True),
         (("nor_conv_3x3", "none"), ("nor_conv_3x3", "nor_conv_3x3"), True),
+        (("nor_conv_1x1", "nor_conv_1x1"), ("nor_conv_3x3", "nor_conv_1x1"), True),
+        (("nor_conv_1x1", "nor_conv_3x3"), ("nor_conv_1x1", "nor_conv_1x1"), False),
         (("skip_connect", "none"), ("skip_connect", "skip_connect"), False),
         (("skip_connect", "nor_conv_3x3"), ("skip_connect", "none"), False),
     ],
@@ -186,5 +188,24 @@ def test_decisions_are_inherited(
     parent, child = resolved(NB201.format(*before)), resolved(NB201.format(*after))
     found = heir(parent, child)
     assert found.preserved is preserved
+    in_evaluation, _ = executed(parent, child, seed=0)
+    assert (in_evaluation <= ALLOWED) is preserved
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "preserved"),
+    [
+        ("conv(4, k=3, s=2)", "conv(4, k=7, s=2)", True),
+        ("conv(4, k=1, kw=3)", "conv(6, k=5, kw=3)", True),
+        ("dwconv(3, d=2)", "dwconv(5, d=2)", True),
+        ("dwconv(5)", "dwconv(3)", False),
+        ("conv(4, k=3, s=3, p=1)", "conv(4, k=5, s=3, p=1)", False),
+        ("conv(4, k=3, d=1)", "conv(4, k=3, d=2)", False),
+    ],
+)
+def test_kernels_grow_around_their_centre(before: str, after: str, preserved: bool) -> None:
+    text = "archdsl 1\nspace s {{ net n(x: 4 x 9 x 9) {{ return x -> {} -> conv(3) }} }}"
+    parent, child = (Library().text(text.format(one)).network() for one in (before, after))
+    assert heir(parent, child).preserved is preserved
     in_evaluation, _ = executed(parent, child, seed=0)
     assert (in_evaluation <= ALLOWED) is preserved

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from random import Random
 
 from archdsl.diff import diff
 from archdsl.diff.text import as_line
@@ -14,6 +13,7 @@ from archdsl.library import Library
 from archdsl.passes.figures import figures
 from archdsl.report.view import Folded, Grid, Lines, Part, Picture, Pictures, Words
 from archdsl.run.record import Record
+from archdsl.seeds import stream
 from archdsl.show import as_svg
 from archdsl.show.view import panels
 from archdsl.space.architecture import Architecture
@@ -60,7 +60,7 @@ def other(record: Record, found: Architecture, named: str, library: Library) -> 
 
 def _drawn(space: SearchSpace, found: Architecture) -> Architecture | None:
     """The first of some draws that is another one."""
-    rng = Random(0)
+    rng = stream(0, "report")
     try:
         draws = (space.sample(rng) for _ in range(DRAWS))
         return next((one for one in draws if one.text != found.text), None)
