@@ -121,7 +121,7 @@ class Carrier:
         return replace(found, broken=True) if self._shrinks(place, new) else found
 
     def _shrinks(self, place: int, new: Value) -> bool:
-        """Whether a kernel loses its border."""
+        """Whether a kernel loses its border, or a perceptron some of its hidden units."""
         old = self.parent.values[place]
         if old.operation is None or new.operation is None:
             return False
@@ -129,7 +129,7 @@ class Carrier:
         along = new.operation.along(inputs) or {}
         before = {w.name: w.shape for w in old.operation.weights(self.parent.inputs(old))}
         return any(
-            sort is Along.KERNEL and size < was
+            sort in (Along.KERNEL, Along.UNITS) and size < was
             for weight in new.operation.weights(inputs)
             for sort, size, was in zip(
                 along.get(weight.name, ()), weight.shape, before[weight.name], strict=False

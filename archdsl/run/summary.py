@@ -197,7 +197,8 @@ def summarise_gates(
     space: SearchSpace, settings: SearchSettings, entries: Sequence[Entry], seconds: float
 ) -> GatesSummary:
     """Read the result of a finished search by gradients off its ledger."""
-    *learned, final = entries
+    (final,) = (one for one in entries if one.kind == "final")
+    learned = [one for one in entries if one.kind == "derive"]
     costs = cost(space.resolve(space.parse(final.text)))
     gates = [one for one in (learned[-1].detail or {})["gates"].values() if len(one) > 1]
     return GatesSummary(
