@@ -9,32 +9,39 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from archdsl.controllers.seeds import seed_for
 from archdsl.evaluate.data import Data
+from archdsl.ir.cost import cost
 from archdsl.library import Library
 from archdsl.recipes import Recipe
 from archdsl.recipes.optimizers import AdamW, Cosine
 from archdsl.space.view import SearchSpace
-from benchmarks.cifar import subset
+from benchmarks.cifar import WORDS, subset
+from benchmarks.compared import against, chance, interval
 from benchmarks.frozen import Score, best, scores, search
+from benchmarks.table import Row, write
 from benchmarks.trainings import Kept, Trained, supernet, train
 
 SCALE = {"classes": 10, "size": 24, "patch": 4, "width": 24, "depth": 6}
 SEEN = 1000
 """Images of batch 5 that searches are told about; the other 9,000 judge what they found."""
-BATCH, SUPERNET_EPOCHS, SUPERNET_SEED = 64, 12, 0
+BATCH, SUPERNET_EPOCHS, SUPERNET_SEED = 64, 24, 0
 BUDGET, OUTER, POPULATION = 100, 50, 10
-FLAT = "one level"
+FLAT, TWO = "one level", "two levels"
 METHODS = {
     FLAT: f"generations(population={POPULATION}, parents=5)",
-    "two levels": f"generations(population={POPULATION}, parents=5, outer={OUTER})",
+    TWO: f"generations(population={POPULATION}, parents=5, outer={OUTER})",
 }
 SEEDS = 10
+TRAININGS = 1
+"""Of each network that a search found."""
+RATE = 3e-3
 RECIPE = Recipe(
     epochs=2,
     batch_size=BATCH,
@@ -77,22 +84,118 @@ def retrained(text: str, number: int, space: SearchSpace, data: Data, kept: Kept
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--work", type=Path, default=Path("runs/glit_levels"))
+    parser.add_argument("--trainings", type=int, default=TRAININGS)
     given = parser.parse_args(arguments)
     torch.set_num_threads(1)
     kept = Kept(given.work / "units.jsonl")
     space = space_of()
     data = subset(SCALE["size"], BATCH, slice(0, SEEN))
     rest = subset(SCALE["size"], BATCH, slice(SEEN, None))
-    shared = supernet(
-        space, data, SUPERNET_EPOCHS, SUPERNET_SEED, given.work / "supernet.safetensors"
-    )
+    weights = given.work / "supernet.safetensors"
+    shared = supernet(space, data, SUPERNET_EPOCHS, RATE, SUPERNET_SEED, weights)
     found = searches(space, scores(shared, kept))
+    winners = {key: best(one)[0] for key, one in found.items()}
     others = scores(shared, kept, rest)
-    unseen = {key: others(best(one)[0]) for key, one in found.items()}
-    print(unseen, flush=True)
-    for number in range(1):
-        for one in found.values():
-            retrained(best(one)[0], number, space, data, kept)
+    unseen = {key: 100 * others(text) for key, text in winners.items()}
+    judges = replace(data, validation=rest.validation)
+    runs: dict[tuple[str, int], list[Trained]] = {key: [] for key in winners}
+    for number in range(given.trainings):
+        for key, text in winners.items():
+            runs[key].append(retrained(text, number, space, judges, kept))
+    write(
+        "glit_levels",
+        "GLiT: two levels against one, with as many evaluations, on the same images",
+        "python -m benchmarks.glit_levels",
+        rows(space, found, unseen, runs),
+        notes(found, unseen, runs, given.trainings),
+    )
+
+
+def rows(
+    space: SearchSpace,
+    found: Searches,
+    unseen: Mapping[tuple[str, int], float],
+    runs: Mapping[tuple[str, int], Sequence[Trained]],
+) -> list[Row]:
+    """One for each search, with what it found."""
+    made: list[Row] = []
+    for key in sorted(found):
+        one = found[key]
+        text, score = best(one)
+        price = cost(space.resolve(space.parse(text)))
+        made.append(
+            {
+                "method": key[0],
+                "seed": key[1],
+                f"score at {OUTER}": f"{100 * best(one[:OUTER])[1]:.1f}",
+                f"score at {BUDGET}": f"{100 * score:.1f}",
+                "supernet, unseen": f"{unseen[key]:.2f}",
+                **_figures(runs[key]),
+                "distinct": len(dict(one)),
+                "parameters": price.params,
+                "MACs": price.macs,
+                "layers": text.partition("/layer")[2],
+            }
+        )
+    return made
+
+
+def _figures(runs: Sequence[Trained]) -> dict[str, str]:
+    """What trainings of one network came to, in percent; nothing where there are none."""
+    if not runs:
+        return {}
+    return {
+        "trained, unseen": f"{100 * np.mean([one.held for one in runs]):.2f}",
+        "trained, test": f"{100 * np.mean([one.test for one in runs]):.1f}",
+    }
+
+
+def notes(
+    found: Searches,
+    unseen: Mapping[tuple[str, int], float],
+    runs: Mapping[tuple[str, int], Sequence[Trained]],
+    trainings: int,
+) -> list[str]:
+    """The head of the table, and what its rows say together."""
+    measures = {
+        f"score at {BUDGET}": {key: 100 * best(one)[1] for key, one in found.items()},
+        "supernet, unseen": dict(unseen),
+    }
+    if trainings:
+        measures["trained, unseen"] = {
+            key: 100 * float(np.mean([run.held for run in some])) for key, some in runs.items()
+        }
+    return [
+        f"Scale: images of {SCALE['size']} pixels, patches of {SCALE['patch']}, {SCALE['width']} "
+        f"wide, {SCALE['depth']} layers, 3 heads. {WORDS} One supernet, {SUPERNET_EPOCHS} epochs, "
+        f"batches of {BATCH}, each of which trained another path, drawn uniformly; AdamW "
+        f"{RATE:g}, cosine, float32, one thread.",
+        f"Both evolve by generations of {POPULATION} from the best 5, with {BUDGET} evaluations: "
+        f"`{METHODS[TWO]}` spends the first {OUTER} on the kinds of layers, with details "
+        "held, then freezes the best's kinds and spends the rest on details; "
+        f"`{METHODS[FLAT]}` changes all at once. A score is the accuracy (%) of a path on "
+        f"the first {SEEN:,} images of batch 5; `unseen`: on its other {10_000 - SEEN:,}, which no "
+        "search saw.",
+        *[_compared(name, values) for name, values in measures.items()],
+        (
+            f"Trained: from scratch, {trainings} training(s) of {RECIPE.epochs} epochs each, AdamW "
+            f"{RECIPE.optimizer.learning_rate:g}, cosine; each training has a seed of its own."
+            if trainings
+            else "What was found was not trained from scratch."
+        ),
+    ]
+
+
+def _compared(name: str, values: Mapping[tuple[str, int], float]) -> str:
+    """The mean of each method, and their difference."""
+    some, others = (
+        [value for (method, _), value in values.items() if method == one] for one in (TWO, FLAT)
+    )
+    return (
+        f"{name}: {TWO} {interval(some)}, {FLAT} {interval(others)} (mean of {len(some)} seeds, "
+        f"95 % interval by bootstrap); difference {against(some, others, chance(some, others))} "
+        "(permutation test)."
+    )
 
 
 if __name__ == "__main__":

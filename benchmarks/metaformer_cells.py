@@ -47,7 +47,7 @@ FOUND = {
 BASELINES = {"pooling": "pool", "spatial MLP": "mlp", "attention": "attention"}
 SCORED = "best score, N=4"
 SEARCH_SEED = 0
-SUPERNET_EPOCHS = 20
+SUPERNET_EPOCHS, RATE = 20, 3e-3
 LEVEL = 0.01
 WORK = Path("runs/metaformer_cells")
 
@@ -95,7 +95,8 @@ def trained(program: Program, number: int, data: Data, kept: Kept) -> Trained:
 def frozen(space: SearchSpace, data: Data, work: Path) -> dict[str, float]:
     """Every string of the space, and what one supernet's shared weights say of it."""
     kept = Kept(work / "scores.jsonl")
-    shared = supernet(space, data, SUPERNET_EPOCHS, SEARCH_SEED, work / "supernet.safetensors")
+    weights = work / "supernet.safetensors"
+    shared = supernet(space, data, SUPERNET_EPOCHS, RATE, SEARCH_SEED, weights)
     score = scores(shared, kept)
     return {text: score(text) for text in map(lambda i: space.unrank(i).text, range(space.size))}
 
