@@ -29,17 +29,17 @@ from benchmarks.table import Row, write
 from benchmarks.trainings import Kept, Trained, supernet, train
 
 SCALE = {"classes": 10, "size": 24, "patch": 4, "width": 24, "depth": 6}
-SEEN = 1000
-"""Images of batch 5 that searches are told about; the other 9,000 judge what they found."""
+SEEN = 500
+"""Images of batch 5 that searches are told about; the other 9,500 judge what they found."""
 BATCH, SUPERNET_EPOCHS, SUPERNET_SEED = 64, 24, 0
-BUDGET, OUTER, POPULATION = 100, 50, 10
+BUDGET, OUTER, POPULATION = 80, 40, 10
 FLAT, TWO = "one level", "two levels"
 METHODS = {
     FLAT: f"generations(population={POPULATION}, parents=5)",
     TWO: f"generations(population={POPULATION}, parents=5, outer={OUTER})",
 }
 SEEDS = 10
-TRAININGS = 1
+TRAININGS = 0
 """Of each network that a search found."""
 RATE = 3e-3
 RECIPE = Recipe(
