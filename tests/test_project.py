@@ -32,7 +32,7 @@ class Layer:
 LAYERS = (
     Layer(("archdsl.resources", "archdsl.spaces")),
     Layer(("archdsl.syntax",)),
-    Layer(("archdsl.files", "archdsl.functions", "archdsl.talk")),
+    Layer(("archdsl.files", "archdsl.functions", "archdsl.seeds", "archdsl.talk")),
     Layer(("archdsl.ir.types", "archdsl.ir.formula", "archdsl.ir.expression")),
     Layer(("archdsl.ops",)),
     Layer(("archdsl.ir",)),
@@ -46,6 +46,8 @@ LAYERS = (
     Layer(("archdsl.lint",)),
     Layer(("archdsl.recipes",)),
     Layer(("archdsl.library",)),
+    Layer(("archdsl.part",)),
+    Layer(("archdsl.grow",)),
     Layer(("archdsl.catalogue",)),
     Layer(("archdsl.compiler",)),
     Layer(("archdsl.load",)),

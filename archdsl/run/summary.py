@@ -161,7 +161,11 @@ def _batch_variance(entry: Entry, batch_size: int) -> float:
 
 
 def summarise_search(
-    space: SearchSpace, settings: SearchSettings, entries: Sequence[Entry], seconds: float
+    space: SearchSpace,
+    settings: SearchSettings,
+    entries: Sequence[Entry],
+    seconds: float,
+    batch_size: int,
 ) -> SearchSummary:
     """Read the result of a finished search off its ledger."""
     (final,) = (entry for entry in entries if entry.kind == "final")
@@ -184,7 +188,7 @@ def summarise_search(
         macs=costs.macs,
         first_rewards=fmean(learned[:tenth]) if learned else 0.0,
         last_rewards=fmean(learned[-tenth:]) if learned else 0.0,
-        signal=measure_signal(entries, settings.batch_size),
+        signal=measure_signal(entries, batch_size),
         seconds=seconds,
     )
 
@@ -193,7 +197,8 @@ def summarise_gates(
     space: SearchSpace, settings: SearchSettings, entries: Sequence[Entry], seconds: float
 ) -> GatesSummary:
     """Read the result of a finished search by gradients off its ledger."""
-    *learned, final = entries
+    (final,) = (one for one in entries if one.kind == "final")
+    learned = [one for one in entries if one.kind == "derive"]
     costs = cost(space.resolve(space.parse(final.text)))
     gates = [one for one in (learned[-1].detail or {})["gates"].values() if len(one) > 1]
     return GatesSummary(
