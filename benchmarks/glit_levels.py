@@ -31,7 +31,7 @@ from benchmarks.trainings import Kept, Trained, supernet, train
 SCALE = {"classes": 10, "size": 24, "patch": 4, "width": 24, "depth": 6}
 SEEN = 500
 """Images of batch 5 that searches are told about; the other 9,500 judge what they found."""
-BATCH, SUPERNET_EPOCHS, SUPERNET_SEED = 64, 24, 0
+BATCH, SUPERNET_SEED = 64, 0
 BUDGET, OUTER, POPULATION = 80, 40, 10
 FLAT, TWO = "one level", "two levels"
 METHODS = {
@@ -41,12 +41,14 @@ METHODS = {
 SEEDS = 10
 TRAININGS = 0
 """Of each network that a search found."""
-RATE = 3e-3
-RECIPE = Recipe(
-    epochs=2,
-    batch_size=BATCH,
-    optimizer=AdamW(learning_rate=3e-3),
-    schedule=Cosine(by_step=True),
+SUPERNET, RECIPE = (
+    Recipe(
+        epochs=epochs,
+        batch_size=BATCH,
+        optimizer=AdamW(learning_rate=3e-3),
+        schedule=Cosine(by_step=True),
+    )
+    for epochs in (24, 2)
 )
 
 Searches = Mapping[tuple[str, int], list[tuple[str, float]]]
@@ -92,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     data = subset(SCALE["size"], BATCH, slice(0, SEEN))
     rest = subset(SCALE["size"], BATCH, slice(SEEN, None))
     weights = given.work / "supernet.safetensors"
-    shared = supernet(space, data, SUPERNET_EPOCHS, RATE, SUPERNET_SEED, weights)
+    shared = supernet(space, data, SUPERNET, SUPERNET_SEED, weights)
     found = searches(space, scores(shared, kept))
     winners = {key: best(one)[0] for key, one in found.items()}
     others = scores(shared, kept, rest)
@@ -167,9 +169,9 @@ def notes(
         }
     return [
         f"Scale: images of {SCALE['size']} pixels, patches of {SCALE['patch']}, {SCALE['width']} "
-        f"wide, {SCALE['depth']} layers, 3 heads. {WORDS} One supernet, {SUPERNET_EPOCHS} epochs, "
+        f"wide, {SCALE['depth']} layers, 3 heads. {WORDS} One supernet, {SUPERNET.epochs} epochs, "
         f"batches of {BATCH}, each of which trained another path, drawn uniformly; AdamW "
-        f"{RATE:g}, cosine, float32, one thread.",
+        f"{SUPERNET.optimizer.learning_rate:g}, cosine, float32, one thread.",
         f"Both evolve by generations of {POPULATION} from the best 5, with {BUDGET} evaluations: "
         f"`{METHODS[TWO]}` spends the first {OUTER} on the kinds of layers, with details "
         "held, then freezes the best's kinds and spends the rest on details; "

@@ -35,8 +35,14 @@ SCALE = {
     "width3": 48, "width4": 64, "depth1": 1, "depth2": 1, "depth3": 1, "depth4": 0,
 }  # fmt: skip
 """Three encoders, on maps of 6, 3 and 2 positions a side."""
-RECIPE = Recipe(
-    epochs=2, batch_size=64, optimizer=AdamW(learning_rate=3e-3), schedule=Cosine(by_step=True)
+RECIPE, SUPERNET = (
+    Recipe(
+        epochs=epochs,
+        batch_size=64,
+        optimizer=AdamW(learning_rate=3e-3),
+        schedule=Cosine(by_step=True),
+    )
+    for epochs in (2, 20)
 )
 CELLS, SEEDS = 24, 3
 FOUND = {
@@ -47,7 +53,6 @@ FOUND = {
 BASELINES = {"pooling": "pool", "spatial MLP": "mlp", "attention": "attention"}
 SCORED = "best score, N=4"
 SEARCH_SEED = 0
-SUPERNET_EPOCHS, RATE = 20, 3e-3
 LEVEL = 0.01
 WORK = Path("runs/metaformer_cells")
 
@@ -96,7 +101,7 @@ def frozen(space: SearchSpace, data: Data, work: Path) -> dict[str, float]:
     """Every string of the space, and what one supernet's shared weights say of it."""
     kept = Kept(work / "scores.jsonl")
     weights = work / "supernet.safetensors"
-    shared = supernet(space, data, SUPERNET_EPOCHS, RATE, SEARCH_SEED, weights)
+    shared = supernet(space, data, SUPERNET, SEARCH_SEED, weights)
     score = scores(shared, kept)
     return {text: score(text) for text in map(lambda i: space.unrank(i).text, range(space.size))}
 

@@ -21,7 +21,7 @@ from benchmarks.frozen import best, search
 from benchmarks.metaformer_cells import (
     RECIPE,
     SCALE,
-    SUPERNET_EPOCHS,
+    SUPERNET,
     WORK,
     frozen,
     scale,
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "python -m benchmarks.metaformer_search",
         rows(found, max(values)),
         [
-            f"{scale(space)} One supernet, {SUPERNET_EPOCHS} epochs of CIFAR-10's batch 1, each "
+            f"{scale(space)} One supernet, {SUPERNET.epochs} epochs of CIFAR-10's batch 1, each "
             "batch of which trained another path, drawn uniformly; AdamW 3e-3, cosine. A score is "
             "the accuracy (%) of a path on all 10,000 images of batch 5, after statistics of its "
             f"own; all {len(values)} strings with 4 nodes were scored once, and every search reads "

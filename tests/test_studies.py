@@ -10,6 +10,7 @@ import torch
 
 from archdsl.controllers.seeds import stream
 from archdsl.evaluate.data import Data, open_data
+from archdsl.evaluate.shared import SharedWeights
 from archdsl.library import Library
 from archdsl.recipes import Recipe
 from archdsl.recipes.optimizers import AdamW
@@ -40,6 +41,10 @@ def data() -> Data:
     return open_data("digits", shape=(1, 8, 8), classes=10, batch_size=256)
 
 
+def recipe(epochs: int, rate: float = 1e-2) -> Recipe:
+    return Recipe(epochs=epochs, batch_size=256, optimizer=AdamW(learning_rate=rate))
+
+
 def test_finished_work_is_not_done_again_and_half_a_line_is(tmp_path: Path) -> None:
     file, done = tmp_path / "work" / "units.jsonl", []
 
@@ -59,7 +64,7 @@ def test_finished_work_is_not_done_again_and_half_a_line_is(tmp_path: Path) -> N
 def test_a_supernet_that_was_killed_ends_with_the_same_weights(
     tmp_path: Path, space: SearchSpace, data: Data, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = supernet(space, data, 2, 1e-2, 3, tmp_path / "whole")
+    whole = supernet(space, data, recipe(2), 3, tmp_path / "whole")
     steps = data.steps
 
     def stop(*purpose: str | int) -> object:
@@ -69,16 +74,16 @@ def test_a_supernet_that_was_killed_ends_with_the_same_weights(
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr("benchmarks.trainings.stream", stop)
-        supernet(space, data, 2, 1e-2, 3, tmp_path / "broken")
-    broken = supernet(space, data, 2, 1e-2, 3, tmp_path / "broken")
+        supernet(space, data, recipe(2), 3, tmp_path / "broken")
+    broken = supernet(space, data, recipe(2), 3, tmp_path / "broken")
     a, b = whole.model.state_dict(), broken.model.state_dict()
     assert all(torch.equal(a[name], b[name]) for name in a)
-    start = supernet(space, data, 0, 1e-2, 3, tmp_path / "start").model.state_dict()
+    start = SharedWeights(space, data, recipe=recipe(1), seed=3).model.state_dict()
     assert not all(torch.equal(a[name], start[name]) for name in a)
 
 
 def test_searches_see_kept_scores(tmp_path: Path, space: SearchSpace, data: Data) -> None:
-    shared = supernet(space, data, 1, 1e-2, 0, tmp_path / "weights")
+    shared = supernet(space, data, recipe(1), 0, tmp_path / "weights")
     kept = Kept(tmp_path / "scores")
     score = scores(shared, kept)
     found = search("random", space, score, seed=1, budget=7, batch=3)
@@ -91,8 +96,7 @@ def test_searches_see_kept_scores(tmp_path: Path, space: SearchSpace, data: Data
 
 def test_a_training_learns_and_depends_on_its_seed(space: SearchSpace, data: Data) -> None:
     program = space.resolve(space.unrank(0))
-    recipe = Recipe(epochs=12, batch_size=256, optimizer=AdamW(learning_rate=0.03))
-    first, again, other = (train(program, data, recipe, seed) for seed in (1, 1, 2))
+    first, again, other = (train(program, data, recipe(12, 0.03), seed) for seed in (1, 1, 2))
     assert first.held == again.held and first.loss == again.loss
     assert first.loss != other.loss
     assert first.loss < 0.9 * math.log(10)
