@@ -141,16 +141,16 @@ def test_it_prints(pages: dict[str, Path], tmp_path: Path) -> None:
 
 def test_the_test_sees_requests_and_complaints(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    page.write_text('<img src="http://127.0.0.1:9/a.png"><script>nothing()</script>')
+    page.write_text('<img src="http://nowhere.invalid/a.png"><script>nothing()</script>')
     found = shown(page, tmp_path)
-    assert found.requests == ["http://127.0.0.1:9/a.png"]
+    assert found.requests == ["http://nowhere.invalid/a.png"]
     assert any("nothing is not defined" in line for line in found.complaints)
 
 
 def test_the_policy_stops_what_gets_into_a_page(pages: dict[str, Path], tmp_path: Path) -> None:
     """Were a text to become markup, it could neither run nor ask for anything."""
     page = tmp_path / "page.html"
-    evil = '<img src="http://127.0.0.1:9/a.png"><script>document.title = "mine"</script>'
+    evil = '<img src="http://nowhere.invalid/a.png"><script>document.title = "mine"</script>'
     page.write_text(pages["shared"].read_text().replace("<main>", f"<main>{evil}"))
     found = shown(page, tmp_path)
     assert found.requests == [] and "<title>mine" not in found.dom
