@@ -151,7 +151,8 @@ def test_stopped_anywhere_the_same_command_goes_on(row, done, tmp_path):
         (("--method=nobody",), "E0861"),
         (("--recipe=nobody",), "E0831"),
         (("--set=paths=nobody",), "E0801"),
-        (("--data=nothing",), "E0809"),
+        (("--data=nothing",), "E0802"),
+        (("--against=resnet18(classes=7)",), "E0804"),
     ],
 )
 def test_what_does_not_fit_is_refused_and_changes_nothing(more, code, done):
@@ -170,6 +171,14 @@ def test_a_stage_that_finds_nothing_ends_the_run(tmp_path):
     line = ["run", "nas_bench_201", f"--method={path}", "--recipe=darts", "-o", str(tmp_path / "r")]
     result = CliRunner().invoke(app, line)
     assert result.exit_code == 2 and "E0862" in result.output
+
+
+def test_what_was_refused_before_it_began_leaves_nothing_behind(tmp_path):
+    out = tmp_path / "run"
+    for more, code in (("--data=nothing", "E0802"), ('--set=controller=darts(keep="2")', "E0850")):
+        result = CliRunner().invoke(app, [*words("dasvit", out), more])
+        assert result.exit_code in (1, 2) and code in result.output
+    assert CliRunner().invoke(app, words("dasvit", out)).exit_code == 0
 
 
 def test_texts_are_found_beside_the_space_or_by_its_name(tmp_path):

@@ -16,6 +16,7 @@ from archdsl.cli import (
     figures,
     grow,
     prove,
+    report,
     run,
     show,
     text,
@@ -24,7 +25,7 @@ from archdsl.cli import (
 )
 from archdsl.cli.command import AsJson, MaxMacs, MaxParams, Quiet, SpaceFiles, session_of
 
-GROUPS = (text, show, figures, compare, grow, build, export, tune, prove, train, run)
+GROUPS = (text, show, figures, compare, grow, build, export, tune, prove, train, run, report)
 """Files with commands, in the order of `archdsl --help`."""
 
 HELP = """A compiler for neural architectures: text in, standalone PyTorch files, costs, pictures

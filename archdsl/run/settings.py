@@ -7,7 +7,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from archdsl import __version__
 from archdsl.files import write_whole
@@ -17,6 +17,9 @@ from archdsl.recipes import Recipe
 from archdsl.recipes.optimizers import AdamW, Steps
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import fault
+
+if TYPE_CHECKING:
+    from archdsl.library import Library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +169,7 @@ def check_settings(settings: Settings) -> None:
 
 
 def _device_works(name: str) -> bool:
-    import torch
+    import torch  # who only reads the settings of a run does not wait for it
 
     try:
         torch.empty(1, device=name)
@@ -194,7 +197,7 @@ def remember(path: Path, program: Program, settings: Settings, extra: Mapping[st
     if not path.exists():
         _write(path, now)
         return
-    then = _read(path)
+    then = read_settings(path)
     names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     if names == ["budget"] and _goes_on(then, now):
         _write(path, now)
@@ -223,25 +226,30 @@ def explored(path: Path) -> tuple[SearchSpace, ExploreSettings, Path | None]:
     """What `Judge` takes, from the folder of a search with an evaluator."""
     from archdsl.library import Library
 
-    known = _read(path / "settings.json")
+    known = read_settings(path / "settings.json")
+    names = [field.name for field in fields(ExploreSettings)]
+    space = space_of(Library([path / "space.arch"]), known)
+    settings = ExploreSettings(**{name: known[name] for name in names})
+    return space, settings, path.parent if BESIDE in known else None
+
+
+def space_of(library: Library, known: Mapping[str, Any]) -> SearchSpace:
+    """The space of a search, or the part of one, as its own text and its settings say."""
     parameters = {
         name.removeprefix("parameter "): value
         for name, value in known.items()
         if name.startswith("parameter ")
     }
-    space = Library([path / "space.arch"]).space(known["space"], parameters)
-    if kept := known.get("kept"):
-        space = restricted(space, kept)
-    names = [field.name for field in fields(ExploreSettings)]
-    settings = ExploreSettings(**{name: known[name] for name in names})
-    return space, settings, path.parent if BESIDE in known else None
+    space = library.space(known["space"], parameters)
+    kept = known.get("kept")
+    return restricted(space, kept) if kept else space
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_settings(path: Path, part: str = "settings") -> dict[str, Any]:
+    """What a run was started with, or on (`environment`). Raises ArchError E0807."""
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        return dict(settings)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return dict(json.loads(path.read_text(encoding="utf-8"))[part])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise fault(
             "E0807",
             f"{path} is not the settings of a run: {error}",

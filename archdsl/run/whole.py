@@ -15,6 +15,7 @@ from pathlib import Path
 
 from archdsl.codegen import network_source
 from archdsl.diff import as_text, diff
+from archdsl.evaluate.data import classifies, open_data
 from archdsl.files import write_whole
 from archdsl.ir.graph import Program
 from archdsl.methods import Method
@@ -73,6 +74,7 @@ def run_whole(
     is saved.
     """
     check_settings(settings)
+    _check_data([space.program, *(one.program for one in against)], settings.data)
     texts = {
         "method": method.text,
         "recipe": recipe.text,
@@ -80,6 +82,8 @@ def run_whole(
         **{f"against {one.title}": one.program.genotype for one in against},
     }
     with run_folder(out) as folder, graceful() as stopped:
+        if not any(folder.glob("*/settings.json")):  # nothing has begun: all may still change
+            (folder / "settings.json").unlink(missing_ok=True)
         remember(folder / "settings.json", space.program, settings, texts)
         write_whole(folder / "space.arch", space.program.text)
 
@@ -120,6 +124,15 @@ def run_whole(
         networks=networks,
         change=as_text(diff(against[0].program, found)) if against else "",
     )
+
+
+def _check_data(programs: Sequence[Program], data: str) -> None:
+    """Refuse what does not fit the images before the first search, not after the last.
+
+    Raises ArchError E0802 to E0804.
+    """
+    for image, classes in dict.fromkeys(classifies(program.net) for program in programs):
+        open_data(data, shape=image, classes=classes, batch_size=1)
 
 
 def _retrain(
