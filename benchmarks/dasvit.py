@@ -20,7 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archdsl.controllers.gates import DartsSettings, Gates
+from archdsl.controllers.darts import DartsSettings
+from archdsl.controllers.gates import Gates
 from archdsl.evaluate.data import Data
 from archdsl.evaluate.images import MemoryImages
 from archdsl.evaluate.relaxed import RelaxedWeights, only
