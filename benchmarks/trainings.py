@@ -74,7 +74,7 @@ def train(program: Program, data: Data, recipe: Recipe, seed: int) -> Trained:
         for number in range(data.steps):
             batch = data.training_batch(seed, epoch, number)
             drawn = seed_for(seed, "step", epoch, number)
-            losses.append(followed.train(network, batch, epoch, number, drawn))
+            losses.append(followed.train([network], batch, epoch, number, drawn))
     network.eval()
     return Trained(
         held=accuracy(correct(network, data.validation_batches)),
