@@ -24,7 +24,6 @@ from archdsl.ir.graph import Program
 from archdsl.load import load_network
 from archdsl.passes.driver import optimised
 from archdsl.recipes import Recipe
-from archdsl.recipes.optimizers import Cosine
 from archdsl.space.view import SearchSpace
 
 
@@ -85,25 +84,22 @@ def train(program: Program, data: Data, recipe: Recipe, seed: int) -> Trained:
 
 
 def supernet(
-    space: SearchSpace, data: Data, epochs: int, rate: float, seed: int, kept: Path
+    space: SearchSpace, data: Data, recipe: Recipe, seed: int, kept: Path
 ) -> SharedWeights:
-    """Shared weights, each batch of which trained one architecture drawn uniformly, by AdamW with
-    a rate that falls from `rate` by a cosine. Saved in the file `kept` after each epoch, where
-    it goes on.
+    """Shared weights, each batch of which trained one architecture drawn uniformly. Saved in the
+    file `kept` after each epoch, where it goes on.
     """
-    shared = SharedWeights(space, data, seed=seed)
-    done, total = 0, epochs * data.steps
+    shared = SharedWeights(space, data, recipe=recipe, seed=seed)
+    done = 0
     if (saved := load_checkpoint(kept)) is not None:
         shared.restore(below(saved.tensors, "shared."))
         done = saved.values["epoch"]
-    for epoch in range(done, epochs):
+    for epoch in range(done, recipe.epochs):
         loss = 0.0
         for step in range(data.steps):
-            for group in shared.optimizer.param_groups:
-                group["lr"] = rate * Cosine().factor(epoch * data.steps + step, total)
             path = space.sample(stream(seed, "path", epoch, step)).text
-            loss += shared.train_step(path, epoch, step) / data.steps
+            loss += shared.train_step([path], epoch, step) / data.steps
         tensors = {f"shared.{k}": v for k, v in shared.state().items()}
         save_checkpoint(kept, Checkpoint.of(space.program, tensors, {"epoch": epoch + 1}))
-        print(f"supernet, epoch {epoch + 1} of {epochs}: loss {loss:.3f}", flush=True)
+        print(f"supernet, epoch {epoch + 1} of {recipe.epochs}: loss {loss:.3f}", flush=True)
     return shared
