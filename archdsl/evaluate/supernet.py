@@ -10,12 +10,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from archdsl.controllers.settings import within
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import fault
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +90,22 @@ class Inherited:
             calibration=settings.calibration,
             code=int(known.get("hypernetwork", 0)),
         )
-        self.shared.take(below(saved.tensors, "shared."))
+        self._take(below(saved.tensors, "shared."), folder)
+
+    def _take(self, tensors: Mapping[str, Tensor], folder: Path) -> None:
+        """The weights of a search, which may have been one by gradients."""
+        known = {f"weights.{k}": one.shape for k, one in self.shared.model.state_dict().items()}
+        given = {k: one.shape for k, one in tensors.items() if k.startswith("weights.")}
+        other = [name for name in {**known, **given} if known.get(name) != given.get(name)]
+        if other:
+            raise fault(
+                "E0812",
+                f"the shared weights in {folder} are those of a part of the space, or of a "
+                "mixture on a part of its channels or tokens",
+                found=f"{len(other)} tensors that differ, {other[0].partition('.')[2]} first",
+                expected="those of the whole supernet",
+            )
+        self.shared.take(tensors)
 
     def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
         from archdsl.evaluate.training import accuracy, torch_settings
