@@ -36,7 +36,7 @@ from safetensors.torch import load_file
 import archdsl.run.against
 import archdsl.run.whole_tables  # noqa: F401
 from archdsl.cli.main import app
-from archdsl.controllers.gates import DartsSettings
+from archdsl.controllers.darts import DartsSettings
 from archdsl.run.explore import explore
 from archdsl.run.gates import search_gates
 from archdsl.run.ledger import read_ledger
