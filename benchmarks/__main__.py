@@ -12,6 +12,7 @@ from benchmarks import (
     networks,
     partial_channels,
     partial_tokens,
+    runs,
     startup,
     strings,
     supernet,
@@ -38,6 +39,7 @@ EVERY = (
     graphs,
     workers,
     latency,
+    runs,
 )
 
 for benchmark in EVERY:

@@ -175,7 +175,10 @@ def test_a_stage_that_finds_nothing_ends_the_run(tmp_path):
 
 def test_what_was_refused_before_it_began_leaves_nothing_behind(tmp_path):
     out = tmp_path / "run"
-    for more, code in (("--data=nothing", "E0802"), ('--set=controller=darts(keep="2")', "E0850")):
+    for more, code in (
+        ("--data=nothing", "E0802"),
+        ('--set=controller=darts(keep="3, 2")', "E0850"),
+    ):
         result = CliRunner().invoke(app, [*words("dasvit", out), more])
         assert result.exit_code in (1, 2) and code in result.output
     assert CliRunner().invoke(app, words("dasvit", out)).exit_code == 0
