@@ -15,7 +15,7 @@ from archdsl.cli.output import put, put_json
 
 if TYPE_CHECKING:
     import archdsl.recipes
-    from archdsl.controllers.gates import DartsSettings
+    from archdsl.controllers.darts import DartsSettings
     from archdsl.run.settings import SearchSettings
     from archdsl.space.view import SearchSpace
 
