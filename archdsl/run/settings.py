@@ -116,13 +116,31 @@ class RetrainSettings:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings(RetrainSettings):
+    """Everything that the result of an audit depends on, besides the scores of the run.
+
+    Each of `samples` architectures is retrained as the other settings say, or measured by the
+    evaluator that `truth` names.
+    """
+
+    samples: int = 20
+    truth: str = ""
+
+    @property
+    def retraining(self) -> RetrainSettings:
+        """How one of them is retrained."""
+        names = RetrainSettings.__dataclass_fields__
+        return RetrainSettings(**{name: getattr(self, name) for name in names})
+
+
 Settings = SearchSettings | ExploreSettings | RetrainSettings
 
 
 def check_settings(settings: Settings) -> None:
     """Refuse numbers that mean nothing. Raises ArchError E0810."""
     least = {"seed": 0, "epochs": 1, "measure_samples": 2, "decay": 0.0}
-    least |= {"controller_steps": 0, "frozen": 0, "hypernetwork": 0}
+    least |= {"samples": 3, "controller_steps": 0, "frozen": 0, "hypernetwork": 0}
     for name, value in asdict(settings).items():
         if isinstance(value, bool | str):
             continue

@@ -218,6 +218,15 @@ FILE_ROWS = (
         "archdsl retrain X --recipe my_recipe.arch ...",
     ),
     row(
+        "E0832",
+        "a run that scores too few architectures to audit",
+        "An audit compares the scores of a search with a truth, which takes at least three "
+        "different architectures with a score: of shared weights those of the last outer epoch and "
+        "after it count, and gates give a score to what they point to alone.",
+        "archdsl audit RETRAINING",
+        "archdsl audit RUN",
+    ),
+    row(
         "E0850",
         "stages of a search that do not fit the space",
         "A search in stages drops alternatives after each, and may let a whole number of the space "
