@@ -1,6 +1,7 @@
 """All benchmarks, one after the other: `make bench`."""
 
 from benchmarks import (
+    autocast_gates,
     costs,
     darts_step,
     deploy,
@@ -39,6 +40,7 @@ EVERY = (
     graphs,
     workers,
     latency,
+    autocast_gates,
     runs,
 )
 
