@@ -6,6 +6,7 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,8 @@ class RetrainSettings:
         )
 
 
+MOST = {"hypernetwork": 1024}
+"""What takes memory by itself."""
 Settings = SearchSettings | ExploreSettings | RetrainSettings
 
 
@@ -126,12 +129,13 @@ def check_settings(settings: Settings) -> None:
         if isinstance(value, bool | str):
             continue
         lowest = least.get(name, 0.0 if isinstance(value, float) else 1)
-        if not lowest <= value < float("inf"):
+        if not lowest <= value < inf or value > MOST.get(name, inf):
+            most = f", at most {MOST[name]:,}" if name in MOST else ""
             raise fault(
                 "E0810",
                 f"{name} cannot be {value}",
                 found=str(value),
-                expected=f"at least {lowest}",
+                expected=f"at least {lowest}{most}",
             )
     device = "cpu" if isinstance(settings, ExploreSettings) else settings.device
     if device != "cpu" and not _device_works(device):
