@@ -18,6 +18,7 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -108,7 +109,7 @@ def rows_of(folder: Path) -> int:
         return 0
 
 
-def compare(folder: Path, reference: Path) -> None:
+def compare(folder: Path, reference: Path, files: Sequence[str] = SAME_FILES) -> None:
     """The same rows, weights and files; the database whole."""
     found, expected = (read_ledger(path / "ledger.sqlite") for path in (folder, reference))
     assert found == expected, "the ledgers differ"
@@ -118,7 +119,7 @@ def compare(folder: Path, reference: Path) -> None:
     ours, theirs = (load_file(path / "checkpoint.safetensors") for path in (folder, reference))
     assert ours.keys() == theirs.keys()
     assert all(ours[name].equal(theirs[name]) for name in ours), "the weights differ"
-    for name in SAME_FILES:
+    for name in files:
         assert (folder / name).read_bytes() == (reference / name).read_bytes(), name
     assert not list(folder.glob(".*.part"))
 

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from archdsl.controllers.seeds import seed_for, stream
 from archdsl.evaluate.images import Images
+from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.evaluate.sources import open_source
 from archdsl.ir.graph import Graph
 from archdsl.recipes.augment import AugmentPart
@@ -106,11 +107,12 @@ class Data:
         stream(seed, "held", turn).shuffle(order)
         return self.validation.plain(order[step * self.batch_size : (step + 1) * self.batch_size])
 
-    def test_batches(self) -> Iterator[Batch]:
-        return self._cut(self.test, list(range(len(self.test))))
+    def test_batches(self, ranks: Ranks = SINGLE) -> Iterator[Batch]:
+        """The test part, batch by batch; of several processes each has some of them."""
+        return self._cut(self.test, range(len(self.test)), ranks)
 
-    def _cut(self, images: Images, order: list[int]) -> Iterator[Batch]:
-        for start in range(0, len(order), self.batch_size):
+    def _cut(self, images: Images, order: Sequence[int], ranks: Ranks = SINGLE) -> Iterator[Batch]:
+        for start in ranks.own(range(0, len(order), self.batch_size)):
             yield images.plain(order[start : start + self.batch_size])
 
     def _order(self, seed: int, epoch: int) -> list[int]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from archdsl.evaluate.data import Batch
+from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.evaluate.training import Forward, seeded
 from archdsl.recipes import Recipe
 from archdsl.syntax.errors import fault
@@ -18,13 +19,21 @@ from archdsl.syntax.errors import fault
 class Followed:
     """The optimizer of a recipe over parameters, and its steps.
 
-    `steps` are those of one epoch, `classes` the number of them.
+    `steps` are those of one epoch, `classes` the number of them. Of several `ranks` each takes
+    its part of every batch.
     """
 
     def __init__(
-        self, recipe: Recipe, parameters: Iterable[Tensor], *, steps: int, classes: int
+        self,
+        recipe: Recipe,
+        parameters: Iterable[Tensor],
+        *,
+        steps: int,
+        classes: int,
+        ranks: Ranks = SINGLE,
     ) -> None:
         self.recipe = recipe
+        self.ranks = ranks
         self.steps = steps
         self.classes = classes
         self.optimizer = recipe.optimizer.over(parameters)
@@ -44,14 +53,16 @@ class Followed:
         self.move(epoch, number)
         with seeded(images.device, seed):
             images, targets = self._mixed(images, labels)
-            loss = self.loss(forward, images, targets)
             self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            with self.ranks.part(images, targets, seed) as (images, targets, share):
+                loss = share * self.loss(forward, images, targets)
+                loss.backward()
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.ranks.add_gradients(parameters)
         if self.recipe.clip:
-            parameters = (p for group in self.optimizer.param_groups for p in group["params"])
             nn.utils.clip_grad_norm_(parameters, self.recipe.clip)
         self.optimizer.step()
-        return loss.item()
+        return self.ranks.sums([loss.item()])[0]
 
     def loss(self, forward: Forward, images: Tensor, targets: Tensor) -> Tensor:
         """The cross entropy of a batch, in the recipe's precision."""

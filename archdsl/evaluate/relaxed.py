@@ -14,6 +14,7 @@ from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.bilevel import first_order, second_order
 from archdsl.evaluate.data import Batch, Data, moved
 from archdsl.evaluate.followed import Followed
+from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.evaluate.training import Forward, judged, seeded
 from archdsl.evaluate.two_paths import keep_rest, two_paths
 from archdsl.load import Mixture, Paths, load_mixture, load_paths
@@ -85,6 +86,7 @@ class RelaxedWeights:
         seed: int,
         device: str = "cpu",
         calibration: int = 2,
+        ranks: Ranks = SINGLE,
     ) -> None:
         """Raises ArchError E0906 where alternatives cannot be weighed."""
         self.space = space
@@ -92,7 +94,8 @@ class RelaxedWeights:
         self.gates = gates
         self.recipe = recipe
         self.seed = seed
-        self.device = torch.device(device)
+        self.ranks = ranks
+        self.device = ranks.device(device)
         self.calibration = calibration
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(seed, "supernet"))
@@ -100,7 +103,11 @@ class RelaxedWeights:
             self.supernet = _Few(load_paths(space)) if few else _All(load_mixture(space))
         self.model = self.supernet.net.module.to(self.device)
         self.followed = Followed(
-            recipe, self.model.parameters(), steps=data.steps, classes=data.classes
+            recipe,
+            self.model.parameters(),
+            steps=data.steps,
+            classes=data.classes,
+            ranks=ranks,
         )
 
     def learn_gates(self, epoch: int, step: int) -> None:
@@ -115,10 +122,10 @@ class RelaxedWeights:
         logits = tuple(self.gates.logits.values())
 
         def validation() -> Tensor:
-            return self._loss(held, epoch, step, "gates") + self.gates.penalty()
+            return self._loss(held, epoch, step, "gates") + self.gates.penalty() / self.ranks.world
 
         if self.gates.settings.order == 1:
-            first_order(validation, logits)
+            first_order(validation, logits, self.ranks)
         else:
             batch = moved(self.data.training_batch(self.seed, epoch, step), self.device)
             second_order(
@@ -127,6 +134,7 @@ class RelaxedWeights:
                 self.model,
                 self.followed.optimizer,
                 logits,
+                self.ranks,
             )
         self.gates.optimizer.step()
 
@@ -145,9 +153,9 @@ class RelaxedWeights:
         forward = self.supernet.given(running, draw)
 
         def validation() -> Tensor:
-            return self._loss_of(forward, held, epoch, step, "gates") + self.gates.penalty()
+            return self._loss_of(forward, held, epoch, step, "gates") + self.gates.penalty() / self.ranks.world
 
-        first_order(validation, tuple(self.gates.logits.values()))
+        first_order(validation, tuple(self.gates.logits.values()), self.ranks)
         before = {key: one.detach().clone() for key, one in logits.items()}
         self.gates.optimizer.step()
         keep_rest(logits, before, drawn)
@@ -164,7 +172,7 @@ class RelaxedWeights:
         """Hits and images of each batch for one architecture, under its own batch statistics."""
         forward = self.supernet.along(self.space.parse(text))
         prepared = self.data.calibration_batches(self.calibration)
-        return judged(self.model, forward, prepared, batches, self.device)
+        return judged(self.model, forward, prepared, batches, self.device, self.ranks)
 
     def state(self) -> dict[str, Tensor]:
         """Weights, buffers and the optimizer's memory."""
@@ -185,9 +193,13 @@ class RelaxedWeights:
     def _loss_of(
         self, forward: Forward, batch: Batch, epoch: int, step: int, purpose: str
     ) -> Tensor:
-        images, labels = batch
-        with seeded(self.device, seed_for(self.seed, purpose, epoch, step)):
-            return self.followed.loss(forward, images, labels)
+        """Of several processes the share of it that is this one's."""
+        drawn = seed_for(self.seed, purpose, epoch, step)
+        with (
+            seeded(self.device, drawn),
+            self.ranks.part(*batch, drawn) as (images, labels, share),
+        ):
+            return share * self.followed.loss(forward, images, labels)
 
     def _forward(self, epoch: int, step: int, purpose: str, learned: bool = True) -> Forward:
         """The supernet under what the gates say for a step; without gradients if not learned."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.data import Batch, Data, moved
+from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.evaluate.training import Forward, judged, training_step
 from archdsl.load import load_supernet
 from archdsl.space.view import SearchSpace
@@ -37,11 +38,13 @@ class SharedWeights:
         seed: int,
         device: str = "cpu",
         settings: SharedSettings | None = None,
+        ranks: Ranks = SINGLE,
     ) -> None:
         self.space = space
         self.data = data
         self.seed = seed
-        self.device = torch.device(device)
+        self.ranks = ranks
+        self.device = ranks.device(device)
         self.settings = settings or SharedSettings()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(seed, "supernet"))
@@ -72,7 +75,7 @@ class SharedWeights:
         """
         forward = self._path(text)
         prepared = self.data.calibration_batches(self.settings.calibration)
-        return judged(self.model, forward, prepared, batches, self.device)
+        return judged(self.model, forward, prepared, batches, self.device, self.ranks)
 
     def state(self) -> dict[str, Tensor]:
         """Weights, buffers and the optimiser's memory."""

@@ -18,7 +18,7 @@ from archdsl.compiler import partial
 from archdsl.controllers.base import State
 from archdsl.controllers.gates import DartsSettings, Gates
 from archdsl.controllers.tensors import below
-from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint
 from archdsl.evaluate.data import Data, classifies, open_data
 from archdsl.evaluate.relaxed import RelaxedWeights
 from archdsl.evaluate.training import accuracy
@@ -113,6 +113,7 @@ class _Run:
             seed=settings.seed,
             device=settings.device,
             calibration=settings.calibration,
+            ranks=here.ranks,
         )
         self._restore()
 
@@ -156,7 +157,7 @@ class _Run:
         tensors = {f"shared.{k}": v for k, v in self.weights.state().items()}
         tensors |= {f"gates.{k}": v for k, v in self.gates.state().tensors.items()}
         checkpoint = Checkpoint.of(self.space.program, tensors, {"place": asdict(self.place)})
-        save_checkpoint(self.here.checkpoint, checkpoint)
+        self.here.save(checkpoint)
 
     def _restore(self) -> None:
         saved = load_checkpoint(self.here.checkpoint)

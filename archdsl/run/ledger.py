@@ -168,6 +168,12 @@ def read_ledger(path: Path) -> tuple[Entry, ...]:
         return ledger.entries()
 
 
+def copied(path: Path) -> bytes:
+    """The content of a file with the same rows. Raises ArchError E0806, E0807."""
+    with connected(path) as connection, told_plainly(path):
+        return connection.serialize()
+
+
 @contextmanager
 def told_plainly(path: Path | None = None) -> Iterator[None]:
     """SQLite's errors as ours: a full disk, a folder without rights, another kind of file."""

@@ -21,7 +21,7 @@ from archdsl.codegen import network_source, supernet_source
 from archdsl.controllers import Controller, State, Told, make_controller
 from archdsl.controllers.seeds import stream
 from archdsl.controllers.tensors import below
-from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint
 from archdsl.evaluate.data import Batch, Data, classifies, open_data
 from archdsl.evaluate.shared import SharedSettings, SharedWeights
 from archdsl.evaluate.training import accuracy
@@ -119,6 +119,7 @@ class _Search:
                 weight_decay=settings.weight_decay,
                 calibration=settings.calibration,
             ),
+            ranks=here.ranks,
         )
         self._restore()
 
@@ -231,7 +232,7 @@ class _Search:
         tensors |= {f"controller.{k}": v for k, v in controller.tensors.items()}
         values = {"place": asdict(self.place), "controller": dict(controller.values)}
         checkpoint = Checkpoint.of(self.space.program, tensors, values)
-        save_checkpoint(self.here.checkpoint, checkpoint)
+        self.here.save(checkpoint)
 
     def _restore(self) -> None:
         saved = load_checkpoint(self.here.checkpoint)

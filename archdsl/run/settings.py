@@ -143,11 +143,18 @@ def _device_works(name: str) -> bool:
     return True
 
 
-def remember(path: Path, program: Program, settings: Settings, extra: Mapping[str, str]) -> None:
+def remember(
+    path: Path,
+    program: Program,
+    settings: Settings,
+    extra: Mapping[str, str],
+    *,
+    processes: int = 1,
+) -> None:
     """Write the settings of a new run, or compare them with those that it was started with.
 
     `extra` is what else must stay the same (the architecture). The environment is recorded and
-    may change, and a budget may grow after whole rounds. Raises ArchError E0809 that names every
+    may change, the number of `processes` too, and a budget may grow after whole rounds. Raises ArchError E0809 that names every
     difference, E0807 for a broken file.
     """
     now = {
@@ -158,12 +165,12 @@ def remember(path: Path, program: Program, settings: Settings, extra: Mapping[st
         **extra,
     }
     if not path.exists():
-        _write(path, now)
+        _write(path, now, processes)
         return
     then = _read(path)
     names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     if names == ["budget"] and _goes_on(then, now):
-        _write(path, now)
+        _write(path, now, processes)
     elif names:
         raise fault(
             "E0809",
@@ -174,8 +181,8 @@ def remember(path: Path, program: Program, settings: Settings, extra: Mapping[st
         )
 
 
-def _write(path: Path, settings: Mapping[str, Any]) -> None:
-    whole = {"settings": settings, "environment": environment()}
+def _write(path: Path, settings: Mapping[str, Any], processes: int) -> None:
+    whole = {"settings": settings, "environment": environment() | {"processes": str(processes)}}
     write_whole(path, json.dumps(whole, indent=2) + "\n")
 
 

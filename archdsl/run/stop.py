@@ -21,22 +21,23 @@ class Interrupted(KeyboardInterrupt):
 def graceful() -> Iterator[Callable[[], bool]]:
     """A function that tells whether a stop was asked for. A second Ctrl-C stops at once.
 
+    torchrun passes a Ctrl-C on as SIGTERM to processes that have had it: that is no second one.
+
     Signals reach the main thread only; elsewhere the function always says no.
     """
-    asked = False
+    asked: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+        asked.append(number)
+        if asked.count(signal.SIGINT) > 1:
             raise KeyboardInterrupt
-        asked = True
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: asked
+        yield lambda: bool(asked)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
