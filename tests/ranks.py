@@ -18,17 +18,19 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import sklearn.datasets  # noqa: F401  here, so that no fork imports it again
 import torch
 import torchvision.transforms.v2  # noqa: F401
 from safetensors.torch import save_file
+from torch import Tensor
 
 from archdsl.controllers.gates import DartsSettings
-from archdsl.evaluate.data import open_data
+from archdsl.evaluate.data import Batch, open_data
 from archdsl.evaluate.followed import Followed
-from archdsl.evaluate.ranks import joined
+from archdsl.evaluate.ranks import Ranks, joined
 from archdsl.load import load_network
 from archdsl.recipes import Recipe
 from archdsl.recipes.optimizers import SGD
@@ -36,12 +38,13 @@ from archdsl.run.gates import search_gates
 from archdsl.run.retrain import retrain
 from archdsl.run.search import search
 from archdsl.run.settings import RetrainSettings, SearchSettings
+from archdsl.run.stop import Interrupted
 from archdsl.syntax.errors import ArchError
-from tests.kills import compare
+from tests.kills import compare, rows_of
 from tests.shipped import written
 
-LOST = 3
-"""The exit status of a process that has lost another."""
+LOST, STOPPED = 3, 4
+"""Exit statuses: of a process that has lost another, and of one that was asked to stop."""
 PATIENCE = 60.0
 """Seconds after which a process should have ended that was asked to."""
 
@@ -68,23 +71,31 @@ space gated {{
 """
 
 
-def gradients(folder: Path, norm: str, dtype: torch.dtype) -> None:
-    """Those of one step on an uneven batch, clipped and, in float32, mixed; in a file there."""
+def gradients(folder: Path) -> None:
+    """Those of one step on an uneven batch, clipped, with and without batch norm, in files there.
+
+    In float32 the batch is mixed with itself.
+    """
+    data = open_data("digits", shape=(1, 8, 8), classes=10, batch_size=37)
+    batch = data.training_batch(0, 0, 0)
+    with joined("cpu") as ranks:
+        for norm, dtype in product(("id", "bn"), (torch.float32, torch.float64)):
+            found = _gradients(norm, dtype, batch, ranks)
+            if ranks.first:
+                folder.mkdir(parents=True, exist_ok=True)
+                save_file(found, folder / f"{norm}-{str(dtype).removeprefix('torch.')}.safetensors")
+
+
+def _gradients(norm: str, dtype: torch.dtype, batch: Batch, ranks: Ranks) -> dict[str, Tensor]:
     mixup = 0.4 if dtype == torch.float32 else 0.0
     recipe = Recipe(mixup=mixup, label_smoothing=0.1, clip=1.0, optimizer=SGD(learning_rate=0.1))
-    data = open_data("digits", shape=(1, 8, 8), classes=10, batch_size=37)
-    images, labels = data.training_batch(0, 0, 0)
     torch.manual_seed(0)
     model = load_network(written(NETWORK.format(norm=norm)).program).to(dtype)
-    with joined("cpu") as ranks:
-        followed = Followed(recipe, model.parameters(), steps=1, classes=10, ranks=ranks)
-        loss = followed.train(model, (images.to(dtype), labels), 0, 0, 5)
-        if ranks.first:
-            found = {name: one.grad for name, one in model.named_parameters()}
-            found |= {name: one for name, one in model.named_buffers()}
-            found["loss"] = torch.tensor(loss, dtype=torch.float64)
-            folder.mkdir(parents=True)
-            save_file(found, folder / "gradients.safetensors")
+    followed = Followed(recipe, model.parameters(), steps=1, classes=10, ranks=ranks)
+    images, labels = batch
+    followed.train((model,), (images.to(dtype), labels), 0, 0, 5)
+    named = ((name, one.grad) for name, one in model.named_parameters())
+    return {name: one for name, one in named if one is not None} | dict(model.named_buffers())
 
 
 def retrained(folder: Path, norm: str = "bn") -> None:
@@ -144,6 +155,8 @@ def _forked(work: Callable[[], None], rank: int, world: int, port: int) -> int:
         code = LOST if error.diagnostics[0].code == "E0832" else 1
         if code == 1:
             traceback.print_exc()
+    except Interrupted:
+        code = STOPPED
     except BaseException:
         traceback.print_exc()
     os._exit(code)
@@ -172,6 +185,18 @@ def killed(work: Callable[[], None], world: int, victim: int, wait: float) -> bo
     return died
 
 
+def stopped(work: Callable[[], None], folder: Path, world: int = 2) -> None:
+    """Ctrl-C for all, as a terminal sends it and torchrun passes it on, once there is a row."""
+    children = start(work, world)
+    while not rows_of(folder):
+        time.sleep(0.002)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        for child in children:
+            os.kill(child, number)
+    ends = [_ended(child) for child in children]
+    assert ends == [STOPPED] * world, f"ended with {ends}"
+
+
 def _ended(child: int) -> int | None:
     """How a process ends, None where it has to be killed."""
     over = time.monotonic() + PATIENCE
@@ -191,14 +216,19 @@ def _ended(child: int) -> int | None:
 def leave(folder: Path) -> None:
     """What one, two and three processes find, for tests to compare."""
     for world in (1, 2, 3):
-        for norm in ("id", "bn"):
-            for dtype in (torch.float32, torch.float64):
-                place = folder / f"{norm}-{str(dtype).removeprefix('torch.')}-{world}"
-                together(lambda a=place, b=norm, c=dtype: gradients(a, b, c), world)
-    for world in (1, 2):
-        for way, run in WAYS.items():
+        together(lambda place=folder / f"gradients-{world}": gradients(place), world)
+    for way, run in WAYS.items():
+        for world in (1, 2):
             together(lambda run=run, place=folder / f"{way}-{world}": run(place), world)
-        for name, method in GATES.items():
+    for way, run in list(WAYS.items())[:2]:
+        place = folder / f"{way}-stopped"
+        stopped(lambda run=run, place=place: run(place), place)
+        together(lambda run=run, place=place: run(place))
+    place = folder / "changed"  # begun by one process, ended by two
+    stopped(lambda: retrained(place), place, 1)
+    together(lambda: retrained(place))
+    for name, method in GATES.items():
+        for world in (1, 2):
             place = folder / f"{name}-{world}"
             together(lambda place=place, method=method: gates(place, **method), world)
 

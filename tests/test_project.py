@@ -44,6 +44,7 @@ LAYERS = (
     Layer(("archdsl.show",)),
     Layer(("archdsl.carried",)),
     Layer(("archdsl.lint",)),
+    Layer(("archdsl.part",)),
     Layer(("archdsl.recipes",)),
     Layer(("archdsl.library",)),
     Layer(("archdsl.catalogue",)),

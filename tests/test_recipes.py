@@ -164,7 +164,7 @@ def test_optimizers_learn(part):
     weight = nn.Parameter(torch.ones(3))
     followed = Followed(Recipe(optimizer=part()), [weight], steps=1, classes=3)
     loss = [
-        followed.train(lambda x: x * weight, (torch.eye(3), torch.arange(3)), 0, i, seed=i)
+        followed.train((lambda x: x * weight,), (torch.eye(3), torch.arange(3)), 0, i, seed=i)
         for i in range(20)
     ]
     assert loss[-1] < loss[0]
@@ -203,7 +203,7 @@ def test_mixed_batches_mix_images_and_labels():
 
     for setting in ("mixup", "cutmix"):
         followed = Followed(Recipe(**{setting: 1.0}), [weight], steps=1, classes=8)
-        followed.train(forward, (images, labels), 0, 0, seed=3)
+        followed.train((forward,), (images, labels), 0, 0, seed=3)
         assert not torch.equal(seen[-1], images)
         assert seen[-1].shape == images.shape
 

@@ -24,6 +24,7 @@ from archdsl.evaluate.data import open_data
 from archdsl.evaluate.norms import calibrated
 from archdsl.evaluate.shared import SharedWeights
 from archdsl.library import Library
+from archdsl.recipes import Recipe
 from archdsl.run.folder import run_folder
 from archdsl.run.ledger import Entry, open_ledger, read_ledger
 from archdsl.run.retrain import retrain
@@ -380,7 +381,9 @@ def test_an_architecture_has_its_own_folder(retrained):
 
 @pytest.fixture
 def shared():
-    return SharedWeights(space(), open_data("digits", shape=(3, 8, 8), classes=10), seed=1)
+    return SharedWeights(
+        space(), open_data("digits", shape=(3, 8, 8), classes=10), recipe=Recipe(), seed=1
+    )
 
 
 def test_training_moves_only_the_path(shared):
@@ -388,7 +391,7 @@ def test_training_moves_only_the_path(shared):
     names = space().program.genotype
     text = f"{names}/infer[none; none skip_connect; none none nor_conv_1x1]"
     before = {k: v.detach().clone() for k, v in shared.model.named_parameters()}
-    shared.train_step(text, 0, 0)
+    shared.train_step([text], 0, 0)
     moved = {k for k, v in shared.model.named_parameters() if not torch.equal(v, before[k])}
     assert any("1x1" in name for name in moved)
     assert not any("3x3" in name for name in moved)
@@ -396,7 +399,7 @@ def test_training_moves_only_the_path(shared):
 
 def test_judging_leaves_no_trace(shared):
     texts = [space().unrank(i).text for i in (15624, 7000)]
-    shared.train_step(texts[0], 0, 0)
+    shared.train_step(texts[:1], 0, 0)
     before = {k: v.clone() for k, v in shared.model.state_dict().items()}
     batches = shared.data.reward_batches
     first = shared.judge(texts[1], batches)

@@ -27,7 +27,9 @@ RUNNING = frozenset({"workers", "timeout", "ray"})
 """How a search is run, on which its result does not depend."""
 ALONE = frozenset({"evaluator", "budget", "batch", "latency", "reward", "objectives"}) | RUNNING
 """The options of a search that has no shared weights, besides those of every search."""
-PROPOSING = frozenset({"controller_steps", "derive_samples", "measure_samples", "as_released"})
+PROPOSING = frozenset(
+    {"paths", "controller_steps", "derive_samples", "frozen", "measure_samples", "as_released"}
+)
 """The options of a search whose controller proposes."""
 SAID_BY_RECIPE = frozenset(
     {"epochs", "batch_size", "learning_rate", "weight_decay", "decay_every", "decay"}
@@ -112,9 +114,20 @@ def search(
     ] = "",
     data: Data = "digits",
     seed: Seed = 42,
+    paths: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME(SETTING=VALUE, ...)",
+            help="What weights are trained along: controller, uniform, fair or sandwich.",
+        ),
+    ] = "controller",
     epochs: Annotated[int, typer.Option(help="Of weights and controller in turn.")] = 100,
     controller_steps: Annotated[int, typer.Option(help="Rewards in an epoch.")] = 100,
     derive_samples: Annotated[int, typer.Option(help="Proposals to derive from.")] = 10,
+    frozen: Annotated[
+        int,
+        typer.Option(help="In their place: proposals judged on all of validation, and learned."),
+    ] = 0,
     measure_samples: Annotated[int, typer.Option(help="Drawn to measure rewards.")] = 10,
     batch_size: BatchSize = 128,
     learning_rate: Rate = 1e-3,
@@ -147,15 +160,16 @@ def search(
     from archdsl.run.settings import SearchSettings
 
     method = gates_method(controller)
+    followed = _recipe(session, recipe, epochs)
     if method is not None:
         _only(session, f"is not for {method.keyword}", sorted(PROPOSING))
-        followed = _recipe(session, recipe, epochs)
         _learn_gates(session, space, out, method, SearchSettings(**given), followed)
         return
-    _only(session, "is for what learns gates", ["recipe"])
     from archdsl.run.tables import as_text, search_table
 
-    summary = run(space, out=out, settings=SearchSettings(**given), quiet=session.quiet)
+    summary = run(
+        space, out=out, settings=SearchSettings(**given), recipe=followed, quiet=session.quiet
+    )
     _put_summary(session, out, as_text(search_table(summary)))
     session.tell(f"the best: {out / 'network.py'}, known as {out}:best")
 

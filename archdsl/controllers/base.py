@@ -39,6 +39,13 @@ class Controller(Protocol):
     def tell(self, results: Sequence[Told]) -> None:
         """Rewards of proposals, in any order and number."""
 
+    def path(self, number: int) -> str:
+        """What it would propose now, to train shared weights along: it is told nothing of it.
+
+        Drawn from `number`; what is proposed and learned later does not depend on it, unless it
+        is somebody's program.
+        """
+
     def new_epoch(self) -> None:
         """Called before each outer epoch of a search."""
 

@@ -107,6 +107,13 @@ class Historic(ABC, Generic[S]):
         self._events.append(("ask", made))
         return made
 
+    def path(self, number: int) -> str:
+        """As `propose` draws. What leaves more behind than a text is asked, and remembers that."""
+        if self.replays:
+            (text,) = self.ask(1)
+            return text
+        return self.propose(stream(self.seed, self.settings.keyword, "path", number)).text
+
     def tell(self, results: Sequence[Told]) -> None:
         self._events.append(("tell", [[t.text, t.reward, *t.objectives] for t in results]))
         heard = [(self.space.parse(told.text), told) for told in results]

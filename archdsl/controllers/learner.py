@@ -47,6 +47,10 @@ class Learner(Generic[L]):
             for i in range(first, self.asked)
         ]
 
+    def path(self, number: int) -> str:
+        rng = stream(self.seed, self.settings.keyword, "path", number)
+        return self.policy.propose(rng).text
+
     def state(self) -> State:
         tensors = {f"policy.{k}": v.clone() for k, v in self.policy.state_dict().items()}
         tensors |= {f"adam.{k}": v for k, v in pack_optimizer(self.optimizer).items()}

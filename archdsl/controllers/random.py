@@ -35,6 +35,9 @@ class RandomController:
             self.space.sample(stream(self.seed, "random", i)).text for i in range(first, self.asked)
         ]
 
+    def path(self, number: int) -> str:
+        return self.space.sample(stream(self.seed, "random", "path", number)).text
+
     def tell(self, results: Sequence[Told]) -> None:
         """Nothing is learned."""
 

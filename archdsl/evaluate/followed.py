@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -47,29 +47,54 @@ class Followed:
             group["lr"] = rate
         return rate
 
-    def train(self, forward: Forward, batch: Batch, epoch: int, number: int, seed: int) -> float:
-        """One step of an epoch on a batch; returns the loss. `seed` is all it draws from."""
+    def train(
+        self,
+        forwards: Sequence[Forward],
+        batch: Batch,
+        epoch: int,
+        number: int,
+        seed: int,
+        *,
+        distill: bool = False,
+    ) -> float:
+        """One step of an epoch on a batch; returns the first loss. `seed` is all it draws from.
+
+        Where there are several ways through a network, the step is on the sum of their losses.
+        With `distill` all but the first learn its scores in place of the labels: Yu and Huang,
+        "Universally Slimmable Networks", section 3.3.
+        """
         images, labels = batch
         self.move(epoch, number)
+        first = 0.0
         with seeded(images.device, seed):
             images, targets = self._mixed(images, labels)
             self.optimizer.zero_grad(set_to_none=True)
             with self.ranks.part(images, targets, seed) as (images, targets, share):
-                loss = share * self.loss(forward, images, targets)
-                loss.backward()
+                for way, forward in enumerate(forwards):
+                    scores = self.scores(forward, images)
+                    loss = share * self._entropy(scores, targets)
+                    loss.backward()
+                    if way == 0:
+                        first = loss.item()
+                        targets = scores.detach().softmax(1) if distill else targets
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.ranks.add_gradients(parameters)
         if self.recipe.clip:
             nn.utils.clip_grad_norm_(parameters, self.recipe.clip)
         self.optimizer.step()
-        return self.ranks.sums([loss.item()])[0]
+        return self.ranks.sums([first])[0]
 
     def loss(self, forward: Forward, images: Tensor, targets: Tensor) -> Tensor:
         """The cross entropy of a batch, in the recipe's precision."""
+        return self._entropy(self.scores(forward, images), targets)
+
+    def scores(self, forward: Forward, images: Tensor) -> Tensor:
+        """What a network says of a batch (B, classes), worked out in the recipe's precision."""
         with self.precision(images.device):
             scores = forward(images)
-        if scores.dtype == torch.bfloat16:
-            scores = scores.float()
+        return scores.float() if scores.dtype == torch.bfloat16 else scores
+
+    def _entropy(self, scores: Tensor, targets: Tensor) -> Tensor:
         smoothing = self.recipe.label_smoothing
         return F.cross_entropy(scores, targets, label_smoothing=smoothing)
 

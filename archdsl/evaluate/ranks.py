@@ -8,6 +8,7 @@ batches, rates and results are those of one process, up to rounding, however man
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -177,11 +178,17 @@ def heard() -> Iterator[None]:
         raise fault(
             "E0832",
             "the processes of this run do not hear each other, or one has ended",
-            found=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            found=_plain(str(error)) or type(error).__name__,
             expected="processes that torchrun started together",
             hint="the same command goes on from the last checkpoint; torchrun's --max-restarts N"
             " gives it N times",
         ) from error
+
+
+def _plain(message: str) -> str:
+    """The first sentence of an error of torch, without the place in its source."""
+    first = message.partition("\n")[0].partition(". ")[0]
+    return re.sub(r"^\[[^]]*\] ", "", first)
 
 
 def _buckets(tensors: Iterable[Tensor]) -> Iterator[list[Tensor]]:

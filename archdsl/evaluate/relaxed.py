@@ -64,6 +64,14 @@ class _Few:
         return lambda images: only(self.net(images, given))
 
 
+def _mixture(space: SearchSpace, ranks: Ranks) -> Mixture:
+    """As written where a fused operation takes batch statistics by itself: each process would take
+    those of its own slice."""
+    net = load_mixture(space)
+    apart = any(callable(getattr(one, "statistics", None)) for one in net.module.modules())
+    return load_mixture(space, level=0) if ranks.several and apart else net
+
+
 def only(result: Tensor | tuple[Tensor, ...]) -> Tensor:
     """The one output of a network that classifies."""
     assert isinstance(result, Tensor)
@@ -100,7 +108,7 @@ class RelaxedWeights:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(seed, "supernet"))
             few = gates.settings.relaxation in ALONE
-            self.supernet = _Few(load_paths(space)) if few else _All(load_mixture(space))
+            self.supernet = _Few(load_paths(space)) if few else _All(_mixture(space, ranks))
         self.model = self.supernet.net.module.to(self.device)
         self.followed = Followed(
             recipe,
@@ -122,7 +130,7 @@ class RelaxedWeights:
         logits = tuple(self.gates.logits.values())
 
         def validation() -> Tensor:
-            return self._loss(held, epoch, step, "gates") + self.gates.penalty() / self.ranks.world
+            return self._loss(held, epoch, step, "gates") + self._penalty()
 
         if self.gates.settings.order == 1:
             first_order(validation, logits, self.ranks)
@@ -153,7 +161,10 @@ class RelaxedWeights:
         forward = self.supernet.given(running, draw)
 
         def validation() -> Tensor:
-            return self._loss_of(forward, held, epoch, step, "gates") + self.gates.penalty() / self.ranks.world
+            return (
+                self._loss_of(forward, held, epoch, step, "gates")
+                + self.gates.penalty() / self.ranks.world
+            )
 
         first_order(validation, tuple(self.gates.logits.values()), self.ranks)
         before = {key: one.detach().clone() for key, one in logits.items()}
@@ -166,7 +177,7 @@ class RelaxedWeights:
         self.model.train()
         forward = self._forward(epoch, step, "step", learned=False)
         drawn = seed_for(self.seed, "step", epoch, step)
-        return self.followed.train(forward, batch, epoch, step, drawn)
+        return self.followed.train((forward,), batch, epoch, step, drawn)
 
     def judge(self, text: str, batches: Sequence[Batch]) -> list[tuple[int, int]]:
         """Hits and images of each batch for one architecture, under its own batch statistics."""
@@ -200,6 +211,10 @@ class RelaxedWeights:
             self.ranks.part(*batch, drawn) as (images, labels, share),
         ):
             return share * self.followed.loss(forward, images, labels)
+
+    def _penalty(self) -> Tensor | float:
+        """What the gates pay; of several processes each has an equal share of it."""
+        return self.gates.penalty() / self.ranks.world
 
     def _forward(self, epoch: int, step: int, purpose: str, learned: bool = True) -> Forward:
         """The supernet under what the gates say for a step; without gradients if not learned."""

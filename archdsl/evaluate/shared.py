@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,41 +10,36 @@ from torch import Tensor
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.data import Batch, Data, moved
+from archdsl.evaluate.followed import Followed
 from archdsl.evaluate.ranks import SINGLE, Ranks
-from archdsl.evaluate.training import Forward, judged, training_step
+from archdsl.evaluate.training import Forward, judged
 from archdsl.load import load_supernet
+from archdsl.recipes import Recipe
 from archdsl.space.view import SearchSpace
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SharedSettings:
-    """How shared weights are trained and judged. The defaults are those of Zhang and Liu's code;
-    batch statistics, which it does not measure anew, are an average over two batches."""
-
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    calibration: int = 2
-
-
 class SharedWeights:
-    """The supernet of a space with AdamW, trained one path at a time."""
+    """The supernet of a space and an optimizer, trained along one or several paths at a time."""
 
     def __init__(
         self,
         space: SearchSpace,
         data: Data,
         *,
+        recipe: Recipe,
         seed: int,
         device: str = "cpu",
-        settings: SharedSettings | None = None,
+        calibration: int = 2,
         ranks: Ranks = SINGLE,
     ) -> None:
+        """`calibration` batches set batch statistics before each judgement."""
         self.space = space
         self.data = data
+        self.recipe = recipe
         self.seed = seed
         self.ranks = ranks
         self.device = ranks.device(device)
-        self.settings = settings or SharedSettings()
+        self.calibration = calibration
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(seed, "supernet"))
             self.supernet = load_supernet(space)
@@ -53,40 +47,53 @@ class SharedWeights:
         self.new_optimizer()
 
     def new_optimizer(self) -> None:
-        """AdamW with no memory."""
-        self.optimizer = torch.optim.AdamW(
+        """The recipe's, with no memory."""
+        self.followed = Followed(
+            self.recipe,
             self.model.parameters(),
-            lr=self.settings.learning_rate,
-            weight_decay=self.settings.weight_decay,
+            steps=self.data.steps,
+            classes=self.data.classes,
+            ranks=self.ranks,
         )
 
-    def train_step(self, text: str, epoch: int, step: int) -> float:
-        """One batch through the path of one architecture; returns the loss."""
-        images, labels = moved(self.data.training_batch(self.seed, epoch, step), self.device)
+    def train_step(
+        self, texts: Sequence[str], epoch: int, step: int, *, distill: bool = False
+    ) -> float:
+        """One batch through the paths of architectures; returns the loss of the first.
+
+        What no path uses has no gradient, so the optimizer leaves it alone. With `distill` all
+        but the first learn from it.
+        """
+        batch = moved(self.data.training_batch(self.seed, epoch, step), self.device)
         self.model.train()
-        forward = self._path(text)
-        seed = seed_for(self.seed, "step", epoch, step)
-        return training_step(forward, self.optimizer, images, labels, seed)
+        paths = [self._path(text) for text in texts]
+        drawn = seed_for(self.seed, "step", epoch, step)
+        return self.followed.train(paths, batch, epoch, step, drawn, distill=distill)
 
     def judge(self, text: str, batches: Sequence[Batch]) -> list[tuple[int, int]]:
         """Hits and images of each batch, under batch statistics measured for this path.
 
         Leaves the weights and their statistics as they were.
         """
-        forward = self._path(text)
-        prepared = self.data.calibration_batches(self.settings.calibration)
-        return judged(self.model, forward, prepared, batches, self.device, self.ranks)
+        prepared = self.data.calibration_batches(self.calibration)
+        return judged(self.model, self._path(text), prepared, batches, self.device, self.ranks)
 
     def state(self) -> dict[str, Tensor]:
-        """Weights, buffers and the optimiser's memory."""
+        """Weights, buffers and the optimizer's memory."""
         weights = {f"weights.{k}": v for k, v in self.model.state_dict().items()}
-        return weights | {f"adamw.{k}": v for k, v in pack_optimizer(self.optimizer).items()}
+        return weights | {
+            f"optimizer.{k}": v for k, v in pack_optimizer(self.followed.optimizer).items()
+        }
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Go on from the tensors of `state`."""
         self.new_optimizer()
+        self.take(tensors)
+        unpack_optimizer(self.followed.optimizer, below(tensors, "optimizer."))
+
+    def take(self, tensors: Mapping[str, Tensor]) -> None:
+        """The weights and buffers of a `state`, to judge by."""
         self.model.load_state_dict(below(tensors, "weights."))
-        unpack_optimizer(self.optimizer, below(tensors, "adamw."))
 
     def _path(self, text: str) -> Forward:
         """The supernet as one network: images to scores, along one architecture."""

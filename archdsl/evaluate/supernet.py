@@ -1,8 +1,7 @@
 """Judging by the shared weights of a finished search: no architecture is trained.
 
 With an evolution as the controller it is the second stage of single-path one-shot search (Guo et
-al. 2020, section 3.4): batch statistics are measured anew for every architecture. Their first stage
-draws a path for every batch, ours for every epoch.
+al. 2020, section 3.4): batch statistics are measured anew for every architecture.
 """
 
 from __future__ import annotations
@@ -49,7 +48,8 @@ class Inherited:
         from archdsl.controllers.tensors import below
         from archdsl.evaluate.checkpoint import load_checkpoint
         from archdsl.evaluate.data import classifies, open_data
-        from archdsl.evaluate.shared import SharedSettings, SharedWeights
+        from archdsl.evaluate.shared import SharedWeights
+        from archdsl.recipes import Recipe
 
         folder = Path(settings.run)
         saved = load_checkpoint(folder / "checkpoint.safetensors")
@@ -79,9 +79,9 @@ class Inherited:
             batch_size=settings.batch_size,
         )
         self.shared = SharedWeights(
-            space, self.data, seed=0, settings=SharedSettings(calibration=settings.calibration)
+            space, self.data, recipe=Recipe(), seed=0, calibration=settings.calibration
         )
-        self.shared.restore(below(saved.tensors, "shared."))
+        self.shared.take(below(saved.tensors, "shared."))
 
     def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
         from archdsl.evaluate.training import accuracy, torch_settings

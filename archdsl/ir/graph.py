@@ -251,6 +251,17 @@ def types_of(node: Node, row: int) -> Types:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Of which program another is a part, and what is left of it (see `restrict`).
+
+    `kept` has the alternatives of every decision of `whole`, by its key, ascending.
+    """
+
+    whole: Program
+    kept: Mapping[str, tuple[int, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """A space with its holes (`supernet` form) or one architecture (no graph has holes).
 
@@ -259,7 +270,8 @@ class Program:
     `channels_last`: it runs with the channels of maps last in memory.
     `space` is the space's name, `parameters` all its parameters as resolved, `changed` those
     not at their default. `text` is the canonical text of the space, `hash` its SHA-256 in
-    hex; `genotype` the canonical architecture string, or the bare space for a supernet.
+    hex; `genotype` the canonical architecture string, or the bare space for a supernet. `part` is
+    set where decisions of the text have only some of their alternatives.
     """
 
     space: str
@@ -275,6 +287,7 @@ class Program:
     genotype: str
     deployed: bool = False
     channels_last: bool = False
+    part: Part | None = field(default=None, repr=False)
 
     @property
     def net(self) -> Graph:

@@ -39,7 +39,7 @@ def resolve(program: Program, assignment: Assignment, genotype: str) -> Program:
     """
     resolver = _Resolver(program, assignment)
     root = resolver.module(program.root, (program.net.definition,))
-    return replace(program, modules=resolver.modules, root=root, genotype=genotype)
+    return replace(program, modules=resolver.modules, root=root, genotype=genotype, part=None)
 
 
 @dataclass(slots=True)
@@ -110,7 +110,7 @@ class _Resolver:
             holes=(),
             arguments=graph.rows[row] if graph.rows else graph.arguments,
             rows=(),
-            frames=_live_frames(graph.frames, nodes) if graph.frames else {},
+            frames=live_frames(graph.frames, nodes) if graph.frames else {},
         )
         return result, (id(graph), row, tuple(decided), tuple(invoked))
 
@@ -163,6 +163,7 @@ def _label(nodes: list[Node], position: int, label: str) -> None:
         nodes[position] = replace(nodes[position], label=label)
 
 
-def _live_frames(frames: Mapping[Path, Frame], nodes: list[Node]) -> dict[Path, Frame]:
+def live_frames(frames: Mapping[Path, Frame], nodes: list[Node]) -> dict[Path, Frame]:
+    """The frames that still hold something."""
     prefixes = {node.path[:depth] for node in nodes for depth in range(1, len(node.path))}
     return {path: frame for path, frame in frames.items() if path in prefixes}

@@ -113,7 +113,7 @@ def scopes(program: Program) -> tuple[Scope, ...]:
 
 
 def decisions(program: Program) -> tuple[Decision, ...]:
-    """Every decision of the program, in the order of architecture strings."""
+    """Every decision of a whole program, in the order of architecture strings."""
     found: list[Decision] = []
     for scope in scopes(program):
         for hole in program.modules[scope.module].holes:
@@ -121,10 +121,10 @@ def decisions(program: Program) -> tuple[Decision, ...]:
             parent = _parent(scope, hole)
             found.append(Decision(key=key, scope=scope, hole=hole, under=ALWAYS, parent=parent))
     by_key = {decision.key: decision for decision in found}
-    return tuple(replace(decision, under=_under(decision, by_key)) for decision in found)
+    return tuple(replace(decision, under=under(decision, by_key)) for decision in found)
 
 
-def _under(decision: Decision, known: Mapping[str, Decision]) -> Formula:
+def under(decision: Decision, known: Mapping[str, Decision]) -> Formula:
     """The alternatives of its parent, and of that one's parent, ...: outer ones first."""
     terms: list[Formula] = []
     while decision.parent is not None:

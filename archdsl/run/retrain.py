@@ -143,7 +143,7 @@ class _Retrain:
             begun, step = time.monotonic(), self.place.batch
             batch = moved(self.data.training_batch(seed, epoch, step), self.device)
             drawn = seed_for(seed, "step", epoch, step)
-            self.followed.train(self.model, batch, epoch, step, drawn)
+            self.followed.train((self.model,), batch, epoch, step, drawn)
             spent = self.place.seconds + time.monotonic() - begun
             self.place = replace(self.place, batch=step + 1, seconds=spent)
             self.here.advance(

@@ -1,8 +1,10 @@
 """The search: shared weights and a controller in turn, then the best architecture.
 
-    each outer epoch    one epoch of the shared weights along one proposed path,
+    each outer epoch    one epoch of the shared weights, along a path that the controller proposes
+                        or along others (`evaluate/paths.py`),
                         then proposals, each judged on one random validation batch
-    derive              the best of some proposals, each on a random batch of its own
+    derive              the best of some proposals, each on a random batch of its own; or of more,
+                        each on all of validation, from which the controller learns on
     measure             the winner, and architectures drawn uniformly, on all of validation
 
 A run is a folder. It can be killed at any moment: all randomness comes from (seed, purpose,
@@ -18,15 +20,18 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.codegen import network_source, supernet_source
-from archdsl.controllers import Controller, State, Told, make_controller
+from archdsl.controllers import State, Told, make_controller
 from archdsl.controllers.seeds import stream
 from archdsl.controllers.tensors import below
 from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint
 from archdsl.evaluate.data import Batch, Data, classifies, open_data
-from archdsl.evaluate.shared import SharedSettings, SharedWeights
+from archdsl.evaluate.paths import make_sampler
+from archdsl.evaluate.shared import SharedWeights
 from archdsl.evaluate.training import accuracy
 from archdsl.files import write_whole
+from archdsl.recipes import Recipe
 from archdsl.run.ledger import Entry
+from archdsl.run.proposals import OneController
 from archdsl.run.running import Running, running
 from archdsl.run.settings import SearchSettings, check_settings
 from archdsl.run.summary import SearchSummary, summarise_search
@@ -41,37 +46,38 @@ def search(
     *,
     out: Path,
     settings: SearchSettings | None = None,
+    recipe: Recipe | None = None,
     quiet: bool = False,
 ) -> SearchSummary:
     """Run a search in the folder `out`, or go on with the one that is there.
 
-    Raises ArchError (E08xx) for data, settings and folders that do not fit, and Interrupted
-    after Ctrl-C, when everything is saved.
+    `recipe` says how shared weights are trained, in place of the settings' own numbers. Raises
+    ArchError (E08xx) for data, settings and folders that do not fit, and Interrupted after
+    Ctrl-C, when everything is saved.
     """
     settings = settings or SearchSettings()
     check_settings(settings)
     program = space.program
+    text = recipe.text if recipe else ""
+    recipe = recipe or settings.recipe
     image, classes = classifies(program.net)
-    data = open_data(
-        settings.data,
-        shape=image,
-        classes=classes,
-        batch_size=settings.batch_size,
-    )
+    data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
+    if recipe.augment is not None:
+        data = data.augmented_by(recipe.augment)
     with running(
         out,
         program,
         settings,
-        also={},
+        also={"recipe": text},
         files={"space.arch": program.text, "supernet.py": supernet_source(program)},
         title="search",
-        total=_Search.total(settings),
+        total=_Search.total(settings, recipe),
         quiet=quiet,
     ) as here:
-        best = space.parse(_Search(space, data, settings, here).run().text)
+        best = space.parse(_Search(space, data, settings, recipe, here).run().text)
         write_whole(here.folder / "network.py", network_source(space.resolve(best)))
         entries, seconds = here.ledger.entries(), here.ledger.seconds()
-        summary = summarise_search(space, settings, entries, seconds)
+        summary = summarise_search(space, settings, entries, seconds, recipe.batch_size)
         write_search_summary(here.folder, summary)
     return summary
 
@@ -80,14 +86,14 @@ def search(
 class Place:
     """Where a search is within its shared weights: the next batch of an epoch.
 
-    `text` is the path of the epoch, None before it is proposed; `step` the next row of the
-    ledger; `loss` the sum over the batches of the epoch so far.
+    `texts` are the first paths of the epoch, none before they are drawn; `step` the next row of
+    the ledger; `loss` the sum over the batches of the epoch so far.
     """
 
     epoch: int = 0
     batch: int = 0
     step: int = 0
-    text: str | None = None
+    texts: Sequence[str] = ()
     loss: float = 0.0
 
 
@@ -99,44 +105,49 @@ class _Search:
         space: SearchSpace,
         data: Data,
         settings: SearchSettings,
+        recipe: Recipe,
         here: Running,
     ) -> None:
         self.space = space
         self.data = data
         self.settings = settings
+        self.recipe = recipe
         self.here = here
         self.place = Place()
-        self.controller: Controller = make_controller(
-            settings.controller, space, seed=settings.seed, as_released=settings.as_released
+        self.controller = OneController(
+            lambda: make_controller(
+                settings.controller, space, seed=settings.seed, as_released=settings.as_released
+            ),
+            here.ranks,
         )
+        self.sampler = make_sampler(settings.paths, space, self.controller, seed=settings.seed)
         self.shared = SharedWeights(
             space,
             data,
+            recipe=recipe,
             seed=settings.seed,
             device=settings.device,
-            settings=SharedSettings(
-                learning_rate=settings.learning_rate,
-                weight_decay=settings.weight_decay,
-                calibration=settings.calibration,
-            ),
+            calibration=settings.calibration,
             ranks=here.ranks,
         )
         self._restore()
 
     @staticmethod
-    def total(settings: SearchSettings) -> int:
+    def total(settings: SearchSettings, recipe: Recipe) -> int:
         """How many rows the ledger has at the end."""
         per_epoch = 1 + settings.controller_steps
-        return settings.epochs * per_epoch + settings.derive_samples + 1 + settings.measure_samples
+        derived = settings.frozen or settings.derive_samples
+        return recipe.epochs * per_epoch + derived + 1 + settings.measure_samples
 
     def run(self) -> Entry:
         """Everything that is left to do; the winner's row at the end."""
-        while self.place.epoch < self.settings.epochs:
+        while self.place.epoch < self.recipe.epochs:
             self._train_epoch()
             for _ in range(self.settings.controller_steps):
                 self._learn()
             self.place = Place(epoch=self.place.epoch + 1, step=self.place.step)
-        derived = [self._derive() for _ in range(self.settings.derive_samples)]
+        one = self._explore if self.settings.frozen else self._derive
+        derived = [one() for _ in range(self.settings.frozen or self.settings.derive_samples)]
         best = max(derived, key=lambda entry: entry.reward or 0.0)  # the first of equals
         winner = self._judged("final", best.text, self.data.validation_batches)
         for text in self._uniform():
@@ -147,15 +158,16 @@ class _Search:
 
     def _train_epoch(self) -> None:
         """What is left of this epoch's training; afterwards a checkpoint."""
-        if self.place.text is None:
+        if not self.place.texts:
             self._begin_epoch()
-        text, epoch = self.place.text, self.place.epoch
-        assert text is not None
+        epoch = self.place.epoch
         if self.place.batch == self.data.steps:  # the checkpoint at the end of this epoch
             return
         while self.place.batch < self.data.steps:
             self._pause()
-            loss = self.shared.train_step(text, epoch, self.place.batch)
+            loss = self.shared.train_step(
+                self._paths(), epoch, self.place.batch, distill=self.sampler.distill
+            )
             self.place = replace(
                 self.place, batch=self.place.batch + 1, loss=self.place.loss + loss
             )
@@ -170,9 +182,17 @@ class _Search:
         self.controller.new_epoch()
         if self.settings.as_released:  # the released code made its optimisers in the epoch
             self.shared.new_optimizer()
-        (text,) = self.controller.ask(1)
-        self._asked("train", text)
-        self.place = replace(self.place, text=text)
+        self.place = replace(self.place, texts=self._drawn())
+        self._asked("train", self.place.texts[0])
+
+    def _paths(self) -> Sequence[str]:
+        """Those of the next batch."""
+        first = self.place.batch == 0 or self.sampler.each == "epoch"
+        return self.place.texts if first else self._drawn()
+
+    def _drawn(self) -> list[str]:
+        number = self.place.epoch * self.data.steps + self.place.batch
+        return self.sampler.paths(self.place.epoch / self.recipe.epochs, number)
 
     # ---- proposals -------------------------------------------------------------------------------
 
@@ -185,6 +205,14 @@ class _Search:
     def _derive(self) -> Entry:
         (text,) = self.controller.ask(1)
         return self._judged("derive", text, self._reward_batch())
+
+    def _explore(self) -> Entry:
+        """A proposal on all of validation, of which the controller hears."""
+        (text,) = self.controller.ask(1)
+        entry = self._judged("derive", text, self.data.validation_batches)
+        assert entry.reward is not None
+        self.controller.tell([Told(text, entry.reward)])
+        return entry
 
     def _reward_batch(self) -> Sequence[Batch]:
         """One batch, drawn for this step of the ledger."""
@@ -223,7 +251,7 @@ class _Search:
 
     def _pause(self) -> None:
         """End here if the user asked for it. Only training is saved: the rest is in the ledger."""
-        training = self.place.text is not None and self.place.batch < self.data.steps
+        training = self.place.texts and self.place.batch < self.data.steps
         self.here.pause(self._save if training else lambda: None)
 
     def _save(self) -> None:

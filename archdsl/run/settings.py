@@ -26,17 +26,21 @@ class SearchSettings:
 
     The defaults are those of Zhang and Liu's released code. `epochs` are outer epochs: one epoch
     of the shared weights with one sampled architecture, then `controller_steps` rewards, each on
-    one random validation batch of `batch_size`. The best of `derive_samples` proposals is
-    derived. `measure_samples` architectures, drawn uniformly, show whether rewards tell
+    one random validation batch of `batch_size`. `paths` says along which paths weights are
+    trained. The best of `derive_samples` proposals is derived; in their place, `frozen` proposals
+    are judged on all of validation and told to the controller, under weights that no longer
+    change. `measure_samples` architectures, drawn uniformly, show whether rewards tell
     architectures apart. `calibration` batches set batch statistics before each judgement.
     """
 
     controller: str = "reinforce"
+    paths: str = "controller"
     data: str = "digits"
     seed: int = 42
     epochs: int = 100
     controller_steps: int = 100
     derive_samples: int = 10
+    frozen: int = 0
     measure_samples: int = 10
     batch_size: int = 128
     learning_rate: float = 1e-3
@@ -113,7 +117,8 @@ Settings = SearchSettings | ExploreSettings | RetrainSettings
 
 def check_settings(settings: Settings) -> None:
     """Refuse numbers that mean nothing. Raises ArchError E0810."""
-    least = {"seed": 0, "epochs": 1, "controller_steps": 0, "measure_samples": 2, "decay": 0.0}
+    least = {"seed": 0, "epochs": 1, "measure_samples": 2, "decay": 0.0}
+    least |= {"controller_steps": 0, "frozen": 0}
     for name, value in asdict(settings).items():
         if isinstance(value, bool | str):
             continue
@@ -153,9 +158,9 @@ def remember(
 ) -> None:
     """Write the settings of a new run, or compare them with those that it was started with.
 
-    `extra` is what else must stay the same (the architecture). The environment is recorded and
-    may change, the number of `processes` too, and a budget may grow after whole rounds. Raises ArchError E0809 that names every
-    difference, E0807 for a broken file.
+    `extra` is what else must stay the same (the architecture). The environment and the
+    number of `processes` are recorded and may change, and a budget may grow after whole rounds.
+    Raises ArchError E0809 that names every difference, E0807 for a broken file.
     """
     now = {
         "space": program.space,

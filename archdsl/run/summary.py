@@ -161,7 +161,11 @@ def _batch_variance(entry: Entry, batch_size: int) -> float:
 
 
 def summarise_search(
-    space: SearchSpace, settings: SearchSettings, entries: Sequence[Entry], seconds: float
+    space: SearchSpace,
+    settings: SearchSettings,
+    entries: Sequence[Entry],
+    seconds: float,
+    batch_size: int,
 ) -> SearchSummary:
     """Read the result of a finished search off its ledger."""
     (final,) = (entry for entry in entries if entry.kind == "final")
@@ -184,7 +188,7 @@ def summarise_search(
         macs=costs.macs,
         first_rewards=fmean(learned[:tenth]) if learned else 0.0,
         last_rewards=fmean(learned[-tenth:]) if learned else 0.0,
-        signal=measure_signal(entries, settings.batch_size),
+        signal=measure_signal(entries, batch_size),
         seconds=seconds,
     )
 

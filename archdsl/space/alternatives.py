@@ -36,7 +36,8 @@ def _where(space: SearchSpace, keyword: str) -> Numbers:
     modules = space.program.modules
     graphs = {key: _of_graph(graph, keyword) for key, graph in modules.items()}
     return {
-        one.key: graphs[one.scope.module].get(one.hole.name, frozenset()) for one in space.decisions
+        one.key: graphs.get(one.scope.module, {}).get(one.hole.name, frozenset())
+        for one in space.decisions
     }
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.graph import Program, Static
-from archdsl.ir.scopes import Decision, Scope, decisions, qualify
+from archdsl.ir.parts import decisions_of
+from archdsl.ir.scopes import Decision, Scope, qualify
 from archdsl.space.forest import Forest, Partial, Place
 from archdsl.syntax.numbers import number_text
 from archdsl.syntax.printer import print_genotype
@@ -72,7 +73,7 @@ class Layout:
     def __init__(self, program: Program) -> None:
         self.program = program
         self.head = head(program.space, program.changed)
-        plan = _groups(decisions(program))
+        plan = _groups(decisions_of(program))
         ordered = [d for _, entries in plan for entry in entries for d in entry]
         position = {decision.key: i for i, decision in enumerate(ordered)}
         self.decisions = tuple(ordered)

@@ -36,6 +36,8 @@ class Walks:
         places: dict[tuple[str, ...], _Place] = {}
         for index, decision in enumerate(space.decisions):
             scope = decision.scope
+            if not scope.module:  # of a part in which nothing can use it
+                continue
             if scope.key not in places:
                 places[scope.key] = _Place(space.program, scope.module, scope.group, length)
             places[scope.key].holes[decision.hole.name] = index

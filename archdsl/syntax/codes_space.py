@@ -115,4 +115,10 @@ SPACE_ROWS = (
         "a number that no architecture has",
         "Architectures are numbered from 0 to the size of the space, less one.",
     ),
+    row(
+        "E0625",
+        "too little is left of a space",
+        "A part of a space keeps some of the alternatives of its decisions: at least as many as "
+        "each takes, and of decisions that depend on each other some that go together.",
+    ),
 )
