@@ -1,6 +1,6 @@
 """Kills: a short search is killed at random moments until it has been killed often enough.
 
-    python -m tests.kills [KILLS] [SEED] [proposals|gates]
+    python -m tests.kills [KILLS] [SEED] [proposals|gates|stages]
 
 Every killed run is resumed until it ends; its ledger (times apart), its best architecture, its
 weights and its files must then be those of a run that nobody disturbed. SIGKILL leaves a process
@@ -53,7 +53,16 @@ def gates(folder: Path) -> None:
     search_gates(SPACE, method, out=folder, settings=settings, quiet=True)
 
 
-WAYS = {"proposals": proposals, "gates": gates}
+def stages(folder: Path) -> None:
+    """Gates in stages, each with fewer alternatives and more cells than the one before."""
+    method = DartsSettings(
+        relaxation="gumbel", keep="5, 3, 2", grow="cells=1, 2, 1", skip_dropout="0.3", skip_limit=2
+    )
+    settings = replace(SETTINGS, epochs=2)
+    search_gates(SPACE, method, out=folder, settings=settings, quiet=True)
+
+
+WAYS = {"proposals": proposals, "gates": gates, "stages": stages}
 
 
 def start(folder: Path, way: str) -> int:

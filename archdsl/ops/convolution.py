@@ -18,6 +18,7 @@ from archdsl.ops.base import (
     Traits,
     Types,
 )
+from archdsl.ops.growth import EYE, ZERO, Along, Start
 from archdsl.ops.rectangles import RECTANGLES, rectangle_conv, rectangle_slices
 from archdsl.ops.rounding import ROUNDING, check_bits, in_words, rounded, rounded_traits
 from archdsl.ops.shapes import (
@@ -44,6 +45,7 @@ class Conv(Operation):
     attribute = "conv"
     channels_last = True
     helpers = (*helpers("ElasticConv2d", "ElasticKernelConv2d"), *ROUNDING, RECTANGLES[1])
+    widths = ("channels", "groups")
 
     channels: int
     k: int = 1
@@ -172,6 +174,30 @@ class Conv(Operation):
             return rectangle_slices(self.weights(inputs), shared)
         return kernel_slices(self.weights(inputs), shared)
 
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]] | None:
+        if self.rounds or not (self.groups == 1 or self.depthwise(inputs)):
+            return None
+        window = (Along.REST, Along.REST)
+        if self.groups > 1:
+            return {"weight": (Along.CHANNELS, Along.REST, *window), "bias": (Along.CHANNELS,)}
+        return {"weight": (Along.OUTPUTS, Along.INPUTS, *window), "bias": (Along.OUTPUTS,)}
+
+    def wider(self, inputs: Types, channels: int) -> Conv | None:
+        apart = self.groups > 1 and self.depthwise(inputs)
+        if self.rounds or (self.groups > 1 and not apart):
+            return None
+        return replace(self, channels=channels, groups=channels if apart else 1)
+
+    def identity(self, inputs: Types) -> Mapping[str, Start] | None:
+        """A kernel whose centre passes each channel on."""
+        centred = all(
+            2 * p == self.d * (k - 1) for k, p in zip(self.kernel, self.padding, strict=True)
+        )
+        alone = self.groups == 1 or self.depthwise(inputs)
+        if self.rounds or not (centred and alone) or self.infer(inputs) != inputs[0]:
+            return None
+        return {"weight": EYE, "bias": ZERO}
+
     def as_conv(self, inputs: Types) -> Conv:
         """Itself, as `DepthwiseConv` has it too."""
         return self
@@ -268,6 +294,15 @@ class DepthwiseConv(Operation):
 
     def traits(self, inputs: Types) -> Traits:
         return self.as_conv(inputs).traits(inputs)
+
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]] | None:
+        rest = (Along.REST, Along.REST, Along.REST)
+        return (
+            None if self.rounds else {"weight": (Along.CHANNELS, *rest), "bias": (Along.CHANNELS,)}
+        )
+
+    def identity(self, inputs: Types) -> Mapping[str, Start] | None:
+        return self.as_conv(inputs).identity(inputs)
 
     def describe(self) -> str:
         return in_words(f"depthwise conv {_windowed(self)}", self.weight_bits, self.input_bits)
