@@ -60,8 +60,7 @@ def search_gates(
     recipe = recipe or settings.recipe
     image, classes = classifies(program.net)
     data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
-    if recipe.augment is not None:
-        data = data.augmented_by(recipe.augment)
+    data = data.prepared(recipe)
     with running(
         out,
         program,

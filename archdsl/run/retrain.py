@@ -56,8 +56,7 @@ def retrain(
     recipe = recipe or settings.recipe
     image, classes = classifies(program.net)
     data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
-    if recipe.augment is not None:
-        data = data.augmented_by(recipe.augment)
+    data = data.prepared(recipe)
     with running(
         out,
         program,
@@ -168,7 +167,11 @@ class _Retrain:
         self.model.load_state_dict(self.best)
         self.model.eval()
         counts = self._counts(self.data.test_batches(self.ranks))
-        values = {"epoch": self.place.best_epoch, "validation": self.place.best}
+        values: dict[str, object] = {
+            "epoch": self.place.best_epoch,
+            "validation": self.place.best,
+        }
+        values |= {"inputs": self.data.inputs} if self.data.inputs else {}
         self._write("best.safetensors", self.best, values)
         costs = cost(self.program)
         return RetrainSummary(
@@ -183,6 +186,7 @@ class _Retrain:
             test_images=sum(total for _, total in counts),
             params=costs.params,
             macs=costs.macs,
+            inputs=self.data.inputs,
             seconds=self.place.seconds,
         )
 

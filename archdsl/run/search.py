@@ -62,8 +62,7 @@ def search(
     recipe = recipe or settings.recipe
     image, classes = classifies(program.net)
     data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
-    if recipe.augment is not None:
-        data = data.augmented_by(recipe.augment)
+    data = data.prepared(recipe)
     with running(
         out,
         program,
@@ -259,6 +258,7 @@ class _Search:
         tensors = {f"shared.{k}": v for k, v in self.shared.state().items()}
         tensors |= {f"controller.{k}": v for k, v in controller.tensors.items()}
         values = {"place": asdict(self.place), "controller": dict(controller.values)}
+        values |= {"inputs": self.data.inputs} if self.data.inputs else {}
         checkpoint = Checkpoint.of(self.space.program, tensors, values)
         self.here.save(checkpoint)
 
