@@ -45,6 +45,8 @@ from tests.shipped import written
 
 LOST, STOPPED = 3, 4
 """Exit statuses: of a process that has lost another, and of one that was asked to stop."""
+LONG = 40
+"""Epochs of a retraining that torchrun begins and somebody kills."""
 PATIENCE = 60.0
 """Seconds after which a process should have ended that was asked to."""
 
@@ -60,14 +62,14 @@ space plain {{
 """
 SPACE = """archdsl 1
 
-space gated {{
-  net network(image: 1 x 8 x 8) {{
-    a = image -> conv(8, k=3, bias=no) -> {norm} -> silu
-    b = a -> {{pass = id | pool = avg_pool(3) | work = conv(8, k=3, bias=no) -> {norm} -> silu}}
-    c = sum(a, b) -> {{pass = id | work = conv(8, k=3, bias=no) -> {norm} -> silu}}
+space gated {
+  net network(image: 1 x 8 x 8) {
+    a = image -> conv(8, k=3, bias=no) -> bn -> silu
+    b = a -> {pass = id | pool = avg_pool(3) | work = conv(8, k=3, bias=no) -> bn -> silu}
+    c = sum(a, b) -> {pass = id | work = conv(8, k=3, bias=no) -> bn -> silu}
     return c -> global_pool -> linear(10)
-  }}
-}}
+  }
+}
 """
 
 
@@ -98,27 +100,26 @@ def _gradients(norm: str, dtype: torch.dtype, batch: Batch, ranks: Ranks) -> dic
     return {name: one for name, one in named if one is not None} | dict(model.named_buffers())
 
 
-def retrained(folder: Path, norm: str = "bn") -> None:
+def retrained(folder: Path, epochs: int = 6) -> None:
     """A network in training, judged after every epoch."""
-    network = written(NETWORK.format(norm=norm)).program
-    settings = RetrainSettings(epochs=6, checkpoint_every=1, threads=1)
+    network = written(NETWORK.format(norm="bn")).program
+    settings = RetrainSettings(epochs=epochs, checkpoint_every=1, threads=1)
     retrain(network, out=folder, settings=settings, quiet=True)
 
 
-def proposals(folder: Path, norm: str = "bn") -> None:
+def proposals(folder: Path) -> None:
     """Shared weights, and a controller that proposes."""
-    space = written(SPACE.format(norm=norm))
     settings = SearchSettings(
         epochs=3, controller_steps=6, derive_samples=3, measure_samples=3, threads=1
     )
-    search(space, out=folder, settings=settings, quiet=True)
+    search(written(SPACE), out=folder, settings=settings, quiet=True)
 
 
-def gates(folder: Path, norm: str = "bn", **method: float | str) -> None:
+def gates(folder: Path, **method: float | str) -> None:
     """Gates that are learned by gradients: of the second order, where nothing else is said."""
     settings = SearchSettings(epochs=3, threads=1)
     how = DartsSettings(**({"order": 2} | method))  # type: ignore[arg-type]
-    search_gates(written(SPACE.format(norm=norm)), how, out=folder, settings=settings, quiet=True)
+    search_gates(written(SPACE), how, out=folder, settings=settings, quiet=True)
 
 
 WAYS = {"retrain": retrained, "proposals": proposals, "gates": gates}
@@ -227,6 +228,7 @@ def leave(folder: Path) -> None:
     place = folder / "changed"  # begun by one process, ended by two
     stopped(lambda: retrained(place), place, 1)
     together(lambda: retrained(place))
+    together(lambda: retrained(folder / "long", LONG))
     for name, method in GATES.items():
         for world in (1, 2):
             place = folder / f"{name}-{world}"

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 from torch import distributed as dist
+from torch.distributed import Store, TCPStore  # type: ignore[attr-defined]
+from torch.distributed.rendezvous import rendezvous
 
 from archdsl.controllers.seeds import seed_for
 from archdsl.evaluate.synced import SyncedNorms
@@ -28,6 +32,8 @@ LEAST = 2
 """Images of a slice: batch norm refuses one image of one position."""
 BUCKET = 1 << 25
 """Numbers that are sent at once."""
+PATIENCE = 300.0
+"""Seconds in which processes that were started together find each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,11 +168,39 @@ def joined(device: str) -> Iterator[Ranks]:
     if kind == "cuda":
         torch.cuda.set_device(ranks.device(device))
     with heard():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if kind == "cuda" else "gloo")
+        backend = "cpu:gloo,cuda:nccl" if kind == "cuda" else "gloo"
+        dist.init_process_group(
+            backend, store=_meeting(ranks), rank=ranks.rank, world_size=ranks.world
+        )
     try:
         yield ranks
     finally:
         dist.destroy_process_group()
+
+
+def _meeting(ranks: Ranks) -> Store:
+    """Where the processes of this beginning find each other.
+
+    torchrun keeps one place for all its restarts, and with it the addresses of processes that are
+    gone. So the first process opens another, and that place says where.
+    """
+    kept = next(iter(rendezvous("env://")))[0]
+    host, over = os.environ["MASTER_ADDR"], time.monotonic() + PATIENCE
+    found: Store
+    if ranks.first:
+        found = opened = TCPStore(host, 0, is_master=True, wait_for_workers=False)
+        kept.set("archdsl", str(opened.port))
+        return found
+    while True:
+        port = int(kept.get("archdsl"))
+        try:
+            socket.create_connection((host, port), timeout=10).close()
+            found = TCPStore(host, port, is_master=False)
+            return found
+        except OSError:  # of a beginning before
+            if time.monotonic() > over:
+                raise
+            time.sleep(0.1)
 
 
 @contextmanager
@@ -174,7 +208,7 @@ def heard() -> Iterator[None]:
     """torch's errors of processes that do not hear each other, as ours."""
     try:
         yield
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, ValueError, OSError) as error:
         raise fault(
             "E0832",
             "the processes of this run do not hear each other, or one has ended",
