@@ -1,6 +1,6 @@
 """Kills: a short search is killed at random moments until it has been killed often enough.
 
-    python -m tests.kills [KILLS] [SEED] [proposals|gates|stages]
+    python -m tests.kills [KILLS] [SEED] [proposals|gates|stages|inherited]
 
 Every killed run is resumed until it ends; its ledger (times apart), its best architecture, its
 weights and its files must then be those of a run that nobody disturbed. SIGKILL leaves a process
@@ -18,7 +18,6 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -28,10 +27,11 @@ import torchvision.transforms.v2  # noqa: F401
 from safetensors.torch import load_file
 
 from archdsl.controllers.gates import DartsSettings
+from archdsl.run.explore import explore
 from archdsl.run.gates import search_gates
 from archdsl.run.ledger import read_ledger
 from archdsl.run.search import search
-from archdsl.run.settings import SearchSettings
+from archdsl.run.settings import ExploreSettings, SearchSettings
 from tests.shipped import shipped
 
 SETTINGS = SearchSettings(
@@ -53,6 +53,17 @@ def gates(folder: Path) -> None:
     search_gates(SPACE, method, out=folder, settings=settings, quiet=True)
 
 
+def inherited(folder: Path) -> None:
+    """Children that begin with the weights of what was measured before them."""
+    settings = ExploreSettings(
+        controller="evolution(population=4, sample=2)",
+        evaluator="inherited(first=2, share=0.3, keep=6)",
+        budget=16,
+        batch=2,
+    )
+    explore(SPACE, out=folder, settings=settings, quiet=True)
+
+
 def stages(folder: Path) -> None:
     """Gates in stages, each with fewer alternatives and more cells than the one before."""
     method = DartsSettings(
@@ -62,7 +73,7 @@ def stages(folder: Path) -> None:
     search_gates(SPACE, method, out=folder, settings=settings, quiet=True)
 
 
-WAYS = {"proposals": proposals, "gates": gates, "stages": stages}
+WAYS = {"proposals": proposals, "gates": gates, "stages": stages, "inherited": inherited}
 
 
 def start(folder: Path, way: str) -> int:
@@ -118,18 +129,24 @@ def rows_of(folder: Path) -> int:
         return 0
 
 
-def compare(folder: Path, reference: Path, files: Sequence[str] = SAME_FILES) -> None:
+def compare(folder: Path, reference: Path) -> None:
     """The same rows, weights and files; the database whole."""
     found, expected = (read_ledger(path / "ledger.sqlite") for path in (folder, reference))
     assert found == expected, "the ledgers differ"
     assert [entry.step for entry in found] == list(range(len(found)))
     with sqlite3.connect(folder / "ledger.sqlite") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    ours, theirs = (load_file(path / "checkpoint.safetensors") for path in (folder, reference))
-    assert ours.keys() == theirs.keys()
-    assert all(ours[name].equal(theirs[name]) for name in ours), "the weights differ"
-    for name in files:
-        assert (folder / name).read_bytes() == (reference / name).read_bytes(), name
+    kept = [sorted(one.rglob("*.safetensors")) for one in (folder, reference)]
+    assert [one.relative_to(folder) for one in kept[0]] == [
+        one.relative_to(reference) for one in kept[1]
+    ]
+    for one, other in zip(*kept, strict=True):
+        ours, theirs = load_file(one), load_file(other)
+        assert ours.keys() == theirs.keys()
+        assert all(ours[name].equal(theirs[name]) for name in ours), "the weights differ"
+    for name in SAME_FILES:
+        if (reference / name).exists():
+            assert (folder / name).read_bytes() == (reference / name).read_bytes(), name
     assert not list(folder.glob(".*.part"))
 
 

@@ -29,7 +29,7 @@ from archdsl.run.ledger import read_ledger
 from archdsl.run.proposals import OneController
 from archdsl.syntax.errors import ArchError, fault
 from tests.kills import compare
-from tests.ranks import FILES, GATES, LONG, NETWORK
+from tests.ranks import GATES, LONG, NETWORK, WAYS
 from tests.shipped import shipped
 
 ROOT = Path(__file__).parent.parent
@@ -155,7 +155,7 @@ def test_one_process_judges_all():
 # ---- runs ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("way", [*FILES, *GATES])
+@pytest.mark.parametrize("way", [*WAYS, *GATES])
 def test_runs_of_two_processes_end_as_those_of_one(left, way):
     """Float32, batch norm, 24 or more steps: weights, gates, optimizers; 3e-7 apart at most."""
     found, expected = (
@@ -166,7 +166,7 @@ def test_runs_of_two_processes_end_as_those_of_one(left, way):
         assert (found[name].double() - one.double()).abs().max() <= 1e-6, name
 
 
-@pytest.mark.parametrize("way", [*FILES, *GATES])
+@pytest.mark.parametrize("way", [*WAYS, *GATES])
 def test_ledgers_of_two_processes_say_what_that_of_one_says(left, way):
     two, one = (read_ledger(left / f"{way}-{world}" / "ledger.sqlite") for world in (2, 1))
     assert [(e.kind, e.text, e.reward) for e in two] == [(e.kind, e.text, e.reward) for e in one]
@@ -178,7 +178,7 @@ def test_ledgers_of_two_processes_say_what_that_of_one_says(left, way):
 
 @pytest.mark.parametrize("way", ["retrain", "proposals"])
 def test_ctrl_c_for_all_saves_and_the_same_command_goes_on(left, way):
-    compare(left / f"{way}-stopped", left / f"{way}-2", FILES[way])
+    compare(left / f"{way}-stopped", left / f"{way}-2")
 
 
 def test_the_number_of_processes_is_recorded_and_may_change(left):
@@ -206,7 +206,7 @@ def test_torchrun_begins_again_where_one_is_killed(left, tmp_path):
         output, errors = agent.communicate(timeout=240)
     assert agent.returncode == 0, errors
     assert "exitcode: -9" in errors and output.count("test accuracy") == 1
-    compare(broken, left / "long", FILES["retrain"])
+    compare(broken, left / "long")
 
 
 def torchrun(folder: Path, out: Path) -> subprocess.Popen[str]:

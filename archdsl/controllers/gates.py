@@ -17,6 +17,14 @@ from torch import Tensor
 from archdsl.controllers.base import State
 from archdsl.controllers.derive import derive
 from archdsl.controllers.fairness import Fairness
+from archdsl.controllers.relaxations import (
+    Proximal,
+    dropped,
+    gumbel,
+    hardened,
+    shares,
+    softened,
+)
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.settings import within
 from archdsl.controllers.stages import Labels, Stages, heaviest, stages_of
@@ -29,7 +37,7 @@ from archdsl.syntax.tree import Quantity
 
 Weights = dict[str, Tensor]
 """For each decision, by its key, the weights (alternatives,)."""
-Relaxation = Literal["softmax", "gumbel", "one_hot", "two_paths"]
+Relaxation = Literal["softmax", "gumbel", "one_hot", "two_paths", "scale", "dropout"]
 ALONE = ("one_hot", "two_paths")
 """Where few alternatives run, so that neither their next step nor parts of a mixture are known."""
 
@@ -44,6 +52,12 @@ class DartsSettings:
                "Searching for a Robust Neural Architecture in Four GPU Hours" (GDAS), equation 4
     two_paths  two that are drawn run while gates learn, one while weights do: Cai, Zhu and Han,
                "ProxylessNAS", section 3.2
+    scale      none: weights are numbers of their own, from 1, that `sparsity` pulls to exactly 0:
+               Zhang et al., "You Only Search Once: Single Shot Neural Architecture Search via
+               Direct Sparse Optimization" (DSO-NAS), equations 6 to 9
+    dropout    nothing is learned: each alternative of k is there or not, gone with a chance
+               that rises from 0 to `drop`^(1/k) with the epochs: Bender et al.,
+               "Understanding and Simplifying One-Shot Architecture Search", section 3.2
 
     The temperature falls from `hot` to `cold` with the epochs. `order` 2 looks one step of the
     supernet's weights ahead (DARTS, equations 7 and 8). `learning_rate` and `weight_decay` are
@@ -59,6 +73,9 @@ class DartsSettings:
     "layers=2, 4, 6", a parameter of the space in each; `skip_dropout`, as "0, 0.4, 0.7", the
     dropout behind skips when each begins. Weights and gates go on in the next stage unless
     `fresh`. Of a definition at most `skip_limit` skips are taken, if it is not 0 (P-DARTS).
+
+    With a `cost` (macs, params, or the file of a table of latencies) the loss of the gates is times
+    `cost_alpha` log(1 + expected cost)^`cost_beta`: Wu et al., "FBNet", equation 2.
     """
 
     keyword: ClassVar[str] = "darts"
@@ -84,10 +101,17 @@ class DartsSettings:
     fresh: bool = False
     skip_dropout: str = "0"
     skip_limit: int = 0
+    cost: str = ""
+    cost_alpha: float = 0.2
+    cost_beta: float = 0.6
+    sparsity: float = 0.01
+    drop: float = 0.5
 
     def __post_init__(self) -> None:
         within(self, 1, "order", most=2)
         within(self, 0, "learning_rate", "weight_decay", "warmup", "skips", "skip_limit")
+        within(self, 0, "cost_alpha", "cost_beta", "sparsity")
+        within(self, 0, "drop", most=1)
         within(self, 0, "fair_skip", "fair_kind")
         within(self, 0, "least", "most", most=1)
         within(self, 1e-6, "hot", "cold")
@@ -146,16 +170,26 @@ class Gates:
         self.skips = skips(space)
         self.fairness = Fairness(space, self.skips)
         self.logits: Weights = {}
-        for index in space.free:
+        for index in space.free if self.learns else ():
             decision = space.decisions[index]
             if decision.hole.quantity is not Quantity.SOME or settings.sources:
-                start = torch.randn(len(decision.hole.labels), generator=generator)
-                self.logits[decision.key] = (1e-3 * start).requires_grad_()
-        self.optimizer = torch.optim.Adam(
-            self.logits.values(),
-            lr=settings.learning_rate,
-            betas=(0.5, 0.999),
-            weight_decay=settings.weight_decay,
+                start = 1e-3 * torch.randn(len(decision.hole.labels), generator=generator)
+                start = torch.ones_like(start) if settings.relaxation == "scale" else start
+                self.logits[decision.key] = start.requires_grad_()
+        self.optimizer = self._optimizer() if self.logits else None
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything is learned, or all that is trained are weights."""
+        return self.settings.relaxation != "dropout"
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        rate = self.settings.learning_rate
+        if self.settings.relaxation == "scale":
+            return Proximal(self.logits.values(), lr=rate, sparsity=self.settings.sparsity)
+        decay = self.settings.weight_decay
+        return torch.optim.Adam(
+            self.logits.values(), lr=rate, betas=(0.5, 0.999), weight_decay=decay
         )
 
     def weights(self, share: float, draw: int) -> Weights:
@@ -165,35 +199,65 @@ class Gates:
         1. What takes any of several has a sigmoid for each.
         """
         generator = torch.Generator().manual_seed(seed_for(self.seed, "noise", draw))
+        if not self.learns:
+            return self._thinned(share, generator)
         heat = self.settings.hot + (self.settings.cold - self.settings.hot) * share
         return self._weighed(lambda logits: self._relaxed(logits, heat, generator))
 
-    def _weighed(self, relaxed: Callable[[Tensor], Tensor]) -> Weights:
-        """The weights of all decisions, of which `relaxed` says those that sum to one."""
+    def _thinned(self, share: float, generator: torch.Generator) -> Weights:
+        """All weigh 1, but for those that are gone; a decision without a choice has all."""
+        sizes = {one.key: len(one.hole.labels) for one in self.space.decisions}
+        free = {self.space.decisions[index].key for index in self.space.free}
+        return {
+            key: dropped(size, share, self.settings.drop, generator)
+            if key in free
+            else torch.ones(size)
+            for key, size in sizes.items()
+        }
+
+    def _weighed(self, relaxed: Callable[[Tensor], Tensor], plain: bool = False) -> Weights:
+        """The weights of all decisions, of which `relaxed` says those that take one of several.
+
+        `plain`: as what they point to, not as they run.
+        """
         found: Weights = {}
+        scale = self.settings.relaxation == "scale"
         for decision in self.space.decisions:
             logits = self.logits.get(decision.key)
             if logits is None:
                 found[decision.key] = torch.ones(len(decision.hole.labels))
-            elif decision.hole.quantity is Quantity.ANY:
-                found[decision.key] = logits.sigmoid()
-            else:
+            elif decision.hole.quantity is not Quantity.ANY:
                 found[decision.key] = relaxed(logits)
+            elif scale:
+                found[decision.key] = (logits != 0).float() if plain else relaxed(logits)
+            else:
+                found[decision.key] = logits.sigmoid()
         return found
 
     def _relaxed(self, logits: Tensor, heat: float, generator: torch.Generator) -> Tensor:
-        """The weights of one decision, which sum to one."""
-        if self.settings.relaxation == "softmax":
-            return logits.softmax(0)
-        noise = -torch.empty_like(logits).exponential_(generator=generator).log()
-        soft = softened(logits, noise, heat)
-        return soft if self.settings.relaxation == "gumbel" else hardened(soft)
+        """The weights of one decision, which sum to one unless they are scales."""
+        match self.settings.relaxation:
+            case "scale":
+                return 1 * logits
+            case "softmax":
+                return logits.softmax(0)
+            case "gumbel":
+                return softened(logits, gumbel(logits, generator), heat)
+            case _:
+                return hardened(softened(logits, gumbel(logits, generator), heat))
+
+    def chances(self, logits: Tensor) -> Tensor:
+        """The weights of one decision without noise, which sum to one."""
+        return shares(logits) if self.settings.relaxation == "scale" else logits.softmax(0)
 
     @torch.no_grad()
     def probabilities(self) -> Mapping[str, list[float]]:
         """What every decision's alternatives weigh without noise."""
-        plain = self._weighed(lambda logits: logits.softmax(0))
-        return {key: weights.tolist() for key, weights in plain.items()}
+        return {key: weights.tolist() for key, weights in self.plain().items()}
+
+    def plain(self) -> Weights:
+        """The same with gradients to the logits: weights of one of several sum to one."""
+        return self._weighed(self.chances, plain=True)
 
     def penalty(self) -> Tensor | float:
         """What the gates pay, besides the loss, for favouring skips or kinds of operations."""
@@ -201,7 +265,7 @@ class Gates:
         if not settings.fair_skip and not settings.fair_kind:
             return 0.0
         skipping, kinds = self.fairness.shares(
-            {key: logits.softmax(0) for key, logits in self.logits.items()}
+            {key: self.chances(logits) for key, logits in self.logits.items()}
         )
         unfair = torch.relu(kinds - settings.most) + torch.relu(settings.least - kinds)
         return settings.fair_skip * skipping + settings.fair_kind * unfair.sum()
@@ -266,22 +330,17 @@ class Gates:
 
     def state(self) -> State:
         tensors = {f"logits.{key}": one.detach().clone() for key, one in self.logits.items()}
-        tensors |= {f"adam.{name}": one for name, one in pack_optimizer(self.optimizer).items()}
-        return State(tensors=tensors)
+        moved = pack_optimizer(self.optimizer) if self.optimizer else {}
+        return State(tensors=tensors | {f"adam.{name}": one for name, one in moved.items()})
 
     def restore(self, state: State) -> None:
         with torch.no_grad():
             for key, one in below(state.tensors, "logits.").items():
                 self.logits[key].copy_(one)
-        unpack_optimizer(self.optimizer, below(state.tensors, "adam."))
+        if self.optimizer:
+            unpack_optimizer(self.optimizer, below(state.tensors, "adam."))
 
-
-def softened(logits: Tensor, noise: Tensor, heat: float) -> Tensor:
-    """Weights under Gumbel noise at a temperature (SNAS, equation 4; GDAS, equation 4)."""
-    return ((logits.log_softmax(0) + noise) / heat).softmax(0)
-
-
-def hardened(soft: Tensor) -> Tensor:
-    """1 for the heaviest and 0 for the rest, with the gradients of all (GDAS, equation 5)."""
-    hard = torch.zeros_like(soft).scatter(0, soft.argmax(0, keepdim=True), 1.0)
-    return hard - soft.detach() + soft
+    def step(self) -> None:
+        """Move the logits along their gradients."""
+        if self.optimizer:
+            self.optimizer.step()

@@ -13,6 +13,7 @@ from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.bilevel import first_order, second_order
 from archdsl.evaluate.data import Batch, Data, moved
+from archdsl.evaluate.expected import Expected
 from archdsl.evaluate.followed import Followed
 from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.evaluate.training import Forward, judged, seeded
@@ -97,7 +98,8 @@ class RelaxedWeights:
         calibration: int = 2,
         ranks: Ranks = SINGLE,
     ) -> None:
-        """Raises ArchError E0906 where alternatives cannot be weighed."""
+        """Raises ArchError E0906 where alternatives cannot be weighed, E0708 and E0828 where the
+        table of a cost does not fit."""
         self.space = space
         self.data = data
         self.gates = gates
@@ -106,6 +108,8 @@ class RelaxedWeights:
         self.ranks = ranks
         self.device = ranks.device(device)
         self.calibration = calibration
+        cost = gates.settings.cost
+        self.expected = Expected(gates.space, cost) if cost else None
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(seed, "supernet"))
             few = gates.settings.relaxation in ALONE
@@ -120,7 +124,12 @@ class RelaxedWeights:
         )
 
     def learn_gates(self, epoch: int, step: int) -> None:
-        """One step of the gates, on a batch that the weights are not trained on."""
+        """One step of the gates, on a batch that the weights are not trained on.
+
+        Their loss is times what the expected cost makes of it, where it has a part (FBNet).
+        """
+        if not self.gates.logits:
+            return
         number = epoch * self.data.steps + step
         held = moved(self.data.held_batch(self.seed, number), self.device)
         self.model.train()
@@ -131,7 +140,9 @@ class RelaxedWeights:
         logits = tuple(self.gates.logits.values())
 
         def validation() -> Tensor:
-            return self._loss(held, epoch, step, "gates") + self._penalty()
+            weights = self._weights(epoch, step, "gates")
+            loss = self._loss(held, epoch, step, "gates", weights)
+            return loss * self._cost_factor(weights) + self._penalty()
 
         if self.gates.settings.order == 1:
             first_order(validation, logits, self.ranks)
@@ -145,7 +156,7 @@ class RelaxedWeights:
                 logits,
                 self.ranks,
             )
-        self.gates.optimizer.step()
+        self.gates.step()
 
     def _learn_pairs(self, held: Batch, epoch: int, step: int) -> None:
         """The same for two alternatives of every decision, whose logits alone move."""
@@ -162,21 +173,20 @@ class RelaxedWeights:
         forward = self.supernet.given(running, draw)
 
         def validation() -> Tensor:
-            return (
-                self._loss_of(forward, held, epoch, step, "gates")
-                + self.gates.penalty() / self.ranks.world
-            )
+            loss = self._loss_of(forward, held, epoch, step, "gates")
+            return loss * self._cost_factor(self.gates.plain()) + self._penalty()
 
         first_order(validation, tuple(self.gates.logits.values()), self.ranks)
         before = {key: one.detach().clone() for key, one in logits.items()}
-        self.gates.optimizer.step()
+        self.gates.step()
         keep_rest(logits, before, drawn)
 
     def train_step(self, epoch: int, step: int) -> float:
         """One step of the weights under the gates as they are; returns the loss."""
         batch = moved(self.data.training_batch(self.seed, epoch, step), self.device)
         self.model.train()
-        forward = self._forward(epoch, step, "step", learned=False)
+        weights = {k: one.detach() for k, one in self._weights(epoch, step, "step").items()}
+        forward = self.supernet.under(weights, self._draw(epoch, step, "step"))
         drawn = seed_for(self.seed, "step", epoch, step)
         return self.followed.train((forward,), batch, epoch, step, drawn)
 
@@ -212,8 +222,27 @@ class RelaxedWeights:
         self.model.load_state_dict(below(tensors, "weights."))
         unpack_optimizer(self.followed.optimizer, below(tensors, "optimizer."))
 
-    def _loss(self, batch: Batch, epoch: int, step: int, purpose: str) -> Tensor:
-        forward = self._forward(epoch, step, purpose)
+    @torch.no_grad()
+    def expected_cost(self) -> float | None:
+        """What a network costs on average as the gates weigh now; None where nobody asks."""
+        return None if self.expected is None else float(self.expected(self.gates.plain()))
+
+    def _cost_factor(self, weights: Weights) -> Tensor | float:
+        """alpha log(1 + cost)^beta; 1 where the cost has no part in the loss."""
+        if self.expected is None:
+            return 1.0
+        settings = self.gates.settings
+        if settings.relaxation == "scale":  # scales are no chances
+            weights = self.gates.plain()
+        expected = self.expected({key: one.cpu() for key, one in weights.items()})
+        factor: Tensor = settings.cost_alpha * expected.log1p() ** settings.cost_beta
+        return factor.to(self.device)
+
+    def _loss(
+        self, batch: Batch, epoch: int, step: int, purpose: str, weights: Weights | None = None
+    ) -> Tensor:
+        weights = weights or self._weights(epoch, step, purpose)
+        forward = self.supernet.under(weights, self._draw(epoch, step, purpose))
         return self._loss_of(forward, batch, epoch, step, purpose)
 
     def _loss_of(
@@ -231,12 +260,11 @@ class RelaxedWeights:
         """What the gates pay; of several processes each has an equal share of it."""
         return self.gates.penalty() / self.ranks.world
 
-    def _forward(self, epoch: int, step: int, purpose: str, learned: bool = True) -> Forward:
-        """The supernet under what the gates say for a step; without gradients if not learned."""
+    def _draw(self, epoch: int, step: int, purpose: str) -> int:
+        return seed_for(self.seed, purpose, "noise", epoch, step)
+
+    def _weights(self, epoch: int, step: int, purpose: str) -> Weights:
+        """What the gates say for a step."""
         share = epoch / max(self.recipe.epochs - 1, 1)
-        draw = seed_for(self.seed, purpose, "noise", epoch, step)
-        weights = {
-            key: (one if learned else one.detach()).to(self.device)
-            for key, one in self.gates.weights(share, draw).items()
-        }
-        return self.supernet.under(weights, draw)
+        weights = self.gates.weights(share, self._draw(epoch, step, purpose))
+        return {key: one.to(self.device) for key, one in weights.items()}

@@ -10,12 +10,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from archdsl.controllers.settings import within
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import fault
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +75,10 @@ class Inherited:
                 hint="the command that began it goes on with it",
             )
         image, classes = classifies(space.program.net)
+        known = _known(folder, needed=not settings.data)
         self.settings = settings
         self.data = open_data(
-            settings.data or _data_of(folder),
+            settings.data or str(known["data"]),
             shape=image,
             classes=classes,
             batch_size=settings.batch_size,
@@ -82,9 +86,29 @@ class Inherited:
         if inputs := saved.values.get("inputs"):  # as they were when it was trained
             self.data = self.data.normalised(Normal.of(inputs))
         self.shared = SharedWeights(
-            space, self.data, recipe=Recipe(), seed=0, calibration=settings.calibration
+            space,
+            self.data,
+            recipe=Recipe(),
+            seed=0,
+            calibration=settings.calibration,
+            code=int(known.get("hypernetwork", 0)),
         )
-        self.shared.take(below(saved.tensors, "shared."))
+        self._take(below(saved.tensors, "shared."), folder)
+
+    def _take(self, tensors: Mapping[str, Tensor], folder: Path) -> None:
+        """The weights of a search, which may have been one by gradients."""
+        known = {f"weights.{k}": one.shape for k, one in self.shared.model.state_dict().items()}
+        given = {k: one.shape for k, one in tensors.items() if k.startswith("weights.")}
+        other = [name for name in {**known, **given} if known.get(name) != given.get(name)]
+        if other:
+            raise fault(
+                "E0812",
+                f"the shared weights in {folder} are those of a part of the space, or of a "
+                "mixture on a part of its channels or tokens",
+                found=f"{len(other)} tensors that differ, {other[0].partition('.')[2]} first",
+                expected="those of the whole supernet",
+            )
+        self.shared.take(tensors)
 
     def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
         from archdsl.evaluate.training import accuracy, torch_settings
@@ -95,11 +119,14 @@ class Inherited:
         return {"reward": reached, "accuracy": reached}
 
 
-def _data_of(folder: Path) -> str:
-    """What the search was trained on."""
+def _known(folder: Path, *, needed: bool) -> Mapping[str, Any]:
+    """The settings of the search; nothing where it has none and none are `needed`."""
     try:
-        return str(json.loads((folder / "settings.json").read_text("utf-8"))["settings"]["data"])
+        known = json.loads((folder / "settings.json").read_text("utf-8"))["settings"]
+        return {"data": str(known["data"])} | dict(known)
     except (OSError, ValueError, KeyError, TypeError) as error:
+        if not needed:
+            return {}
         raise fault(
             "E0807",
             f"{folder / 'settings.json'} is not the settings of a search: {error}",

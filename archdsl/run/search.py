@@ -127,6 +127,7 @@ class _Search:
             seed=settings.seed,
             device=settings.device,
             calibration=settings.calibration,
+            code=settings.hypernetwork,
             ranks=here.ranks,
         )
         self._restore()

@@ -7,9 +7,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from archdsl import __version__
 from archdsl.files import write_whole
@@ -18,6 +16,9 @@ from archdsl.recipes import Recipe
 from archdsl.recipes.optimizers import AdamW, Steps
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import fault
+
+if TYPE_CHECKING:
+    from archdsl.library import Library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,8 @@ class SearchSettings:
     are judged on all of validation and told to the controller, under weights that no longer
     change. `measure_samples` architectures, drawn uniformly, show whether rewards tell
     architectures apart. `calibration` batches set batch statistics before each judgement.
+    With `hypernetwork` weights are worked out from a code of so many numbers for each
+    architecture, in place of being shared.
     """
 
     controller: str = "reinforce"
@@ -46,6 +49,7 @@ class SearchSettings:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     calibration: int = 2
+    hypernetwork: int = 0
     as_released: bool = False
     threads: int = 2
     device: str = "cpu"
@@ -118,7 +122,7 @@ Settings = SearchSettings | ExploreSettings | RetrainSettings
 def check_settings(settings: Settings) -> None:
     """Refuse numbers that mean nothing. Raises ArchError E0810."""
     least = {"seed": 0, "epochs": 1, "measure_samples": 2, "decay": 0.0}
-    least |= {"controller_steps": 0, "frozen": 0}
+    least |= {"controller_steps": 0, "frozen": 0, "hypernetwork": 0}
     for name, value in asdict(settings).items():
         if isinstance(value, bool | str):
             continue
@@ -141,6 +145,8 @@ def check_settings(settings: Settings) -> None:
 
 
 def _device_works(name: str) -> bool:
+    import torch  # who only reads the settings of a run does not wait for it
+
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError):
@@ -172,7 +178,7 @@ def remember(
     if not path.exists():
         _write(path, now, processes)
         return
-    then = _read(path)
+    then = read_settings(path)
     names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     if names == ["budget"] and _goes_on(then, now):
         _write(path, now, processes)
@@ -199,24 +205,29 @@ def _goes_on(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
 
 def explored(path: Path) -> tuple[SearchSpace, ExploreSettings]:
     """The space and the settings of a search with an evaluator, from the folder of its run."""
+    known = read_settings(path / "settings.json")
+    names = ExploreSettings.__dataclass_fields__
     from archdsl.library import Library
 
-    known = _read(path / "settings.json")
+    space = space_of(Library([path / "space.arch"]), known)
+    return space, ExploreSettings(**{name: known[name] for name in names})
+
+
+def space_of(library: Library, known: Mapping[str, Any]) -> SearchSpace:
+    """The space of a search, as the library of its own text and its settings say it."""
     parameters = {
         name.removeprefix("parameter "): value
         for name, value in known.items()
         if name.startswith("parameter ")
     }
-    space = Library([path / "space.arch"]).space(known["space"], parameters)
-    names = ExploreSettings.__dataclass_fields__
-    return space, ExploreSettings(**{name: known[name] for name in names})
+    return library.space(known["space"], parameters)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_settings(path: Path, part: str = "settings") -> dict[str, Any]:
+    """What a run was started with, or on (`environment`). Raises ArchError E0807."""
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        return dict(settings)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return dict(json.loads(path.read_text(encoding="utf-8"))[part])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise fault(
             "E0807",
             f"{path} is not the settings of a run: {error}",
@@ -227,6 +238,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def environment() -> dict[str, str]:
     """Versions and processor, for the record."""
+    import torch
+
     return {
         "archdsl": __version__,
         "torch": str(torch.__version__),

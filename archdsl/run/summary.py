@@ -9,8 +9,8 @@ from math import sqrt
 from statistics import fmean, stdev, variance
 from typing import Any
 
-from archdsl.controllers.front import front
 from archdsl.evaluate.objectives import objectives_of
+from archdsl.front import front
 from archdsl.ir.cost import cost
 from archdsl.run.ledger import Entry
 from archdsl.run.settings import ExploreSettings, SearchSettings
@@ -199,7 +199,8 @@ def summarise_gates(
     space: SearchSpace, settings: SearchSettings, entries: Sequence[Entry], seconds: float
 ) -> GatesSummary:
     """Read the result of a finished search by gradients off its ledger."""
-    *learned, final = entries
+    (final,) = (one for one in entries if one.kind == "final")
+    learned = [one for one in entries if one.kind == "derive"]
     costs = cost(space.resolve(space.parse(final.text)))
     gates = [one for one in (learned[-1].detail or {})["gates"].values() if len(one) > 1]
     return GatesSummary(

@@ -139,7 +139,8 @@ FILE_ROWS = (
     row(
         "E0821",
         "a package that is needed is missing",
-        "`tpe` and `nsga2` are Optuna's; `--ray` needs Ray (`archdsl[ray]`).",
+        "`tpe` and `nsga2` are Optuna's; `--ray` needs Ray (`archdsl[ray]`), and the curves of "
+        "`archdsl report` matplotlib (`archdsl[report]`).",
         "",
         "pip install 'archdsl[optuna]'",
     ),
