@@ -26,7 +26,7 @@ import sklearn.datasets  # noqa: F401  here, so that no fork imports it again
 import torchvision.transforms.v2  # noqa: F401
 from safetensors.torch import load_file
 
-from archdsl.controllers.gates import DartsSettings
+from archdsl.controllers.darts import DartsSettings
 from archdsl.run.explore import explore
 from archdsl.run.gates import search_gates
 from archdsl.run.ledger import read_ledger

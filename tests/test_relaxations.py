@@ -10,7 +10,8 @@ import torch
 
 import archdsl.run.gates as gates_run
 from archdsl.controllers import gates_method
-from archdsl.controllers.gates import DartsSettings, Gates
+from archdsl.controllers.darts import DartsSettings
+from archdsl.controllers.gates import Gates
 from archdsl.controllers.relaxations import Proximal, dropped, shares
 from archdsl.evaluate.data import open_data
 from archdsl.evaluate.expected import Expected

@@ -16,7 +16,7 @@ from archdsl.cli.several import first, in_one_voice, processes
 
 if TYPE_CHECKING:
     import archdsl.recipes
-    from archdsl.controllers.gates import DartsSettings
+    from archdsl.controllers.darts import DartsSettings
     from archdsl.run.settings import SearchSettings
     from archdsl.space.view import SearchSpace
 
