@@ -169,22 +169,22 @@ def joined(device: str) -> Iterator[Ranks]:
         torch.cuda.set_device(ranks.device(device))
     with heard():
         backend = "cpu:gloo,cuda:nccl" if kind == "cuda" else "gloo"
-        dist.init_process_group(
-            backend, store=_meeting(ranks), rank=ranks.rank, world_size=ranks.world
-        )
+        told = next(iter(rendezvous("env://")))[0]  # without torchrun it ends with this name
+        meeting = _meeting(ranks, told)
+        dist.init_process_group(backend, store=meeting, rank=ranks.rank, world_size=ranks.world)
     try:
         yield ranks
     finally:
         dist.destroy_process_group()
+        del told
 
 
-def _meeting(ranks: Ranks) -> Store:
+def _meeting(ranks: Ranks, kept: Store) -> Store:
     """Where the processes of this beginning find each other.
 
-    torchrun keeps one place for all its restarts, and with it the addresses of processes that are
+    torchrun has `kept` one place for all its restarts, and with it the addresses of processes that are
     gone. So the first process opens another, and that place says where.
     """
-    kept = next(iter(rendezvous("env://")))[0]
     host, over = os.environ["MASTER_ADDR"], time.monotonic() + PATIENCE
     found: Store
     if ranks.first:
