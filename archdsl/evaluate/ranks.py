@@ -182,7 +182,7 @@ def joined(device: str) -> Iterator[Ranks]:
 def _meeting(ranks: Ranks, kept: Store) -> Store:
     """Where the processes of this beginning find each other.
 
-    torchrun has `kept` one place for all its restarts, and with it the addresses of processes that are
+    torchrun has `kept` one place for all its restarts, with the addresses of processes that are
     gone. So the first process opens another, and that place says where.
     """
     host, over = os.environ["MASTER_ADDR"], time.monotonic() + PATIENCE
