@@ -102,6 +102,7 @@ def test_help_lists_every_command():
             "inherit",
             "search",
             "retrain",
+            "audit",
             "report",
         ),
     }

@@ -10,6 +10,7 @@ import typer
 
 from archdsl import __version__
 from archdsl.cli import (
+    audit,
     build,
     compare,
     export,
@@ -17,6 +18,7 @@ from archdsl.cli import (
     grow,
     prove,
     report,
+    run,
     show,
     text,
     train,
@@ -24,7 +26,10 @@ from archdsl.cli import (
 )
 from archdsl.cli.command import AsJson, MaxMacs, MaxParams, Quiet, SpaceFiles, session_of
 
-GROUPS = (text, show, figures, compare, grow, build, export, tune, prove, train, report)
+GROUPS = (
+    *(text, show, figures, compare, grow, build, export, tune, prove),
+    *(train, run, audit, report),
+)
 """Files with commands, in the order of `archdsl --help`."""
 
 HELP = """A compiler for neural architectures: text in, standalone PyTorch files, costs, pictures

@@ -15,7 +15,7 @@ from archdsl.syntax.errors import ArchError
 
 P = ParamSpec("P")
 
-LOST = "E0832"
+LOST = "E0860"
 """Another process ended: the one that did, or torchrun, says why."""
 
 

@@ -12,6 +12,7 @@ from archdsl.codegen import network_source
 from archdsl.ir.graph import Program
 from archdsl.library import Library
 from archdsl.report import compared
+from archdsl.report.audits import audit
 from archdsl.report.code import coloured
 from archdsl.report.curves import curves
 from archdsl.report.figure import check_matplotlib
@@ -19,6 +20,7 @@ from archdsl.report.outcome import outcome, retrained, settings
 from archdsl.report.ranking import pareto, ranking
 from archdsl.report.view import Facts, Lines, Page, Part, Section, Words
 from archdsl.resources import templates
+from archdsl.run.audited import read_audit
 from archdsl.run.record import Kind, Record, read_record
 from archdsl.run.settings import read_settings
 from archdsl.syntax.errors import ArchError
@@ -79,6 +81,9 @@ def _sections(
         if beside is not None:
             yield "changes", "What differs", compared.changes(record, found, beside)
         yield "costs", "What it costs", iter([compared.costs(found, beside)])
+    audited = read_audit(record.folder / "audit")
+    if audited is not None:
+        yield "audit", "Audit of the scores", audit(audited)
     if trained:
         yield "retraining", "Retraining", _retrainings(trained)
     yield "settings", "Settings", settings(record)
