@@ -148,7 +148,7 @@ def _forked(work: Callable[[], None], rank: int, world: int, port: int) -> int:
         work()
         code = 0
     except ArchError as error:
-        code = LOST if error.diagnostics[0].code == "E0860" else 1
+        code = LOST if error.diagnostics[0].code == "E0880" else 1
         if code == 1:
             traceback.print_exc()
     except Interrupted:

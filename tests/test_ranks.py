@@ -281,7 +281,7 @@ def test_what_torch_says_of_a_lost_process_is_told_plainly():
     with pytest.raises(ArchError) as caught, heard():
         raise RuntimeError("[/a/b/pair.cc:561] Connection closed by peer [::1]:1. This is typical")
     (found,) = caught.value.diagnostics
-    assert (found.code, found.found) == ("E0860", "Connection closed by peer [::1]:1")
+    assert (found.code, found.found) == ("E0880", "Connection closed by peer [::1]:1")
 
 
 def test_the_first_process_alone_has_a_controller():
@@ -316,7 +316,7 @@ def test_what_one_process_knows_it_says(monkeypatch, tmp_path, rank, said):
 
 @pytest.mark.parametrize("rank", ["0", "1"])
 @pytest.mark.parametrize(
-    ("error", "code"), [(KeyboardInterrupt("stopped; saved"), 130), (fault("E0860", "lost"), 2)]
+    ("error", "code"), [(KeyboardInterrupt("stopped; saved"), 130), (fault("E0880", "lost"), 2)]
 )
 def test_what_all_know_the_first_says(monkeypatch, rank, error, code):
     def fail(*_: object) -> None:

@@ -15,7 +15,7 @@ from archdsl.syntax.errors import ArchError
 
 P = ParamSpec("P")
 
-LOST = "E0860"
+LOST = "E0880"
 """Another process ended: the one that did, or torchrun, says why."""
 
 

@@ -135,7 +135,7 @@ SINGLE = Ranks()
 
 
 def placed() -> Ranks:
-    """What torchrun tells this process. Raises ArchError E0860 for what is no place."""
+    """What torchrun tells this process. Raises ArchError E0880 for what is no place."""
     told = {name: os.environ.get(name, "") for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
     if not told["RANK"] or not told["WORLD_SIZE"]:
         return SINGLE
@@ -146,7 +146,7 @@ def placed() -> Ranks:
             raise ValueError
     except ValueError:
         raise fault(
-            "E0860",
+            "E0880",
             "the environment names no place among several processes",
             found=", ".join(f"{name}={value}" for name, value in told.items()),
             expected="what torchrun sets",
@@ -158,7 +158,7 @@ def placed() -> Ranks:
 def joined(device: str) -> Iterator[Ranks]:
     """This process among the others, while they are connected.
 
-    Raises ArchError E0860 where they do not find each other, or one is lost.
+    Raises ArchError E0880 where they do not find each other, or one is lost.
     """
     ranks = placed()
     if not ranks.several:
@@ -210,7 +210,7 @@ def heard() -> Iterator[None]:
         yield
     except (RuntimeError, ValueError, OSError) as error:
         raise fault(
-            "E0860",
+            "E0880",
             "the processes of this run do not hear each other, or one has ended",
             found=_plain(str(error)) or type(error).__name__,
             expected="processes that torchrun started together",
