@@ -6,7 +6,7 @@ PY     := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint types pytest format fuzz bench bench-search verify regen clean
+.PHONY: help demo test lint types pytest format fuzz bench bench-search bench-studies verify regen clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -63,6 +63,13 @@ bench: .venv/.dev ## measure, and write the tables of benchmarks/
 bench-search: .venv/.dev ## searches of NAS-Bench-201: controllers side by side, at most two hours
 	$(PY) -m benchmarks.search
 	$(PY) -m benchmarks.objectives
+
+# The studies need the image packs; killed, they go on from runs/.
+bench-studies: .venv/.dev ## MetaFormer-NAS, GLiT and DASViT on a CIFAR-10 subset: two hours of one core
+	$(PY) -m benchmarks.metaformer_cells
+	$(PY) -m benchmarks.metaformer_search
+	$(PY) -m benchmarks.glit_levels
+	$(PY) -m benchmarks.dasvit
 
 verify: .venv/.dev ## supernet path = network = optimised network at full counts; kills and faults
 	$(PY) -m tests.verify_full

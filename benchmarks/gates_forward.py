@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from archdsl.compiler import partial
-from archdsl.controllers.gates import hardened, softened
+from archdsl.controllers.relaxations import hardened, softened
 from archdsl.library import Library
 from archdsl.load import load_mixture, load_paths
 from archdsl.verify.equal import randomise

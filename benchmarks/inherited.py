@@ -39,8 +39,8 @@ PARENTS = (
     "infer[nor_conv_3x3; skip_connect nor_conv_3x3; nor_conv_1x1 none skip_connect]",
     "infer[skip_connect; nor_conv_3x3 none; nor_conv_3x3 avg_pool_3x3 nor_conv_1x1]",
 )
-IMAGES, HELD, SIZE = 2500, 1000, 16
-BEFORE, AFTER = 6, 4
+IMAGES, HELD, SIZE = 2000, 1000, 16
+BEFORE, AFTER = 5, 3
 """Epochs of a parent, and of a child that inherits; a fresh child has both."""
 
 

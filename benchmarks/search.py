@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from benchmarks.compared import against, chance, interval
 from benchmarks.search_choice import CHOSEN
 from benchmarks.searches import BUDGETS, Found, Task, optimum, run
 from benchmarks.table import Row, write
@@ -47,9 +47,6 @@ FIRST = 1_000
 """Seeds of the study, which nobody looked at before."""
 AT = 100
 """Evaluations at which every controller is compared with the bar."""
-RESAMPLES = 99_999
-LEAST_P = 1e-3
-"""Smaller ones are not told apart: so many resamples, times as many comparisons."""
 
 Values = Mapping[tuple[str, str], Sequence[Found]]
 """What was found, by method and data set, seed by seed."""
@@ -116,21 +113,8 @@ def _all(given: argparse.Namespace, kept: Path) -> Values:
 def compare(values: Mapping[tuple[str, str], Sequence[float]]) -> Mapping[tuple[str, str], float]:
     """p of the difference of means to the bar, for each method and data set, by Holm."""
     keys = [key for key in values if key[0] != BAR]
-    chances = [_chance(values[key], values[BAR, key[1]]) for key in keys]
+    chances = [chance(values[key], values[BAR, key[1]]) for key in keys]
     return dict(zip(keys, multipletests(chances, method="holm")[1], strict=True))
-
-
-def _chance(some: Sequence[float], others: Sequence[float]) -> float:
-    """How likely means differ so much by chance."""
-    test = stats.permutation_test(
-        (some, others),
-        lambda a, b, axis: np.mean(a, axis=axis) - np.mean(b, axis=axis),
-        n_resamples=RESAMPLES,
-        vectorized=True,
-        batch=1000,
-        rng=np.random.default_rng(0),
-    )
-    return float(test.pvalue)
 
 
 def _row(method: str, data: str, known: Values, compared: Mapping[tuple[str, str], float]) -> Row:
@@ -144,7 +128,7 @@ def _row(method: str, data: str, known: Values, compared: Mapping[tuple[str, str
         "data": data,
         "controller": method,
         "seeds": len(found),
-        **{str(budget): _interval(values[budget]) for budget in BUDGETS},
+        **{str(budget): interval(values[budget]) for budget in BUDGETS},
         "regret": f"{optimum(f'{data}_test') - np.mean(values[AT]):.2f}",
         "against the bar": _against(values[AT], bar, compared.get((method, data))),
         "of 100 distinct": (
@@ -156,29 +140,8 @@ def _row(method: str, data: str, known: Values, compared: Mapping[tuple[str, str
     }
 
 
-def _interval(values: Sequence[float]) -> str:
-    """The mean and its interval; all the same have none."""
-    mean = float(np.mean(values))
-    if len(set(values)) == 1:
-        return f"{mean:.2f}"
-    low, high = stats.bootstrap(
-        (values,), np.mean, method="percentile", rng=np.random.default_rng(0)
-    ).confidence_interval
-    return f"{mean:.2f} ({low:.2f} to {high:.2f})"
-
-
-def _against(some: Sequence[float], bar: Sequence[float], chance: float | None) -> str:
-    """How much better or worse, its interval, and how likely that is by chance."""
-    if chance is None:
-        return "the bar"
-    low, high = stats.bootstrap(
-        (some, bar),
-        lambda a, b, axis: np.mean(a, axis=axis) - np.mean(b, axis=axis),
-        method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    p = f"p = {chance:.2g}" if chance >= LEAST_P else f"p < {LEAST_P:g}"
-    return f"{np.mean(some) - np.mean(bar):+.2f} ({low:+.2f} to {high:+.2f}), {p}"
+def _against(some: Sequence[float], bar: Sequence[float], p: float | None) -> str:
+    return "the bar" if p is None else against(some, bar, p)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
     python -m tests.preserved [EDITS] [SEED]
 
-So many edits of each kind. Parent and child run on the same inputs in evaluation, in float32, with
+So many edits of each kind, and so many pairs of strings of one space of which `heir` says that the
+one preserves the other. Parent and child run on the same inputs in evaluation, in float32, with
 weights and batch statistics of the parent drawn at random; results may differ by 1e-5 of the
 largest. In training mode norms measure their batch, so only edits without new norms give the same
 there: the last column says how many did.
@@ -14,6 +15,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 
 import torch
@@ -35,7 +37,7 @@ class Found:
     """An edit that was made, and how far apart the results are: in evaluation and in training."""
 
     space: str
-    edit: Edit
+    edit: Edit | str
     apart: float
     training: float
 
@@ -104,20 +106,40 @@ def edits(kind: Kind, count: int, seed: int) -> Iterator[Found]:
         yield Found(program.space, edit, *executed(program, child, rng.randrange(2**31)))
 
 
+def strings(count: int, seed: int) -> Iterator[Found]:
+    """Pairs of strings of one space, near and far, whose function is said to be preserved."""
+    rng, made = Random(seed), 0
+    spaces = [tiny(name) for name in names()]
+    spaces = [space for space in spaces if space.decisions]
+    for number in range(100 * count):
+        space = spaces[number % len(spaces)]
+        one = space.sample(rng)
+        other = space.mutate(one, rng) if rng.random() < 0.7 else space.sample(rng)
+        before, after = space.resolve(one), space.resolve(other)
+        if one.text == other.text or not heir(before, after).preserved:
+            continue
+        made += 1
+        edit = f"{one} -> {other}"
+        yield Found(before.space, edit, *executed(before, after, rng.randrange(2**31)))
+        if made == count:
+            return
+
+
 def main() -> int:
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 200
     seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
     torch.set_num_threads(1)
     wrong = 0
-    for kind in KINDS:
-        found = list(edits(kind, count, seed))
+    ways = {kind: partial(edits, kind) for kind in KINDS} | {"strings": strings}
+    for kind, made in ways.items():
+        found = list(made(count, seed))
         bad = [one for one in found if not one.apart <= ALLOWED]
         for one in bad:
             print(f"{kind}: {one.space}: {one.edit}: {one.apart:.1e}")
         same = sum(one.training <= ALLOWED for one in found)
         spaces = Counter(one.space for one in found)
         print(
-            f"{kind}: {len(found)} edits of {len(spaces)} spaces, at most "
+            f"{kind}: {len(found)} of {len(spaces)} spaces, at most "
             f"{max((one.apart for one in found), default=0):.1e} apart, {len(bad)} wrong; "
             f"in training {same} the same",
             flush=True,

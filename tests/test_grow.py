@@ -21,7 +21,7 @@ from archdsl.ops.convolution import Conv
 from archdsl.ops.linear import Linear
 from archdsl.ops.normalisation import BatchNorm
 from archdsl.syntax.errors import ArchError
-from tests.preserved import ALLOWED, apart, disturbed, edits, executed
+from tests.preserved import ALLOWED, apart, disturbed, edits, executed, strings
 from tests.verify_spaces import names, tiny
 
 TEXT = """
@@ -67,6 +67,12 @@ def test_a_network_as_text_computes_the_same(name: str) -> None:
 def test_random_edits_preserve_the_function(kind: Kind) -> None:
     found = list(edits(kind, 5, seed=3))
     assert len(found) == 5
+    assert max(one.apart for one in found) <= ALLOWED
+
+
+def test_strings_that_are_said_to_be_preserved_are() -> None:
+    found = list(strings(6, seed=2))
+    assert len(found) == 6
     assert max(one.apart for one in found) <= ALLOWED
 
 
@@ -176,6 +182,8 @@ NB201 = "nas_bench_201(cells=1, width=2)/infer[{}; skip_connect none; none none 
         (("nor_conv_3x3", "nor_conv_1x1"), ("nor_conv_3x3", "nor_conv_1x1"), True),
         (("skip_connect", "none"), ("skip_connect", "nor_conv_3x3"), True),
         (("nor_conv_3x3", "none"), ("nor_conv_3x3", "nor_conv_3x3"), True),
+        (("nor_conv_1x1", "nor_conv_1x1"), ("nor_conv_3x3", "nor_conv_1x1"), True),
+        (("nor_conv_1x1", "nor_conv_3x3"), ("nor_conv_1x1", "nor_conv_1x1"), False),
         (("skip_connect", "none"), ("skip_connect", "skip_connect"), False),
         (("skip_connect", "nor_conv_3x3"), ("skip_connect", "none"), False),
     ],
@@ -186,5 +194,37 @@ def test_decisions_are_inherited(
     parent, child = resolved(NB201.format(*before)), resolved(NB201.format(*after))
     found = heir(parent, child)
     assert found.preserved is preserved
+    in_evaluation, _ = executed(parent, child, seed=0)
+    assert (in_evaluation <= ALLOWED) is preserved
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "preserved"),
+    [
+        ("conv(4, k=3, s=2)", "conv(4, k=7, s=2)", True),
+        ("conv(4, k=1, kw=3)", "conv(6, k=5, kw=3)", True),
+        ("dwconv(3, d=2)", "dwconv(5, d=2)", True),
+        ("dwconv(5)", "dwconv(3)", False),
+        ("conv(4, k=3, s=3, p=1)", "conv(4, k=5, s=3, p=1)", False),
+        ("conv(4, k=3, d=1)", "conv(4, k=3, d=2)", False),
+    ],
+)
+def test_kernels_grow_around_their_centre(before: str, after: str, preserved: bool) -> None:
+    text = "archdsl 1\nspace s {{ net n(x: 4 x 9 x 9) {{ return x -> {} -> conv(3) }} }}"
+    parent, child = (Library().text(text.format(one)).network() for one in (before, after))
+    assert heir(parent, child).preserved is preserved
+    in_evaluation, _ = executed(parent, child, seed=0)
+    assert (in_evaluation <= ALLOWED) is preserved
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "preserved"), [(2, 3, True), (2, 2.5, True), (3, 2, False)]
+)
+def test_hidden_units_grow(before: float, after: float, preserved: bool) -> None:
+    text = "archdsl 1 space s {{ net n(x: 4 x 4 x 4) {{ return x -> mlp({}) -> tokens_mlp({}) }} }}"
+    parent, child = (
+        Library().text(text.format(ratio, ratio / 4)).network() for ratio in (before, after)
+    )
+    assert heir(parent, child).preserved is preserved
     in_evaluation, _ = executed(parent, child, seed=0)
     assert (in_evaluation <= ALLOWED) is preserved

@@ -7,21 +7,26 @@ alternatives, and their gradients teach it. At the end it prints the string that
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from archdsl.controllers.base import State
+from archdsl.controllers.darts import DartsSettings
 from archdsl.controllers.derive import derive
 from archdsl.controllers.fairness import Fairness
+from archdsl.controllers.relaxations import (
+    Proximal,
+    dropped,
+    gumbel,
+    hardened,
+    shares,
+    softened,
+)
+from archdsl.controllers.sampler import Sampler
 from archdsl.controllers.seeds import seed_for
-from archdsl.controllers.settings import within
-from archdsl.controllers.stages import Labels, Stages, heaviest, stages_of
+from archdsl.controllers.stages import Labels, heaviest
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
-from archdsl.ops.base import OperationError
 from archdsl.space.alternatives import skips
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
@@ -29,110 +34,6 @@ from archdsl.syntax.tree import Quantity
 
 Weights = dict[str, Tensor]
 """For each decision, by its key, the weights (alternatives,)."""
-Relaxation = Literal["softmax", "gumbel", "one_hot", "two_paths"]
-ALONE = ("one_hot", "two_paths")
-"""Where few alternatives run, so that neither their next step nor parts of a mixture are known."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DartsSettings:
-    """`relaxation` is how weights come from the logits of a decision:
-
-    softmax    of the logits: Liu, Simonyan and Yang, "DARTS", equation 2
-    gumbel     of the logits and Gumbel noise, by a temperature: Xie et al., "SNAS", equation 4
-    one_hot    the same, but the heaviest alone runs, with the gradient of all: Dong and Yang,
-               "Searching for a Robust Neural Architecture in Four GPU Hours" (GDAS), equation 4
-    two_paths  two that are drawn run while gates learn, one while weights do: Cai, Zhu and Han,
-               "ProxylessNAS", section 3.2
-
-    The temperature falls from `hot` to `cold` with the epochs. `order` 2 looks one step of the
-    supernet's weights ahead (DARTS, equations 7 and 8). `learning_rate` and `weight_decay` are
-    those of Adam. The gates rest for `warmup` epochs. `sources`: also which of several are taken
-    has gates, as in PC-DARTS; in DARTS all weigh 1. `none` may win only if so. `channels` and
-    `tokens` are the share that mixtures run on, as 1/4 (PC-DARTS, DASViT). `fair_skip` and
-    `fair_kind` are the factors of DASViT's penalties, with `least` and `most` as the share of all
-    weight that a kind may have. After an epoch in which a definition points to so many `skips`,
-    values passed on as they are, the search ends: Liang et al., "DARTS+", criterion 1.
-
-    In stages (see stages.py), each as long as the recipe says: `keep`, as "8, 5, 3", is how many
-    alternatives a decision has at most in each, the heaviest of the stage before; `grow`, as
-    "layers=2, 4, 6", a parameter of the space in each; `skip_dropout`, as "0, 0.4, 0.7", the
-    dropout behind skips when each begins. Weights and gates go on in the next stage unless
-    `fresh`. Of a definition at most `skip_limit` skips are taken, if it is not 0 (P-DARTS).
-    """
-
-    keyword: ClassVar[str] = "darts"
-
-    relaxation: Relaxation = "softmax"
-    order: int = 1
-    learning_rate: float = 3e-4
-    weight_decay: float = 1e-3
-    hot: float = 10.0
-    cold: float = 0.1
-    warmup: int = 0
-    sources: bool = False
-    none: bool = False
-    channels: str = "1"
-    tokens: str = "1"
-    fair_skip: float = 0.0
-    fair_kind: float = 0.0
-    least: float = 0.1
-    most: float = 0.6
-    skips: int = 0
-    keep: str = ""
-    grow: str = ""
-    fresh: bool = False
-    skip_dropout: str = "0"
-    skip_limit: int = 0
-
-    def __post_init__(self) -> None:
-        within(self, 1, "order", most=2)
-        within(self, 0, "learning_rate", "weight_decay", "warmup", "skips", "skip_limit")
-        within(self, 0, "fair_skip", "fair_kind")
-        within(self, 0, "least", "most", most=1)
-        within(self, 1e-6, "hot", "cold")
-        if self.order == 2 and self.relaxation in ALONE:
-            raise OperationError(
-                "darts: what runs differs from step to step, so no step can be looked ahead",
-                found="order=2",
-                expected=f'order=1 with relaxation="{self.relaxation}"',
-            )
-        if self.shares and self.relaxation in ALONE:
-            raise OperationError(
-                "darts: a part of channels or tokens is for mixtures, where all alternatives run",
-                found=f'relaxation="{self.relaxation}"',
-                expected='relaxation="softmax" or "gumbel"',
-            )
-        if self.stages.dropout and self.relaxation in ALONE:
-            raise OperationError(
-                "darts: dropout behind skips is for mixtures, where all alternatives run",
-                found=f'relaxation="{self.relaxation}"',
-                expected='relaxation="softmax" or "gumbel"',
-            )
-
-    @property
-    def stages(self) -> Stages:
-        """The stages of the search. Raises OperationError for what says none."""
-        return stages_of(self.keyword, self.keep, self.grow, self.skip_dropout)
-
-    @property
-    def shares(self) -> Mapping[str, Fraction]:
-        """What mixtures run on a share of. Raises OperationError for what is no share."""
-        given = {"channels": self.channels, "tokens": self.tokens}
-        found = {what: _share(what, text) for what, text in given.items()}
-        return {what: share for what, share in found.items() if share != 1}
-
-
-def _share(what: str, text: str) -> Fraction:
-    try:
-        share = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        share = Fraction(0)
-    if not 0 < share <= 1:
-        raise OperationError(
-            f"darts: {what} is a share", found=f'{what}="{text}"', expected='as "1/4", at most "1"'
-        )
-    return share
 
 
 class Gates:
@@ -146,16 +47,27 @@ class Gates:
         self.skips = skips(space)
         self.fairness = Fairness(space, self.skips)
         self.logits: Weights = {}
-        for index in space.free:
+        for index in space.free if self.learns else ():
             decision = space.decisions[index]
             if decision.hole.quantity is not Quantity.SOME or settings.sources:
-                start = torch.randn(len(decision.hole.labels), generator=generator)
-                self.logits[decision.key] = (1e-3 * start).requires_grad_()
-        self.optimizer = torch.optim.Adam(
-            self.logits.values(),
-            lr=settings.learning_rate,
-            betas=(0.5, 0.999),
-            weight_decay=settings.weight_decay,
+                start = 1e-3 * torch.randn(len(decision.hole.labels), generator=generator)
+                start = torch.ones_like(start) if settings.relaxation == "scale" else start
+                self.logits[decision.key] = start.requires_grad_()
+        self.optimizer = self._optimizer() if self.logits else None
+        self.sampler = Sampler(space, settings, seed=seed) if settings.sampled else None
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything is learned, or all that is trained are weights."""
+        return self.settings.relaxation != "dropout"
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        rate = self.settings.learning_rate
+        if self.settings.relaxation == "scale":
+            return Proximal(self.logits.values(), lr=rate, sparsity=self.settings.sparsity)
+        decay = self.settings.weight_decay
+        return torch.optim.Adam(
+            self.logits.values(), lr=rate, betas=(0.5, 0.999), weight_decay=decay
         )
 
     def weights(self, share: float, draw: int) -> Weights:
@@ -165,35 +77,65 @@ class Gates:
         1. What takes any of several has a sigmoid for each.
         """
         generator = torch.Generator().manual_seed(seed_for(self.seed, "noise", draw))
+        if not self.learns:
+            return self._thinned(share, generator)
         heat = self.settings.hot + (self.settings.cold - self.settings.hot) * share
         return self._weighed(lambda logits: self._relaxed(logits, heat, generator))
 
-    def _weighed(self, relaxed: Callable[[Tensor], Tensor]) -> Weights:
-        """The weights of all decisions, of which `relaxed` says those that sum to one."""
+    def _thinned(self, share: float, generator: torch.Generator) -> Weights:
+        """All weigh 1, but for those that are gone; a decision without a choice has all."""
+        sizes = {one.key: len(one.hole.labels) for one in self.space.decisions}
+        free = {self.space.decisions[index].key for index in self.space.free}
+        return {
+            key: dropped(size, share, self.settings.drop, generator)
+            if key in free
+            else torch.ones(size)
+            for key, size in sizes.items()
+        }
+
+    def _weighed(self, relaxed: Callable[[Tensor], Tensor], plain: bool = False) -> Weights:
+        """The weights of all decisions, of which `relaxed` says those that take one of several.
+
+        `plain`: as what they point to, not as they run.
+        """
         found: Weights = {}
+        scale = self.settings.relaxation == "scale"
         for decision in self.space.decisions:
             logits = self.logits.get(decision.key)
             if logits is None:
                 found[decision.key] = torch.ones(len(decision.hole.labels))
-            elif decision.hole.quantity is Quantity.ANY:
-                found[decision.key] = logits.sigmoid()
-            else:
+            elif decision.hole.quantity is not Quantity.ANY:
                 found[decision.key] = relaxed(logits)
+            elif scale:
+                found[decision.key] = (logits != 0).float() if plain else relaxed(logits)
+            else:
+                found[decision.key] = logits.sigmoid()
         return found
 
     def _relaxed(self, logits: Tensor, heat: float, generator: torch.Generator) -> Tensor:
-        """The weights of one decision, which sum to one."""
-        if self.settings.relaxation == "softmax":
-            return logits.softmax(0)
-        noise = -torch.empty_like(logits).exponential_(generator=generator).log()
-        soft = softened(logits, noise, heat)
-        return soft if self.settings.relaxation == "gumbel" else hardened(soft)
+        """The weights of one decision, which sum to one unless they are scales."""
+        match self.settings.relaxation:
+            case "scale":
+                return 1 * logits
+            case "softmax":
+                return logits.softmax(0)
+            case "gumbel":
+                return softened(logits, gumbel(logits, generator), heat)
+            case _:
+                return hardened(softened(logits, gumbel(logits, generator), heat))
+
+    def chances(self, logits: Tensor) -> Tensor:
+        """The weights of one decision without noise, which sum to one."""
+        return shares(logits) if self.settings.relaxation == "scale" else logits.softmax(0)
 
     @torch.no_grad()
     def probabilities(self) -> Mapping[str, list[float]]:
         """What every decision's alternatives weigh without noise."""
-        plain = self._weighed(lambda logits: logits.softmax(0))
-        return {key: weights.tolist() for key, weights in plain.items()}
+        return {key: weights.tolist() for key, weights in self.plain().items()}
+
+    def plain(self) -> Weights:
+        """The same with gradients to the logits: weights of one of several sum to one."""
+        return self._weighed(self.chances, plain=True)
 
     def penalty(self) -> Tensor | float:
         """What the gates pay, besides the loss, for favouring skips or kinds of operations."""
@@ -201,7 +143,7 @@ class Gates:
         if not settings.fair_skip and not settings.fair_kind:
             return 0.0
         skipping, kinds = self.fairness.shares(
-            {key: logits.softmax(0) for key, logits in self.logits.items()}
+            {key: self.chances(logits) for key, logits in self.logits.items()}
         )
         unfair = torch.relu(kinds - settings.most) + torch.relu(settings.least - kinds)
         return settings.fair_skip * skipping + settings.fair_kind * unfair.sum()
@@ -266,22 +208,20 @@ class Gates:
 
     def state(self) -> State:
         tensors = {f"logits.{key}": one.detach().clone() for key, one in self.logits.items()}
-        tensors |= {f"adam.{name}": one for name, one in pack_optimizer(self.optimizer).items()}
-        return State(tensors=tensors)
+        moved = pack_optimizer(self.optimizer) if self.optimizer else {}
+        tensors |= {f"adam.{name}": one for name, one in moved.items()}
+        return State(tensors=tensors, values=self.sampler.values() if self.sampler else {})
 
     def restore(self, state: State) -> None:
         with torch.no_grad():
             for key, one in below(state.tensors, "logits.").items():
                 self.logits[key].copy_(one)
-        unpack_optimizer(self.optimizer, below(state.tensors, "adam."))
+        if self.optimizer:
+            unpack_optimizer(self.optimizer, below(state.tensors, "adam."))
+        if self.sampler:
+            self.sampler.restore(state.values)
 
-
-def softened(logits: Tensor, noise: Tensor, heat: float) -> Tensor:
-    """Weights under Gumbel noise at a temperature (SNAS, equation 4; GDAS, equation 4)."""
-    return ((logits.log_softmax(0) + noise) / heat).softmax(0)
-
-
-def hardened(soft: Tensor) -> Tensor:
-    """1 for the heaviest and 0 for the rest, with the gradients of all (GDAS, equation 5)."""
-    hard = torch.zeros_like(soft).scatter(0, soft.argmax(0, keepdim=True), 1.0)
-    return hard - soft.detach() + soft
+    def step(self) -> None:
+        """Move the logits along their gradients."""
+        if self.optimizer:
+            self.optimizer.step()

@@ -85,7 +85,7 @@ class OperationsSettings:
         try:  # a table of another space is told before anything is trained
             _sum(known, space.resolve(space.sample(Random(0))), self.file)
         except Failed as problem:
-            raise _no_table(Path(self.file), f"of {space.program.genotype}: {problem}") from None
+            raise no_table(Path(self.file), f"of {space.program.genotype}: {problem}") from None
         return lambda architecture: _sum(known, space.resolve(architecture), self.file)
 
 
@@ -142,14 +142,15 @@ def read_latencies(path: Path) -> Mapping[str, float]:
         OverflowError,
         RecursionError,
     ) as error:
-        raise _no_table(path, f"{type(error).__name__}: {error}") from None
+        raise no_table(path, f"{type(error).__name__}: {error}") from None
     wrong = next((name for name, value in found.items() if not 0 <= value < float("inf")), None)
     if wrong is not None:
-        raise _no_table(path, f"{wrong} takes {found[wrong]}")
+        raise no_table(path, f"{wrong} takes {found[wrong]}")
     return found
 
 
-def _no_table(path: Path, why: str) -> Exception:
+def no_table(path: Path, why: str) -> Exception:
+    """What a table that does not fit is answered with."""
     return fault(
         "E0828",
         f"{path} is no table of latencies: {why}",

@@ -10,12 +10,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from archdsl.controllers.settings import within
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import fault
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,7 @@ class Inherited:
         from archdsl.controllers.tensors import below
         from archdsl.evaluate.checkpoint import load_checkpoint
         from archdsl.evaluate.data import classifies, open_data
+        from archdsl.evaluate.normal import Normal
         from archdsl.evaluate.shared import SharedWeights
         from archdsl.recipes import Recipe
 
@@ -79,6 +83,8 @@ class Inherited:
             classes=classes,
             batch_size=settings.batch_size,
         )
+        if inputs := saved.values.get("inputs"):  # as they were when it was trained
+            self.data = self.data.normalised(Normal.of(inputs))
         self.shared = SharedWeights(
             space,
             self.data,
@@ -87,7 +93,22 @@ class Inherited:
             calibration=settings.calibration,
             code=int(known.get("hypernetwork", 0)),
         )
-        self.shared.take(below(saved.tensors, "shared."))
+        self._take(below(saved.tensors, "shared."), folder)
+
+    def _take(self, tensors: Mapping[str, Tensor], folder: Path) -> None:
+        """The weights of a search, by gradients perhaps, or over more of the same text."""
+        known = {f"weights.{k}": one.shape for k, one in self.shared.model.state_dict().items()}
+        given = {k: one.shape for k, one in tensors.items() if k.startswith("weights.")}
+        other = [name for name, shape in known.items() if given.get(name) != shape]
+        if other:
+            raise fault(
+                "E0812",
+                f"the shared weights in {folder} are those of a smaller part of the space, or of a "
+                "mixture on a part of its channels or tokens",
+                found=f"{len(other)} tensors that differ, {other[0].partition('.')[2]} first",
+                expected="weights of all that is left of the supernet",
+            )
+        self.shared.take({name: tensors[name] for name in known})
 
     def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
         from archdsl.evaluate.training import accuracy, torch_settings

@@ -20,16 +20,26 @@ if TYPE_CHECKING:
 
 def begun(begins: Begins, value: Value, inputs: Types, fresh: Tensors) -> dict[str, Tensor]:
     """The weights of a new operation that passes its input on, or gives nothing."""
+    return {
+        name: _started(start, fresh[f"{value.owner}.{name}"])
+        for name, start in _starts(begins, value, inputs).items()
+    }
+
+
+def begun_names(begins: Begins, value: Value, inputs: Types) -> list[str]:
+    """The full names of the weights of a new operation that begin so."""
+    return [f"{value.owner}.{name}" for name in _starts(begins, value, inputs)]
+
+
+def _starts(begins: Begins, value: Value, inputs: Types) -> dict[str, Start]:
+    """With what each weight begins, of those that are not fresh."""
     operation = value.operation
     assert operation is not None
     passing = begins is Begins.PASSING
     starts = operation.identity(inputs) if passing else silent(operation, inputs)
     assert starts is not None
-    return {
-        weight.name: _started(starts[weight.name], fresh[f"{value.owner}.{weight.name}"])
-        for weight in operation.weights(inputs)
-        if weight.name in starts
-    }
+    names = [weight.name for weight in operation.weights(inputs)]
+    return {name: starts[name] for name in names if name in starts}
 
 
 def _started(start: Start, like: Tensor) -> Tensor:
@@ -66,6 +76,8 @@ def _grown(choice: Carried, owner: str, weight: Weight, old: Tensors, fresh: Ten
         copies = choice.copies.get(sort)
         if sort is Along.UNITS and weight.shape[axis] != size:
             copies = _units(axis, size, weight.shape[axis])
+        if sort is Along.KERNEL and weight.shape[axis] != size:
+            copies = _around_centre(size, weight.shape[axis])
         if copies is not None and not copies.same(size):
             tensor = _copied(tensor, axis, copies)
         if sort is Along.CHANNELS and choice.fresh:
@@ -77,6 +89,12 @@ def _units(axis: int, old: int, new: int) -> Copies:
     """Hidden units: copied where they are made, shared out where they are summed over."""
     places = replicas(old, new, 0)
     return taken(places) if axis == 0 else shared([(place,) for place in places], 0)
+
+
+def _around_centre(old: int, new: int) -> Copies:
+    """A kernel with zeros around it, or without its border."""
+    at = [i - (new - old) // 2 for i in range(new)]
+    return Copies(tuple((i,) if 0 <= i < old else () for i in at), (1.0,) * new)
 
 
 def _copied(tensor: Tensor, axis: int, copies: Copies) -> Tensor:

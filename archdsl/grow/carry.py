@@ -11,12 +11,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from archdsl.controllers.seeds import stream
 from archdsl.grow.atoms import NOTHING, Atoms, Channels, indexed_by_channel
 from archdsl.grow.flat import Flat, Value, unnamed
 from archdsl.ir.types import Weight
 from archdsl.ops.base import Operation
 from archdsl.ops.growth import Along
+from archdsl.seeds import stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,26 @@ class Carrier:
 
     def fit(self, place: int, new: Value, args: Sequence[Channels]) -> Fit:
         """What a child's value carries over from the parent's value at a place."""
+        found = self._fit(place, new, args)
+        return replace(found, broken=True) if self._shrinks(place, new) else found
+
+    def _shrinks(self, place: int, new: Value) -> bool:
+        """Whether a kernel loses its border, or a perceptron some of its hidden units."""
+        old = self.parent.values[place]
+        if old.operation is None or new.operation is None:
+            return False
+        inputs = self.child.inputs(new)
+        along = new.operation.along(inputs) or {}
+        before = {w.name: w.shape for w in old.operation.weights(self.parent.inputs(old))}
+        return any(
+            sort in (Along.KERNEL, Along.UNITS) and size < was
+            for weight in new.operation.weights(inputs)
+            for sort, size, was in zip(
+                along.get(weight.name, ()), weight.shape, before[weight.name], strict=False
+            )
+        )
+
+    def _fit(self, place: int, new: Value, args: Sequence[Channels]) -> Fit:
         old = self.parent.values[place]
         before = [self.channels[arg] for arg in old.args]
         operation = new.operation

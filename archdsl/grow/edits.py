@@ -20,6 +20,7 @@ from archdsl.grow.heir import heir
 from archdsl.grow.widths import widened, with_units
 from archdsl.grow.written import SUFFIX, read_back, unused, written
 from archdsl.ir.graph import Apply, Graph, Input, Node, Program
+from archdsl.ir.types import TensorType
 from archdsl.library import Library
 from archdsl.ops.base import Operation, OperationError
 from archdsl.ops.joins import Concat, Sum
@@ -167,6 +168,12 @@ def _spliced(graph: Graph, position: int, build: Callable[[_Splice], int]) -> Gr
     )
     nodes = (*graph.nodes[: position + 1], *splice.nodes, *behind)
     return replace(graph, nodes=nodes, outputs=tuple(moved(output) for output in graph.outputs))
+
+
+def type_at(program: Program, place: str) -> TensorType:
+    """The type of the value at a place. Raises ArchError E0841."""
+    key, position = _place(program, place)
+    return program.modules[key].nodes[position].type
 
 
 def _place(program: Program, place: str) -> tuple[str, int]:

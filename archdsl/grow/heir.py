@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from archdsl.diff.align import align_nodes
 from archdsl.grow.atoms import Atoms
-from archdsl.grow.begin import begun, carried
+from archdsl.grow.begin import begun, begun_names, carried
 from archdsl.grow.carry import Carried, Carrier
 from archdsl.grow.flat import Flat, flat, owned
-from archdsl.grow.trace import Plan, trace
+from archdsl.grow.trace import Begins, Plan, trace
 from archdsl.ir.graph import Program
 
 if TYPE_CHECKING:
@@ -48,6 +48,24 @@ class Heir:
     def preserved(self) -> bool:
         return not self.plan.broken
 
+    def sources(self) -> dict[str, str]:
+        """What is not fresh: its name, and that of what it is carried over from, if it is."""
+        found: dict[str, str] = {}
+        bodies = {v.owner: v.scan for v in self.parent.values if v.scan is not None}
+        for value in self.child.values:
+            choice = self.plan.choices.get(value.owner)
+            if choice is None or value.item is not None:
+                continue
+            old = choice.owner if isinstance(choice, Carried) else ""
+            if value.scan is not None:
+                found |= _below(value.owner, value.scan, old, bodies[old])
+            elif isinstance(choice, Begins):
+                found |= dict.fromkeys(begun_names(choice, value, self.child.inputs(value)), "")
+            elif value.operation is not None:
+                for weight in value.operation.weights(self.child.inputs(value)):
+                    found[f"{value.owner}.{weight.name}"] = f"{old}.{weight.name}"
+        return found
+
     @property
     def share(self) -> float:
         """The share of the child's parameters, 0 to 1, that is carried over, copies included."""
@@ -72,8 +90,8 @@ class Heir:
                 continue
             if value.scan is not None:
                 assert isinstance(choice, Carried)
-                before = scans[choice.owner]
-                new |= _scanned(value.owner, value.scan, choice.owner, before, old)
+                names = _below(value.owner, value.scan, choice.owner, scans[choice.owner])
+                new |= {name: old[source] for name, source in names.items()}
             elif value.operation is not None:
                 inputs = self.child.inputs(value)
                 taken = (
@@ -95,10 +113,10 @@ def _sizes(network: Flat) -> Iterator[tuple[str, int]]:
             yield value.owner, sum(weight.elements for weight in weights if not weight.buffer)
 
 
-def _scanned(new: str, body: Flat, old: str, before: Flat, known: Tensors) -> dict[str, Tensor]:
-    """The weights below a scan: those of the same place in what it did before."""
+def _below(new: str, body: Flat, old: str, before: Flat) -> dict[str, str]:
+    """The names of weights below a scan, with those of the same place in what it did before."""
     return {
-        f"{new}.{owner}.{name}": known[f"{old}.{other}.{name}"]
+        f"{new}.{owner}.{name}": f"{old}.{other}.{name}"
         for (owner, name), (other, _) in zip(owned(body), owned(before), strict=True)
     }
 

@@ -228,7 +228,7 @@ class Operation(ABC):
     takes_indices: ClassVar[bool] = False
     """Whether its inputs may be whole numbers that stand for something; `results` sees to it."""
     widths: ClassVar[tuple[str, ...]] = ()
-    """The arguments that say how wide it is, and nothing else."""
+    """The arguments that say how large it is along axes that grow, and nothing else."""
     unchanged: ClassVar[Interval | None] = None
     """The inputs that it passes on in evaluation as they are, where there are any."""
     additive: ClassVar[bool] = False

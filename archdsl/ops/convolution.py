@@ -45,7 +45,7 @@ class Conv(Operation):
     attribute = "conv"
     channels_last = True
     helpers = (*helpers("ElasticConv2d", "ElasticKernelConv2d"), *ROUNDING, RECTANGLES[1])
-    widths = ("channels", "groups")
+    widths = ("channels", "groups", "k", "kw")
 
     channels: int
     k: int = 1
@@ -177,7 +177,7 @@ class Conv(Operation):
     def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]] | None:
         if self.rounds or not (self.groups == 1 or self.depthwise(inputs)):
             return None
-        window = (Along.REST, Along.REST)
+        window = _centred(self)
         if self.groups > 1:
             return {"weight": (Along.CHANNELS, Along.REST, *window), "bias": (Along.CHANNELS,)}
         return {"weight": (Along.OUTPUTS, Along.INPUTS, *window), "bias": (Along.OUTPUTS,)}
@@ -226,6 +226,7 @@ class DepthwiseConv(Operation):
     """A convolution of every channel on its own: as many channels out as in."""
 
     keyword = "dwconv"
+    widths = ("k", "kw")
     attribute = "dwconv"
     channels_last = True
     helpers = (*helpers("ElasticConv2d", "ElasticKernelConv2d"), *ROUNDING)
@@ -296,7 +297,7 @@ class DepthwiseConv(Operation):
         return self.as_conv(inputs).traits(inputs)
 
     def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]] | None:
-        rest = (Along.REST, Along.REST, Along.REST)
+        rest = (Along.REST, *_centred(self))
         return (
             None if self.rounds else {"weight": (Along.CHANNELS, *rest), "bias": (Along.CHANNELS,)}
         )
@@ -328,6 +329,12 @@ def _check(keyword: str, conv: Conv | DepthwiseConv) -> None:
     check_bits(keyword, conv.weight_bits, conv.input_bits)
     at_least(keyword, "p", conv.p, 0)
     at_least(keyword, "pw", conv.pw, 0)
+
+
+def _centred(conv: Conv | DepthwiseConv) -> tuple[Along, Along]:
+    """A window grows around its centre where padding goes along with it."""
+    axis = Along.KERNEL if conv.p is conv.pw is None else Along.REST
+    return axis, axis
 
 
 def _windowed(conv: Conv | DepthwiseConv) -> str:

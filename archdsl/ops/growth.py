@@ -22,7 +22,8 @@ class Along(Enum):
     OUTPUTS = "outputs"  # the channels of the result, each computed from all inputs
     CHANNELS = "channels"  # channels that stay apart: those of the input and of the result
     UNITS = "units"  # hidden units, made from all inputs and summed over for all outputs
-    REST = "rest"  # anything else: kernels, positions, heads
+    KERNEL = "kernel"  # a window, which is a larger one with zeros around
+    REST = "rest"  # anything else: positions, heads
 
 
 @dataclass(frozen=True, slots=True)

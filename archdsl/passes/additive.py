@@ -145,7 +145,7 @@ class _Use:
         if formula in (ALWAYS, NEVER):
             return formula
         names = dict(zip(self.tariff.holes, self.tariff.use.holes, strict=True))
-        return _renamed(formula, {hole: self.keys[i] for hole, i in names.items() if i >= 0})
+        return renamed(formula, {hole: self.keys[i] for hole, i in names.items() if i >= 0})
 
     def below(self, position: int, figure: str) -> Terms:
         return self.inner[id(self.tariff.use.inner[position])][figure]
@@ -188,16 +188,17 @@ def _add(total: defaultdict[Formula, int], terms: Terms, under: Formula) -> None
             total[both] += number
 
 
-def _renamed(formula: Formula, names: Mapping[str, str]) -> Formula:
+def renamed(formula: Formula, names: Mapping[str, str]) -> Formula:
+    """A formula with its holes renamed; those without a name are never taken."""
     match formula:
         case Taken(hole, alternative):
             return Taken(names[hole], alternative) if hole in names else NEVER
         case All(terms):
-            return all_of(_renamed(term, names) for term in terms)
+            return all_of(renamed(term, names) for term in terms)
         case Any(terms):
-            return any_of(_renamed(term, names) for term in terms)
+            return any_of(renamed(term, names) for term in terms)
         case _:
-            return negate(_renamed(formula.term, names))
+            return negate(renamed(formula.term, names))
 
 
 # --- by decision -----------------------------------------------------------------------------

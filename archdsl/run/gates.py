@@ -17,11 +17,12 @@ from typing import Any
 
 from archdsl.codegen import mixture_source, network_source
 from archdsl.controllers.base import State
-from archdsl.controllers.gates import DartsSettings, Gates
-from archdsl.controllers.seeds import seed_for
+from archdsl.controllers.darts import DartsSettings
+from archdsl.controllers.gates import Gates
+from archdsl.controllers.seeds import seed_for, stream
 from archdsl.controllers.stages import Labels
 from archdsl.controllers.tensors import below
-from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint
 from archdsl.evaluate.data import Data, classifies, open_data
 from archdsl.evaluate.relaxed import RelaxedWeights
 from archdsl.evaluate.training import accuracy
@@ -32,6 +33,7 @@ from archdsl.run.settings import SearchSettings, check_settings
 from archdsl.run.stages import StageSpaces, left_of
 from archdsl.run.summary import GatesSummary, summarise_gates
 from archdsl.run.tables import write_gates_summary
+from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError
 
@@ -45,11 +47,13 @@ def search_gates(
     out: Path,
     settings: SearchSettings,
     recipe: Recipe | None = None,
+    data: Data | None = None,
     quiet: bool = False,
 ) -> GatesSummary:
     """Run a search by gradients in the folder `out`, or go on with the one that is there.
 
-    `recipe` says how the weights are trained; without one, as the settings do. Raises ArchError
+    `recipe` says how the weights are trained; without one, as the settings do. `data` is taken for
+    what the settings name, if it is open already. Raises ArchError
     (E08xx, E0906 to E0909 for a space whose alternatives cannot be weighed so), and Interrupted
     after Ctrl-C, when everything is saved.
     """
@@ -58,10 +62,10 @@ def search_gates(
     stages = StageSpaces(space, method)
     text = recipe.text if recipe else ""
     recipe = recipe or settings.recipe
-    image, classes = classifies(program.net)
-    data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
-    if recipe.augment is not None:
-        data = data.augmented_by(recipe.augment)
+    if data is None:
+        image, classes = classifies(program.net)
+        data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
+    data = data.prepared(recipe)
     with running(
         out,
         program,
@@ -115,7 +119,8 @@ class _Run:
         self._begin(left)
         if saved is not None:
             self.weights.restore(below(saved.tensors, "shared."))
-            self.gates.restore(State(tensors=below(saved.tensors, "gates.")))
+            learned = below(saved.tensors, "gates.")
+            self.gates.restore(State(tensors=learned, values=saved.values["gates"]))
 
     def _begin(self, left: Labels) -> None:
         """The gates and weights of the stage, with what is left of every decision."""
@@ -134,20 +139,36 @@ class _Run:
             seed=seed,
             device=self.settings.device,
             calibration=self.settings.calibration,
+            ranks=self.here.ranks,
         )
 
     def run(self) -> str:
         """What is left; the string that the gates point to."""
         while self.place.epoch < self.recipe.epochs and not self._ended():
             self._epoch()
-        own = self.gates.architecture()
-        best = self.stages.of_asked(own).text
         at = self._epochs()
-        entry = self.here.ledger.ask(at, at, "final", best)
+        own = self.gates.architecture() if self.gates.learns else self._best_drawn(at)
+        best = self.stages.of_asked(own).text
+        drawn = 0 if self.gates.learns else self.settings.derive_samples
+        entry = self.here.ledger.ask(at + drawn, at, "final", best)
         if entry.reward is None:
             hits = self.weights.judge(own.text, self.data.validation_batches)
             self.here.ledger.tell(entry.step, accuracy(hits), {"hits": hits})
         return best
+
+    def _best_drawn(self, at: int) -> Architecture:
+        """Where no gates are learned, the best on validation of some that are drawn uniformly."""
+        found: list[tuple[float, Architecture]] = []
+        for number in range(self.settings.derive_samples):
+            one = self.space.sample(stream(self.settings.seed, "drawn", number))
+            entry = self.here.ledger.ask(at + number, at, "measure", self.stages.of_asked(one).text)
+            reward = entry.reward
+            if reward is None:
+                hits = self.weights.judge(one.text, self.data.validation_batches)
+                reward = accuracy(hits)
+                self.here.ledger.tell(entry.step, reward, {"hits": hits})
+            found.append((reward, one))
+        return max(found, key=lambda pair: pair[0])[1]
 
     def _epochs(self) -> int:
         """How many epochs are behind, of all stages."""
@@ -190,7 +211,9 @@ class _Run:
     def _seen(self) -> dict[str, Any]:
         """What the ledger keeps of an epoch."""
         mean = self.place.loss / self.data.steps
-        seen = {"loss": mean, "gates": self.gates.probabilities()}
+        seen: dict[str, Any] = {"loss": mean, "gates": self.gates.probabilities()}
+        if (cost := self.weights.expected_cost()) is not None:
+            seen["cost"] = cost
         if self.stages.stages.count > 1:
             seen |= {"stage": self.place.stage, "left": left_of(self.space)}
         return seen
@@ -210,7 +233,8 @@ class _Run:
 
     def _save(self) -> None:
         tensors = {f"shared.{k}": v for k, v in self.weights.state().items()}
-        tensors |= {f"gates.{k}": v for k, v in self.gates.state().tensors.items()}
-        values = {"place": asdict(self.place), "left": self.left}
+        gates = self.gates.state()
+        tensors |= {f"gates.{k}": v for k, v in gates.tensors.items()}
+        values = {"place": asdict(self.place), "left": self.left, "gates": gates.values}
         checkpoint = Checkpoint.of(self.stages.asked.program, tensors, values)
-        save_checkpoint(self.here.checkpoint, checkpoint)
+        self.here.save(checkpoint)

@@ -9,8 +9,8 @@ from math import sqrt
 from statistics import fmean, stdev, variance
 from typing import Any
 
-from archdsl.controllers.front import front
 from archdsl.evaluate.objectives import objectives_of
+from archdsl.front import front
 from archdsl.ir.cost import cost
 from archdsl.run.ledger import Entry
 from archdsl.run.settings import ExploreSettings, SearchSettings
@@ -119,7 +119,8 @@ class ExploreSummary:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainSummary:
     """The result of a retraining. Accuracies are shares of 1; the weights are those of
-    `best_epoch`, the best on validation."""
+    `best_epoch`, the best on validation. `inputs`: the mean and deviation of each channel that
+    the network takes images less and over; empty where it takes them in 0..1."""
 
     architecture: str
     hash: str
@@ -132,6 +133,7 @@ class RetrainSummary:
     test_images: int
     params: int
     macs: int
+    inputs: Mapping[str, Sequence[float]]
     seconds: float
 
 
@@ -197,7 +199,8 @@ def summarise_gates(
     space: SearchSpace, settings: SearchSettings, entries: Sequence[Entry], seconds: float
 ) -> GatesSummary:
     """Read the result of a finished search by gradients off its ledger."""
-    *learned, final = entries
+    (final,) = (one for one in entries if one.kind == "final")
+    learned = [one for one in entries if one.kind == "derive"]
     costs = cost(space.resolve(space.parse(final.text)))
     gates = [one for one in (learned[-1].detail or {})["gates"].values() if len(one) > 1]
     return GatesSummary(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from math import sqrt
 from pathlib import Path
@@ -71,7 +71,7 @@ def search_table(summary: SearchSummary) -> Table:
         ("controller, data, seed", f"{summary.controller}, {summary.data}, {summary.seed}"),
         ("seconds", f"{summary.seconds:.1f}"),
     )  # fmt: skip
-    return _table(f"Search of {summary.space}", rows)
+    return facts(f"Search of {summary.space}", rows)
 
 
 def gates_table(summary: GatesSummary) -> Table:
@@ -90,7 +90,7 @@ def gates_table(summary: GatesSummary) -> Table:
         ("data, seed, epochs", f"{summary.data}, {summary.seed}, {summary.epochs}"),
         ("seconds", f"{summary.seconds:.1f}"),
     )
-    return _table(f"Search of {summary.space}", rows)
+    return facts(f"Search of {summary.space}", rows)
 
 
 def explore_table(summary: ExploreSummary) -> Table:
@@ -113,7 +113,7 @@ def explore_table(summary: ExploreSummary) -> Table:
         ),
         ("seconds", f"{summary.seconds:.1f}"),
     )
-    return _table(f"Search of {summary.space}", rows)
+    return facts(f"Search of {summary.space}", rows)
 
 
 def signal_rows(signal: Signal) -> tuple[tuple[str, str], ...]:
@@ -134,13 +134,23 @@ def retrain_table(summary: RetrainSummary) -> Table:
         ("validation accuracy", f"{percent(summary.validation)}, epoch {summary.best_epoch}"),
         ("parameters", f"{summary.params:,}"),
         ("MACs", f"{summary.macs:,}"),
+        *(("inputs, 0 to 1", said) for said in _inputs(summary.inputs)),
         ("data, seed, epochs", f"{summary.data}, {summary.seed}, {summary.epochs}"),
         ("seconds", f"{summary.seconds:.1f}"),
     )
-    return _table(f"Retraining of {summary.architecture}", rows)
+    return facts(f"Retraining of {summary.architecture}", rows)
 
 
-def _table(title: str, rows: Iterable[tuple[str, str]]) -> Table:
+def _inputs(inputs: Mapping[str, Sequence[float]]) -> Iterable[str]:
+    """What is to be done to images before the network sees them, if anything."""
+    if inputs:
+        mean, deviation = (
+            ", ".join(f"{one:.4f}" for one in inputs[k]) for k in ("mean", "deviation")
+        )
+        yield f"less {mean}, over {deviation}"
+
+
+def facts(title: str, rows: Iterable[tuple[str, str]]) -> Table:
     """A run as rows of name and value."""
     table = Table(box=box.SIMPLE, show_header=False, title=Text(title))
     for name, value in rows:

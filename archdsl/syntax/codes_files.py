@@ -139,7 +139,8 @@ FILE_ROWS = (
     row(
         "E0821",
         "a package that is needed is missing",
-        "`tpe` and `nsga2` are Optuna's; `--ray` needs Ray (`archdsl[ray]`).",
+        "`tpe` and `nsga2` are Optuna's; `--ray` needs Ray (`archdsl[ray]`), and the curves of "
+        "`archdsl report` matplotlib (`archdsl[report]`).",
         "",
         "pip install 'archdsl[optuna]'",
     ),
@@ -217,6 +218,15 @@ FILE_ROWS = (
         "archdsl retrain X --recipe my_recipe.arch ...",
     ),
     row(
+        "E0832",
+        "a run that scores too few architectures to audit",
+        "An audit compares the scores of a search with a truth, which takes at least three "
+        "different architectures with a score: of shared weights those of the last outer epoch and "
+        "after it count, and gates give a score to what they point to alone.",
+        "archdsl audit RETRAINING",
+        "archdsl audit RUN",
+    ),
+    row(
         "E0850",
         "stages of a search that do not fit the space",
         "A search in stages drops alternatives after each, and may let a whole number of the space "
@@ -224,6 +234,12 @@ FILE_ROWS = (
         "space decides.",
         "archdsl search s.arch --controller 'darts(grow=\"layers=2, 4, 6\")' ...",
         "archdsl search s.arch --controller 'darts(grow=\"depth=2, 4, 6\")' ...",
+    ),
+    row(
+        "E0880",
+        "processes that do not hear each other",
+        "torchrun starts several processes that train one network together. They did not find each "
+        "other, or one of them ended. The same command goes on from the last checkpoint.",
     ),
     row(
         "E0905",
