@@ -5,12 +5,8 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
-<<<<<<< HEAD
-from dataclasses import asdict, dataclass
-from math import inf
-=======
 from dataclasses import asdict, dataclass, fields
->>>>>>> main
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -133,11 +129,6 @@ class RetrainSettings:
         )
 
 
-<<<<<<< HEAD
-MOST = {"hypernetwork": 1024}
-"""What takes memory by itself."""
-Settings = SearchSettings | ExploreSettings | RetrainSettings
-=======
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditSettings(RetrainSettings):
     """Everything that the result of an audit depends on, besides the scores of the run.
@@ -168,8 +159,9 @@ class RunSettings:
 
 BESIDE = "runs"
 """What is noted where an evaluator names runs beside its own, not from the working folder."""
+MOST = {"hypernetwork": 1024}
+"""What takes memory by itself."""
 Settings = SearchSettings | ExploreSettings | RetrainSettings | RunSettings
->>>>>>> main
 
 
 def check_settings(settings: Settings) -> None:
