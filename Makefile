@@ -65,10 +65,11 @@ bench-search: .venv/.dev ## searches of NAS-Bench-201: controllers side by side,
 	$(PY) -m benchmarks.objectives
 
 # The studies need the image packs; killed, they go on from runs/.
-bench-studies: .venv/.dev ## MetaFormer-NAS and GLiT on a CIFAR-10 subset: an hour or two of one core
+bench-studies: .venv/.dev ## MetaFormer-NAS, GLiT and DASViT on a CIFAR-10 subset: two hours of one core
 	$(PY) -m benchmarks.metaformer_cells
 	$(PY) -m benchmarks.metaformer_search
 	$(PY) -m benchmarks.glit_levels
+	$(PY) -m benchmarks.dasvit
 
 verify: .venv/.dev ## supernet path = network = optimised network at full counts; kills and faults
 	$(PY) -m tests.verify_full

@@ -12,7 +12,7 @@ from archdsl.ir.elaborate import elaborate
 from archdsl.ir.graph import Program, Static
 from archdsl.ir.limits import Limits
 from archdsl.recipes import Recipe, whole_recipe
-from archdsl.resources import shipped_recipe, shipped_recipes, shipped_space, shipped_spaces
+from archdsl.resources import shipped_space, shipped_spaces
 from archdsl.space.architecture import Architecture
 from archdsl.space.parameters import parameters_of
 from archdsl.space.view import SearchSpace
@@ -21,6 +21,7 @@ from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, Diagnostic, fault, hints
 from archdsl.syntax.parse import parse, parse_genotype
 from archdsl.syntax.use import joined
+from archdsl.texts import METHODS, RECIPES, keep
 
 FROM_A_FILE = "a space of your own is known where --space FILE gives its file"
 
@@ -91,16 +92,15 @@ class Library:
         self._heads: dict[str, SearchSpace] = {}
         self._uses: list[str] = []
         self._recipes: dict[str, tree.Train] = {}
+        self._methods: dict[str, tree.Method] = {}
         for file in files:
             self._add(parse(read_text(file), str(file)), file.parent)
         self.given = tuple(self._trees)
         """The spaces of the given files, whose names come before those that ship."""
 
     def _add(self, document: tree.Document, folder: Path | None = None) -> None:
-        for recipe in document.recipes:
-            if recipe.name in self._recipes:
-                raise fault("E0703", f"two recipes are called {recipe.name}", recipe.span)
-            self._recipes[recipe.name] = recipe
+        keep(self._recipes, document.recipes, "recipes")
+        keep(self._methods, document.methods, "methods")
         for space in document.spaces:
             if space.name in self._trees:
                 raise fault("E0703", f"two spaces are called {space.name}", space.span)
@@ -141,10 +141,9 @@ class Library:
         """The spaces of the given files, then those that ship."""
         return tuple(dict.fromkeys((*self.given, *shipped_spaces())))
 
-    def all_in(self, path: Path) -> Iterator[Found | Recipe]:
-        """Every space of a file, with its parameters at their defaults, then every recipe.
-
-        `-` is standard input.
+    def all_in(self, path: Path) -> Iterator[Found | Recipe | tree.Method]:
+        """Every space of a file, with its parameters at their defaults, then every recipe, then
+        every method as it is written. `-` is standard input.
 
         Raises ArchError with what is wrong in any of them, after the last that is right.
         """
@@ -161,6 +160,7 @@ class Library:
                 yield whole_recipe(recipe)
             except ArchError as error:
                 findings += error.diagnostics
+        yield from document.methods
         if findings:
             raise ArchError(findings)
 
@@ -169,40 +169,30 @@ class Library:
 
         Raises ArchError E0831 where there is none, E0830 where it means nothing.
         """
-        if named.endswith(".arch"):
-            found = parse(read_text(Path(named)), named).recipes
-            if len(found) != 1:
-                raise fault(
-                    "E0831",
-                    f"{named} holds {len(found)} recipes",
-                    found=", ".join(one.name for one in found),
-                    expected="one `train NAME { ... }`",
-                    hint=f"name one: --recipe {found[0].name} --space {named}" if found else "",
-                )
-            return whole_recipe(found[0])
-        if named not in self._recipes:
-            text = shipped_recipe(named)
-            if text is None:
-                known = [*self._recipes, *shipped_recipes()]
-                raise fault(
-                    "E0831",
-                    f"no recipe is called {named}",
-                    found=named,
-                    expected=", ".join(known),
-                    hint=hints(similar(named, known), "one of your own: a file NAME.arch"),
-                )
-            (self._recipes[named],) = parse(text, f"{named}.arch").recipes
-        return whole_recipe(self._recipes[named])
+        return whole_recipe(self.written_recipe(named))
+
+    def written_recipe(self, named: str) -> tree.Train:
+        """The same as it is written. Raises ArchError E0831 where there is none."""
+        return RECIPES.find(named, self._recipes)
+
+    def written_method(self, named: str) -> tree.Method:
+        """The method that a file holds alone, or that one of the given files or ours calls so.
+
+        Raises ArchError E0861 where there is none.
+        """
+        return METHODS.find(named, self._methods)
 
     def _only(self, document: tree.Document, name: str, folder: Path | None = None) -> Found:
         if not document.spaces:
             raise fault(
                 "E0704",
                 f"{name} holds no space",
-                document.recipes[0].span,
-                found=f"train {document.recipes[0].name}",
+                (document.recipes or document.methods)[0].span,
+                found=f"train {document.recipes[0].name}"
+                if document.recipes
+                else f"method {document.methods[0].name}",
                 expected="space NAME { ... }",
-                hint=f"archdsl retrain ... --recipe {name}",
+                hint=f"archdsl run SPACE --{'recipe' if document.recipes else 'method'} {name}",
             )
         first, *others = document.spaces
         if others:

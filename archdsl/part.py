@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from archdsl.ir.graph import Program
+from archdsl.ir.parts import decisions_of
 from archdsl.ir.restrict import restrict
 from archdsl.passes.constraints import constrained
+from archdsl.space.architecture import Architecture
 from archdsl.space.kept import Kept, whole_kept
 from archdsl.space.view import SearchSpace
 
@@ -19,3 +22,25 @@ def restricted(space: SearchSpace, kept: Kept) -> SearchSpace:
     leaves no architecture.
     """
     return constrained(restrict(space.program, whole_kept(space, kept)))
+
+
+def fixed(space: SearchSpace, found: Architecture, levels: int) -> SearchSpace:
+    """The part in which the decisions of the outermost levels are those of one architecture."""
+    taken = zip(space.decisions, space.outer(found, levels), strict=True)
+    return restricted(space, {one.key: some for one, some in taken if some is not None})
+
+
+def left(program: Program) -> dict[str, list[int]]:
+    """What decisions keep that keep less than in the text, by their keys; nothing for a whole.
+
+    `restricted` makes the same part of it again.
+    """
+    part = program.part
+    if part is None:
+        return {}
+    outside = left(part.whole)
+    counts = {one.key: len(one.hole.labels) for one in decisions_of(part.whole)}
+    fewer = {key: some for key, some in part.kept.items() if len(some) < counts[key]}
+    for key, some in fewer.items():
+        outside[key] = [outside[key][a] if key in outside else a for a in some]
+    return outside

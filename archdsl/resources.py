@@ -55,6 +55,16 @@ def shipped_recipe(name: str) -> str | None:
     return _text("recipes", name)
 
 
+def shipped_methods() -> tuple[str, ...]:
+    """The names of the methods that ship, in alphabetical order."""
+    return _shipped("methods")
+
+
+def shipped_method(name: str) -> str | None:
+    """The text of a method that ships, or None."""
+    return _text("methods", name)
+
+
 def _shipped(folder: str) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in (PACKAGE / folder).glob("*.arch")))
 

@@ -1,6 +1,7 @@
 """All benchmarks, one after the other: `make bench`."""
 
 from benchmarks import (
+    autocast_gates,
     costs,
     darts_step,
     deploy,
@@ -12,6 +13,7 @@ from benchmarks import (
     networks,
     partial_channels,
     partial_tokens,
+    runs,
     startup,
     strings,
     supernet,
@@ -38,6 +40,8 @@ EVERY = (
     graphs,
     workers,
     latency,
+    autocast_gates,
+    runs,
 )
 
 for benchmark in EVERY:

@@ -102,6 +102,8 @@ def test_help_lists_every_command():
             "inherit",
             "search",
             "retrain",
+            "audit",
+            "report",
         ),
     }
 

@@ -14,8 +14,9 @@ from torch import nn
 
 import archdsl
 from archdsl.controllers import gates_method, make_controller
+from archdsl.controllers.darts import DartsSettings
 from archdsl.controllers.derive import derive
-from archdsl.controllers.gates import DartsSettings, Gates
+from archdsl.controllers.gates import Gates
 from archdsl.evaluate.bilevel import first_order, second_order
 from archdsl.evaluate.data import open_data
 from archdsl.evaluate.relaxed import RelaxedWeights

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from archdsl.controllers import Told, make_controller
-from archdsl.controllers.front import crowding, front
 from archdsl.evaluate.evaluator import Failed
 from archdsl.evaluate.objectives import objectives_of, rule_of
+from archdsl.front import crowding, front
 from archdsl.ir.cost import cost
 from archdsl.run.explore import explore
 from archdsl.run.ledger import read_ledger

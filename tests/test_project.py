@@ -32,7 +32,15 @@ class Layer:
 LAYERS = (
     Layer(("archdsl.resources", "archdsl.spaces")),
     Layer(("archdsl.syntax",)),
-    Layer(("archdsl.files", "archdsl.functions", "archdsl.seeds", "archdsl.talk")),
+    Layer(
+        (
+            "archdsl.files",
+            "archdsl.front",
+            "archdsl.functions",
+            "archdsl.seeds",
+            "archdsl.talk",
+        )
+    ),
     Layer(("archdsl.ir.types", "archdsl.ir.formula", "archdsl.ir.expression")),
     Layer(("archdsl.ops",)),
     Layer(("archdsl.ir",)),
@@ -45,6 +53,7 @@ LAYERS = (
     Layer(("archdsl.carried",)),
     Layer(("archdsl.lint",)),
     Layer(("archdsl.recipes",)),
+    Layer(("archdsl.texts",)),
     Layer(("archdsl.library",)),
     Layer(("archdsl.part",)),
     Layer(("archdsl.grow",)),
@@ -57,7 +66,8 @@ LAYERS = (
     ),
     Layer(("archdsl.evaluate",)),
     Layer(("archdsl.verify",)),
-    Layer(("archdsl.run",)),
+    Layer(("archdsl.run", "archdsl.methods")),
+    Layer(("archdsl.report",)),
     Layer(("archdsl.api",)),
     Layer(("archdsl.cli",)),
     Layer(("archdsl",)),  # __init__ and __main__: the face of the package

@@ -10,7 +10,8 @@ import torch
 
 import archdsl.run.gates as gates_run
 from archdsl.controllers import gates_method
-from archdsl.controllers.gates import DartsSettings, Gates
+from archdsl.controllers.darts import DartsSettings
+from archdsl.controllers.gates import Gates
 from archdsl.controllers.relaxations import Proximal, dropped, shares
 from archdsl.evaluate.data import open_data
 from archdsl.evaluate.expected import Expected
@@ -303,3 +304,30 @@ def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(ArchError) as caught:
         gates_method(f"darts({wrong})")
     assert caught.value.diagnostics[0].code == "E0818"
+
+
+# ---- precision -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters", "bound"),
+    [
+        ("nas_bench_201", SMALL | {"width": 8}, 0.045),
+        ("dasvit", {"width": 24, "depth": 2, "size": 8, "patch": 2, "channels": 1}, 2e-3),
+    ],
+)
+def test_autocast_gives_the_same_gates_within_a_bound(name, parameters, bound, tmp_path):
+    """Measured after one epoch: 0.03 and 3e-4 (`benchmarks.autocast_gates` has whole searches)."""
+    heads = {"heads1": 2, "heads2": 4, "heads3": 6} if name == "dasvit" else {}
+    space = shipped(name, **parameters, **heads)
+    found = []
+    for precision in ("float32", "bfloat16"):
+        recipe = Recipe(epochs=1, batch_size=64, precision=precision)
+        _, rows = run(
+            space, tmp_path / precision, recipe=recipe, learning_rate=0.02, weight_decay=0.0
+        )
+        found.append(rows[0].detail["gates"])
+    plain, low = found
+    apart = [abs(a - b) for key in plain for a, b in zip(plain[key], low[key], strict=True)]
+    learned = [abs(a - 1 / len(row)) for row in plain.values() for a in row]
+    assert 0 < max(apart) <= bound < max(learned)

@@ -12,7 +12,8 @@ from torch import nn
 import archdsl
 import archdsl.run.gates as gates_run
 from archdsl.controllers import gates_method
-from archdsl.controllers.gates import DartsSettings, Gates
+from archdsl.controllers.darts import DartsSettings
+from archdsl.controllers.gates import Gates
 from archdsl.controllers.stages import heaviest
 from archdsl.evaluate.data import open_data
 from archdsl.evaluate.relaxed import RelaxedWeights

@@ -13,6 +13,7 @@ import typer
 from archdsl.cli.command import FINDINGS, Session, Several, command
 from archdsl.cli.output import exit_code, put, put_json, report
 from archdsl.space.wording import exact, number, short
+from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, fault
 
 if TYPE_CHECKING:
@@ -49,9 +50,11 @@ def check(session: Session, named: Several) -> int:
     return worst
 
 
-def _checked(session: Session, name: str) -> Iterator[Found | Recipe]:
+def _checked(session: Session, name: str) -> Iterator[Found | Recipe | str]:
+    """All of a file, or what a string names; a method as the words for it."""
     if name == "-" or name.endswith(".arch"):
-        yield from session.library.all_in(Path(name))
+        for one in session.library.all_in(Path(name)):
+            yield _method(one) if isinstance(one, tree.Method) else one
         return
     found = session.library.find(name)
     if found.architecture is not None:
@@ -59,13 +62,24 @@ def _checked(session: Session, name: str) -> Iterator[Found | Recipe]:
     yield found
 
 
-def _accepted(session: Session, name: str, found: list[Found | Recipe]) -> None:
+def _method(written: tree.Method) -> str:
+    """A method in words. Raises ArchError E0860 where it means nothing."""
+    from archdsl.methods import whole_method
+
+    found = whole_method(written)
+    return f"method {found.name}: {', '.join(stage.name for stage in found.stages)}"
+
+
+def _accepted(session: Session, name: str, found: list[Found | Recipe | str]) -> None:
     if session.json:
         put_json({"name": name, "ok": True, "errors": []})
     elif not session.quiet:
         from archdsl.recipes import Recipe
 
         for one in found:
+            if isinstance(one, str):
+                put(f"{name}: fine: {one}")
+                continue
             if isinstance(one, Recipe):
                 put(f"{name}: fine: train {one.name}, {number(one.epochs)} epochs")
                 continue

@@ -15,7 +15,7 @@ from archdsl.cli.output import put, put_json
 
 if TYPE_CHECKING:
     import archdsl.recipes
-    from archdsl.controllers.gates import DartsSettings
+    from archdsl.controllers.darts import DartsSettings
     from archdsl.run.settings import SearchSettings
     from archdsl.space.view import SearchSpace
 
@@ -26,11 +26,6 @@ RUNNING = frozenset({"workers", "timeout", "ray"})
 """How a search is run, on which its result does not depend."""
 ALONE = frozenset({"evaluator", "budget", "batch", "latency", "reward", "objectives"}) | RUNNING
 """The options of a search that has no shared weights, besides those of every search."""
-PROPOSING = frozenset(
-    {"paths", "controller_steps", "derive_samples", "frozen", "hypernetwork"}
-    | {"measure_samples", "as_released"}
-)
-"""The options of a search whose controller proposes."""
 SAID_BY_RECIPE = frozenset(
     {"epochs", "batch_size", "learning_rate", "weight_decay", "decay_every", "decay"}
     | {"checkpoint_every"}
@@ -147,24 +142,24 @@ def search(
     Stopped anywhere, the same command goes on. The folder gets the space, the ledger,
     network.py of the best architecture and a summary, and supernet.py of shared weights.
     """
-    given = _settings(locals(), "session", "named", "out", "recipe")
+    given = settings_of(locals(), "session", "named", "out", "recipe")
     space = session.library.find(named).space
     if evaluator != SHARED:
         others = (name for name in given if name not in EXPLORING)
-        _only(session, f"is for --evaluator {SHARED}", others)
+        only(session, f"is for --evaluator {SHARED}", others)
         _explore(session, space, out, {name: given[name] for name in EXPLORING})
         return
-    _only(session, "is not for shared weights", sorted(ALONE - {"evaluator"}))
+    only(session, "is not for shared weights", sorted(ALONE - {"evaluator"}))
     given = {name: value for name, value in given.items() if name not in ALONE}
 
     from archdsl.controllers import gates_method
     from archdsl.run.search import search as run
-    from archdsl.run.settings import SearchSettings
+    from archdsl.run.settings import PROPOSING, SearchSettings
 
     method = gates_method(controller)
-    followed = _recipe(session, recipe, epochs)
+    followed = followed_recipe(session, recipe, epochs)
     if method is not None:
-        _only(session, f"is not for {method.keyword}", sorted(PROPOSING))
+        only(session, f"is not for {method.keyword}", sorted(PROPOSING))
         _learn_gates(session, space, out, method, SearchSettings(**given), followed)
         return
     from archdsl.run.tables import as_text, search_table
@@ -172,7 +167,7 @@ def search(
     summary = run(
         space, out=out, settings=SearchSettings(**given), recipe=followed, quiet=session.quiet
     )
-    _put_summary(session, out, as_text(search_table(summary)))
+    put_summary(session, out, as_text(search_table(summary)))
     session.tell(f"the best: {out / 'network.py'}, known as {out}:best")
 
 
@@ -207,8 +202,8 @@ def retrain(
     Stopped anywhere, the same command goes on. The folder gets network.py, the best weights
     on validation, and a summary.
     """
-    given = _settings(locals(), "session", "named", "out", "inherit", "recipe")
-    followed = _recipe(session, recipe, epochs)
+    given = settings_of(locals(), "session", "named", "out", "inherit", "recipe")
+    followed = followed_recipe(session, recipe, epochs)
     found = session.library.find(f"{named}:best" if Path(named).is_dir() else named)
     network = found.network()
 
@@ -220,7 +215,7 @@ def retrain(
     summary = run(
         network, out=out, settings=settings, recipe=followed, inherit=inherit, quiet=session.quiet
     )
-    _put_summary(session, out, as_text(retrain_table(summary)))
+    put_summary(session, out, as_text(retrain_table(summary)))
     session.tell(f"the weights: {out / 'best.safetensors'}, for {out / 'network.py'}")
 
 
@@ -238,7 +233,7 @@ def _learn_gates(
     summary = search_gates(
         space, method, out=out, settings=settings, recipe=recipe, quiet=session.quiet
     )
-    _put_summary(session, out, as_text(gates_table(summary)))
+    put_summary(session, out, as_text(gates_table(summary)))
     session.tell(f"the best: {out / 'network.py'}, known as {out}:best")
 
 
@@ -253,35 +248,35 @@ def _explore(session: Session, space: SearchSpace, out: Path, given: dict[str, A
     summary = explore(
         space, out=out, settings=ExploreSettings(**given), how=how, quiet=session.quiet
     )
-    _put_summary(session, out, as_text(explore_table(summary)))
+    put_summary(session, out, as_text(explore_table(summary)))
     if not summary.best:
         session.tell("every evaluation failed: there is no network.py")
         raise typer.Exit(1)
     session.tell(f"the best: {out / 'network.py'}, known as {out}:best")
 
 
-def _recipe(session: Session, named: str, epochs: int) -> archdsl.recipes.Recipe | None:
+def followed_recipe(session: Session, named: str, epochs: int) -> archdsl.recipes.Recipe | None:
     """The recipe that is named, for so many epochs where the command says them."""
     if not named:
         return None
-    _only(session, "is said by the recipe", sorted(SAID_BY_RECIPE - {"epochs"}))
+    only(session, "is said by the recipe", sorted(SAID_BY_RECIPE - {"epochs"}))
     found = session.library.recipe(named)
     return replace(found, epochs=epochs) if "epochs" in session.given else found
 
 
-def _only(session: Session, why: str, names: Iterable[str]) -> None:
+def only(session: Session, why: str, names: Iterable[str]) -> None:
     """Refuse options that were given and mean nothing."""
     for name in names:
         if name in session.given:
             raise typer.BadParameter(f"--{name.replace('_', '-')} {why}")
 
 
-def _settings(values: Mapping[str, Any], *others: str) -> dict[str, Any]:
+def settings_of(values: Mapping[str, Any], *others: str) -> dict[str, Any]:
     """The options of a command that are settings of its run."""
     return {name: value for name, value in values.items() if name not in others}
 
 
-def _put_summary(session: Session, out: Path, table: str) -> None:
+def put_summary(session: Session, out: Path, table: str) -> None:
     if not session.json:
         put(table)
         return

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Protocol
 
 from archdsl.controllers.base import Controller, State, Told
+from archdsl.controllers.darts import DartsSettings
 from archdsl.controllers.ddpg import DDPGSettings
 from archdsl.controllers.evolution import EvolutionSettings
-from archdsl.controllers.gates import DartsSettings
 from archdsl.controllers.generations import GenerationsSettings
 from archdsl.controllers.halving import HalvingSettings
 from archdsl.controllers.local import LocalSettings

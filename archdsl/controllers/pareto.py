@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
 
-from archdsl.controllers.front import crowding, front
 from archdsl.controllers.history import Historic
 from archdsl.controllers.settings import within
+from archdsl.front import crowding, front
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 

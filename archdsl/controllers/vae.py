@@ -32,7 +32,13 @@ class VAE(nn.Module):
     """The autoencoder of a space. `width` of the Transformers, `latent` numbers of a code."""
 
     def __init__(
-        self, space: SearchSpace, *, width: int = 32, latent: int = 8, layers: int = 2
+        self,
+        space: SearchSpace,
+        *,
+        width: int = 32,
+        latent: int = 8,
+        layers: int = 2,
+        heads: int = 4,
     ) -> None:
         super().__init__()
         self.space = space
@@ -41,11 +47,11 @@ class VAE(nn.Module):
         self.starts = [1 + sum(sizes[:i]) for i in range(len(sizes))]  # 0: it does not exist
         self.tokens = nn.Embedding(1 + sum(sizes), width)
         self.places = nn.Parameter(0.02 * torch.randn(len(sizes), width))
-        self.encoder = _transformer(width, layers)
+        self.encoder = _transformer(width, layers, heads)
         self.code = nn.Linear(width, 2 * latent)
         self.latent = latent
         self.given = nn.Linear(latent, width)
-        self.decoder = _transformer(width, layers)
+        self.decoder = _transformer(width, layers, heads)
         self.heads = nn.ModuleList(nn.Linear(width, size) for size in sizes)
 
     def encode(self, architectures: Sequence[Architecture]) -> tuple[Tensor, Tensor]:
@@ -131,10 +137,10 @@ class VAE(nn.Module):
         return Subsets(logits, hole.quantity, hole.count)
 
 
-def _transformer(width: int, layers: int) -> nn.TransformerEncoder:
+def _transformer(width: int, layers: int, heads: int) -> nn.TransformerEncoder:
     """Blocks of attention and ReLU feed-forward, with residuals, layer norms first."""
     layer = nn.TransformerEncoderLayer(
-        width, 4, 2 * width, dropout=0.0, batch_first=True, norm_first=True
+        width, heads, 2 * width, dropout=0.0, batch_first=True, norm_first=True
     )
     return nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
 
@@ -143,7 +149,7 @@ V = TypeVar("V", bound=VAE)
 
 
 def trained(
-    kind: type[V],
+    kind: Callable[[SearchSpace], V],
     space: SearchSpace,
     loss: Callable[[V, torch.Generator], Tensor],
     *,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Protocol
 
 from archdsl.evaluate.callables import CallSettings
@@ -35,7 +37,12 @@ EVALUATORS: tuple[type[Measure], ...] = (
 )
 
 
-def evaluator_of(text: str) -> Measure:
-    """The evaluator that a text names. Raises ArchError E0820 for an unknown name, E0818 for
+def evaluator_of(text: str, beside: Path | None = None) -> Measure:
+    """The evaluator that a text names; a run that it names is in the folder `beside`.
+
+    Raises ArchError E0820 for an unknown name, E0818 for
     settings that it has not."""
-    return named(text, EVALUATORS, "evaluator", "E0820")
+    measure = named(text, EVALUATORS, "evaluator", "E0820")
+    if beside is not None and isinstance(measure, SupernetSettings):
+        return replace(measure, run=str(beside / measure.run))
+    return measure

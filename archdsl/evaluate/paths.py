@@ -57,13 +57,18 @@ class Paths(Bound, Protocol):
         """The paths of one search. Raises OperationError for settings that the space has not."""
 
 
+def paths_of(text: str) -> Paths:
+    """The settings that a text gives. Raises ArchError E0801 or E0818 as `make_sampler` does."""
+    return named(text, WAYS, "paths", "E0801")
+
+
 def make_sampler(text: str, space: SearchSpace, controller: Controller, *, seed: int) -> Sampler:
     """The paths that a text says: `fair`, or `uniform(count=4)`.
 
     Raises ArchError E0801 for an unknown name, E0818 for settings that it has not, or the space.
     """
     try:
-        return named(text, WAYS, "paths", "E0801").over(space, controller, seed)
+        return paths_of(text).over(space, controller, seed)
     except OperationError as problem:
         raise fault("E0818", str(problem), found=problem.found, expected=problem.expected) from None
 

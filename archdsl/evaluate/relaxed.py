@@ -8,7 +8,9 @@ from random import Random
 import torch
 from torch import Tensor, nn
 
-from archdsl.controllers.gates import ALONE, Gates, Weights
+from archdsl.controllers.darts import ALONE
+from archdsl.controllers.gates import Gates, Weights
+from archdsl.controllers.sampler import Sampler
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.bilevel import first_order, second_order
@@ -52,15 +54,20 @@ class _Few:
 
     def given(self, gates: Mapping[str, Mapping[int, Tensor]], draw: int) -> Forward:
         """The alternatives that have these gates."""
-        return self._run(gates, self.net.space.sample(Random(draw)))
+        return self.run(gates, self.net.space.sample(Random(draw)))
 
     def along(self, architecture: Architecture) -> Forward:
-        taken = architecture.assignment
-        numbers = {key: taken.get(key, (0,))[0] for key in self.net.sizes}
         one = torch.ones((), device=next(self.net.module.parameters()).device)
-        return self._run({key: {a: one} for key, a in numbers.items()}, architecture)
+        gates = {key: {a: one} for key, (a,) in self.taken(architecture).items()}
+        return self.run(gates, architecture)
 
-    def _run(self, gates: Mapping[str, Mapping[int, Tensor]], rest: Architecture) -> Forward:
+    def taken(self, architecture: Architecture) -> Mapping[str, tuple[int]]:
+        """What decisions for one take; the first of what is not decided, and then does not run."""
+        known = architecture.assignment
+        return {key: (known.get(key, (0,))[0],) for key in self.net.sizes}
+
+    def run(self, gates: Mapping[str, Mapping[int, Tensor]], rest: Architecture) -> Forward:
+        """The alternatives that have these gates, and what `rest` takes of several."""
         given = self.net.gates(gates, rest)
         return lambda images: only(self.net(images, given))
 
@@ -97,6 +104,7 @@ class RelaxedWeights:
         self.seed = seed
         self.device = torch.device(device)
         self.calibration = calibration
+        self._drawn: tuple[int, Architecture] | None = None
         cost = gates.settings.cost
         self.expected = Expected(gates.space, cost) if cost else None
         with torch.random.fork_rng(devices=[]):
@@ -120,6 +128,9 @@ class RelaxedWeights:
         self.model.train()
         if self.gates.settings.relaxation == "two_paths":
             self._learn_pairs(held, epoch, step)
+            return
+        if self.gates.sampler is not None:
+            self._learn_sampled(self.gates.sampler, held, epoch, step)
             return
         self.followed.move(epoch, step)  # the rate of the step that the second order looks ahead
         logits = tuple(self.gates.logits.values())
@@ -165,14 +176,53 @@ class RelaxedWeights:
         self.gates.step()
         keep_rest(logits, before, drawn)
 
+    def _learn_sampled(self, sampler: Sampler, held: Batch, epoch: int, step: int) -> None:
+        """The same for the logits of what one architecture takes, which the sampler then hears of.
+
+        Straight-through: a gate is 1, and has the gradient of its probability.
+        """
+        assert isinstance(self.supernet, _Few)
+        one = self._sampled(sampler, epoch, step)
+        gates = {}
+        for key, (taken,) in self.supernet.taken(one).items():
+            gates[key] = {taken: torch.ones(())}
+            if key in self.gates.logits and key in one.assignment:
+                chance = self.gates.logits[key].softmax(0)[taken]
+                gates[key] = {taken: 1 + (chance - chance.detach())}
+        moved_ = {k: {a: g.to(self.device) for a, g in row.items()} for k, row in gates.items()}
+        forward = self.supernet.run(moved_, one)
+        heard: list[float] = []
+
+        def validation() -> Tensor:
+            loss = self._loss_of(forward, held, epoch, step, "gates")
+            heard.append(-loss.item())
+            return loss * self._cost_factor(self.gates.plain()) + self.gates.penalty()
+
+        first_order(validation, tuple(self.gates.logits.values()))
+        self.gates.step()
+        sampler.tell(one, heard[0])
+
+    def _sampled(self, sampler: Sampler, epoch: int, step: int) -> Architecture:
+        """The architecture whose gates and weights learn in a step."""
+        number = epoch * self.data.steps + step
+        if self._drawn is None or self._drawn[0] != number:
+            self._drawn = number, sampler.draw(number)
+        return self._drawn[1]
+
     def train_step(self, epoch: int, step: int) -> float:
         """One step of the weights under the gates as they are; returns the loss."""
         batch = moved(self.data.training_batch(self.seed, epoch, step), self.device)
         self.model.train()
-        weights = {k: one.detach() for k, one in self._weights(epoch, step, "step").items()}
-        forward = self.supernet.under(weights, self._draw(epoch, step, "step"))
+        forward = self._trained_path(epoch, step)
         drawn = seed_for(self.seed, "step", epoch, step)
         return self.followed.train((forward,), batch, epoch, step, drawn)
+
+    def _trained_path(self, epoch: int, step: int) -> Forward:
+        """What of the supernet learns in a step."""
+        if self.gates.sampler is not None:
+            return self.supernet.along(self._sampled(self.gates.sampler, epoch, step))
+        weights = {k: one.detach() for k, one in self._weights(epoch, step, "step").items()}
+        return self.supernet.under(weights, self._draw(epoch, step, "step"))
 
     def judge(self, text: str, batches: Sequence[Batch]) -> list[tuple[int, int]]:
         """Hits and images of each batch for one architecture, under its own batch statistics."""

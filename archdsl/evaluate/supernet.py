@@ -93,19 +93,19 @@ class Inherited:
         self._take(below(saved.tensors, "shared."), folder)
 
     def _take(self, tensors: Mapping[str, Tensor], folder: Path) -> None:
-        """The weights of a search, which may have been one by gradients."""
+        """The weights of a search, by gradients perhaps, or over more of the same text."""
         known = {f"weights.{k}": one.shape for k, one in self.shared.model.state_dict().items()}
         given = {k: one.shape for k, one in tensors.items() if k.startswith("weights.")}
-        other = [name for name in {**known, **given} if known.get(name) != given.get(name)]
+        other = [name for name, shape in known.items() if given.get(name) != shape]
         if other:
             raise fault(
                 "E0812",
-                f"the shared weights in {folder} are those of a part of the space, or of a "
+                f"the shared weights in {folder} are those of a smaller part of the space, or of a "
                 "mixture on a part of its channels or tokens",
                 found=f"{len(other)} tensors that differ, {other[0].partition('.')[2]} first",
-                expected="those of the whole supernet",
+                expected="weights of all that is left of the supernet",
             )
-        self.shared.take(tensors)
+        self.shared.take({name: tensors[name] for name in known})
 
     def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
         from archdsl.evaluate.training import accuracy, torch_settings

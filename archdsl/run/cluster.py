@@ -19,12 +19,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from archdsl.part import left, restricted
 from archdsl.run.judge import Judge, Judged
 from archdsl.run.leases import LeasedLedger
 from archdsl.run.settings import ExploreSettings
 from archdsl.run.stop import Interrupted
 from archdsl.run.workers import TRIES
-from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError, fault
 
 if TYPE_CHECKING:
@@ -48,12 +48,21 @@ class Problem:
     parameters: tuple[tuple[str, Any], ...]
     settings: ExploreSettings
     folder: str
+    kept: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    beside: bool = False
 
     @classmethod
-    def of(cls, space: SearchSpace, settings: ExploreSettings, folder: Path) -> Problem:
-        program = space.program
-        parameters = tuple(program.parameters.items())
-        return cls(program.text, program.space, parameters, settings, str(folder.resolve()))
+    def of(cls, judge: Judge, settings: ExploreSettings, folder: Path) -> Problem:
+        program = judge.space.program
+        return cls(
+            text=program.text,
+            name=program.space,
+            parameters=tuple(program.parameters.items()),
+            settings=settings,
+            folder=str(folder.resolve()),
+            kept=tuple((key, tuple(some)) for key, some in left(program).items()),
+            beside=judge.beside is not None,
+        )
 
 
 def judged(problem: Problem, text: str, step: int, again: int) -> Mapping[str, Any]:
@@ -69,7 +78,11 @@ def _judge(problem: Problem) -> Judge:
 
     (space,) = parse(problem.text, problem.name).spaces
     opened = open_space(space, dict(problem.parameters))
-    return Judge(opened, problem.settings).keep_in(Path(problem.folder))
+    if problem.kept:
+        opened = restricted(opened, dict(problem.kept))
+    folder = Path(problem.folder)
+    judge = Judge(opened, problem.settings, folder.parent if problem.beside else None)
+    return judge.keep_in(folder)
 
 
 class Tasks:
@@ -167,8 +180,7 @@ def _result(task: ObjectRef[Any]) -> Judged | None:
 def cluster(
     folder: Path,
     ledger: LeasedLedger,
-    space: SearchSpace,
-    settings: ExploreSettings,
+    problem: Problem,
     address: str,
     count: int,
     timeout: float,
@@ -184,10 +196,10 @@ def cluster(
     if own:
         try:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ValueError, OSError) as problem:
-            raise _nobody(address, problem) from None
+        except (ValueError, OSError) as error:
+            raise _nobody(address, error) from None
     try:
-        yield Tasks(folder, ledger, Problem.of(space, settings, folder), count, timeout)
+        yield Tasks(folder, ledger, problem, count, timeout)
     finally:
         if own:
             ray.shutdown()

@@ -22,13 +22,13 @@ from archdsl.codegen import network_source
 from archdsl.controllers import Controller, Told, make_controller
 from archdsl.controllers.history import Historic
 from archdsl.files import write_whole
-from archdsl.run.cluster import cluster, reach
+from archdsl.run.cluster import Problem, cluster, reach
 from archdsl.run.folder import run_folder
 from archdsl.run.judge import Judge, Worth
 from archdsl.run.leases import LeasedLedger, open_leased
 from archdsl.run.ledger import Entry, Ledger
 from archdsl.run.progress import Advance, progress
-from archdsl.run.settings import ExploreSettings, check_settings, remember
+from archdsl.run.settings import BESIDE, ExploreSettings, check_settings, remember
 from archdsl.run.stop import Interrupted, graceful
 from archdsl.run.summary import ExploreSummary, summarise_exploration
 from archdsl.run.tables import write_explore_summary
@@ -58,22 +58,25 @@ def explore(
     out: Path,
     settings: ExploreSettings,
     how: How = HERE,
+    beside: bool = False,
     quiet: bool = False,
 ) -> ExploreSummary:
     """Run a search in the folder `out`, or go on with the one that is there.
 
-    `how` it is run makes no difference to what it finds. Raises ArchError (E08xx) for settings and
+    `how` it is run makes no difference to what it finds. `beside`: the evaluator names runs beside
+    `out`, not from the working folder. Raises ArchError (E08xx) for settings and
     folders that do not fit, and Interrupted after Ctrl-C, when everything is saved.
     """
     check_settings(settings)
-    judge = Judge(space, settings)
+    judge = Judge(space, settings, out.parent if beside else None)
     controller = make_controller(settings.controller, space, seed=settings.seed)
     if isinstance(controller, Historic):
         controller.serve(max(1, len(judge.objectives.signs)))
     if how.ray:
         reach(how.ray)
     with run_folder(out) as folder, graceful() as stopped:
-        remember(folder / "settings.json", space.program, settings, {})
+        also = {BESIDE: "beside"} if beside else {}
+        remember(folder / "settings.json", space.program, settings, also)
         write_whole(folder / "space.arch", space.program.text)
         judge.keep_in(folder)
         with (
@@ -109,9 +112,8 @@ def _measuring(
 ) -> Iterator[Measure]:
     """A cluster or workers where they are wanted, else this process."""
     if how.ray:
-        with cluster(
-            folder, ledger, judge.space, settings, how.ray, how.workers, how.timeout
-        ) as tasks:
+        problem = Problem.of(judge, settings, folder)
+        with cluster(folder, ledger, problem, how.ray, how.workers, how.timeout) as tasks:
             yield lambda first, last: tasks.measure(first, last, stopped)
         return
     if how.workers or how.timeout:

@@ -17,7 +17,8 @@ from typing import Any
 
 from archdsl.codegen import mixture_source, network_source
 from archdsl.controllers.base import State
-from archdsl.controllers.gates import DartsSettings, Gates
+from archdsl.controllers.darts import DartsSettings
+from archdsl.controllers.gates import Gates
 from archdsl.controllers.seeds import seed_for, stream
 from archdsl.controllers.stages import Labels
 from archdsl.controllers.tensors import below
@@ -119,7 +120,8 @@ class _Run:
         self._begin(left)
         if saved is not None:
             self.weights.restore(below(saved.tensors, "shared."))
-            self.gates.restore(State(tensors=below(saved.tensors, "gates.")))
+            learned = below(saved.tensors, "gates.")
+            self.gates.restore(State(tensors=learned, values=saved.values["gates"]))
 
     def _begin(self, left: Labels) -> None:
         """The gates and weights of the stage, with what is left of every decision."""
@@ -231,7 +233,8 @@ class _Run:
 
     def _save(self) -> None:
         tensors = {f"shared.{k}": v for k, v in self.weights.state().items()}
-        tensors |= {f"gates.{k}": v for k, v in self.gates.state().tensors.items()}
-        values = {"place": asdict(self.place), "left": self.left}
+        gates = self.gates.state()
+        tensors |= {f"gates.{k}": v for k, v in gates.tensors.items()}
+        values = {"place": asdict(self.place), "left": self.left, "gates": gates.values}
         checkpoint = Checkpoint.of(self.stages.asked.program, tensors, values)
         save_checkpoint(self.here.checkpoint, checkpoint)

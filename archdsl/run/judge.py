@@ -45,16 +45,21 @@ class Judged:
 class Judge:
     """The evaluator of a search over a space, and what is made of its values.
 
+    `beside` is the folder of the runs that the evaluator names, None for the working folder.
+
     Raises ArchError for settings that do not fit the space.
     """
 
-    def __init__(self, space: SearchSpace, settings: ExploreSettings) -> None:
+    def __init__(
+        self, space: SearchSpace, settings: ExploreSettings, beside: Path | None = None
+    ) -> None:
         self.space = space
+        self.beside = beside
         self.rule = rule_of(settings.reward)
         self.objectives = objectives_of(settings.objectives)
         self.costs = COSTS.intersection(re.findall(r"\w+", settings.reward + settings.objectives))
         self.latency = clock_of(settings.latency).over(space) if settings.latency else None
-        self.evaluator = evaluator_of(settings.evaluator).over(space)
+        self.evaluator = evaluator_of(settings.evaluator, beside).over(space)
         self.batch = settings.batch
 
     def keep_in(self, folder: Path) -> Judge:

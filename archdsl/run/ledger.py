@@ -12,7 +12,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf
@@ -161,11 +161,27 @@ def open_ledger(path: Path) -> Iterator[Ledger]:
 
 
 def read_ledger(path: Path) -> tuple[Entry, ...]:
-    """All rows of a ledger, also while a run is writing it."""
-    if not path.exists():
-        raise fault("E0807", f"there is no ledger at {path}", found=str(path), expected="a run")
-    with open_ledger(path) as ledger:
+    """All rows of a ledger, also while a run is writing it. Raises ArchError E0807."""
+    with reading(path) as ledger:
         return ledger.entries()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Ledger]:
+    """The ledger in that file, which may be where nothing can be written, to read from.
+
+    Raises ArchError E0807 where it is missing or not what archdsl wrote.
+    """
+    if not path.is_file():
+        raise fault("E0807", f"there is no ledger at {path}", found=str(path), expected="a run")
+    # Without a log beside it nobody writes, and SQLite need not prepare for it.
+    alone = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    address = f"{path.resolve().as_uri()}?mode=ro{alone}"
+    try:
+        with closing(sqlite3.connect(address, timeout=PATIENCE, uri=True)) as connection:
+            yield Ledger(connection)
+    except (sqlite3.Error, ValueError) as error:  # ValueError: no JSON where JSON was written
+        raise _broken(error, path) from error
 
 
 @contextmanager
@@ -186,6 +202,10 @@ def _plain(error: sqlite3.Error, path: Path | None) -> ArchError:
             expected="room on the disk, in a folder that may be written",
             hint="what was there is intact; the same command goes on from it",
         )
+    return _broken(error, path)
+
+
+def _broken(error: Exception, path: Path | None) -> ArchError:
     return fault(
         "E0807",
         f"the ledger cannot be read: {error}",

@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from archdsl import __version__
 from archdsl.files import write_whole
 from archdsl.ir.graph import Program
+from archdsl.part import left, restricted
 from archdsl.recipes import Recipe
 from archdsl.recipes.optimizers import AdamW, Steps
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import fault
+
+if TYPE_CHECKING:
+    from archdsl.library import Library
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class SearchSettings:
     With `hypernetwork` weights are worked out from a code of so many numbers for each
     architecture, in place of being shared.
     """
+
+    keyword: ClassVar[str] = "search"
 
     controller: str = "reinforce"
     paths: str = "controller"
@@ -63,6 +67,13 @@ class SearchSettings:
         )
 
 
+PROPOSING = frozenset(
+    {"paths", "controller_steps", "derive_samples", "frozen", "hypernetwork"}
+    | {"measure_samples", "as_released"}
+)
+"""The settings of a search that mean nothing where a controller learns gates."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExploreSettings:
     """Everything that the result of a search with an evaluator depends on, besides the space.
@@ -72,6 +83,8 @@ class ExploreSettings:
     `reward` makes one number of what was measured, where the evaluator's own is not wanted;
     `objectives` are names of values, a - before those that are to be small.
     """
+
+    keyword: ClassVar[str] = "search"
 
     controller: str = "evolution"
     evaluator: str = ""
@@ -115,13 +128,43 @@ class RetrainSettings:
         )
 
 
-Settings = SearchSettings | ExploreSettings | RetrainSettings
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditSettings(RetrainSettings):
+    """Everything that the result of an audit depends on, besides the scores of the run.
+
+    Each of `samples` architectures is retrained as the other settings say, or measured by the
+    evaluator that `truth` names.
+    """
+
+    samples: int = 20
+    truth: str = ""
+
+    @property
+    def retraining(self) -> RetrainSettings:
+        """How one of them is retrained."""
+        names = RetrainSettings.__dataclass_fields__
+        return RetrainSettings(**{name: getattr(self, name) for name in names})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """What all parts of a run have in common: where it runs, and on what."""
+
+    data: str = "digits"
+    seed: int = 42
+    threads: int = 2
+    device: str = "cpu"
+
+
+BESIDE = "runs"
+"""What is noted where an evaluator names runs beside its own, not from the working folder."""
+Settings = SearchSettings | ExploreSettings | RetrainSettings | RunSettings
 
 
 def check_settings(settings: Settings) -> None:
     """Refuse numbers that mean nothing. Raises ArchError E0810."""
     least = {"seed": 0, "epochs": 1, "measure_samples": 2, "decay": 0.0}
-    least |= {"controller_steps": 0, "frozen": 0, "hypernetwork": 0}
+    least |= {"samples": 3, "controller_steps": 0, "frozen": 0, "hypernetwork": 0}
     for name, value in asdict(settings).items():
         if isinstance(value, bool | str):
             continue
@@ -144,6 +187,8 @@ def check_settings(settings: Settings) -> None:
 
 
 def _device_works(name: str) -> bool:
+    import torch  # who only reads the settings of a run does not wait for it
+
     try:
         torch.empty(1, device=name)
     except (RuntimeError, AssertionError):
@@ -158,17 +203,19 @@ def remember(path: Path, program: Program, settings: Settings, extra: Mapping[st
     may change, and a budget may grow after whole rounds. Raises ArchError E0809 that names every
     difference, E0807 for a broken file.
     """
+    kept = left(program)
     now = {
         "space": program.space,
         "hash": program.hash,
         **{f"parameter {name}": value for name, value in program.parameters.items()},
         **asdict(settings),
+        **({"kept": kept} if kept else {}),
         **extra,
     }
     if not path.exists():
         _write(path, now)
         return
-    then = _read(path)
+    then = read_settings(path)
     names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     if names == ["budget"] and _goes_on(then, now):
         _write(path, now)
@@ -193,26 +240,34 @@ def _goes_on(then: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return isinstance(before, int) and now["budget"] > before and before % batch == 0
 
 
-def explored(path: Path) -> tuple[SearchSpace, ExploreSettings]:
-    """The space and the settings of a search with an evaluator, from the folder of its run."""
+def explored(path: Path) -> tuple[SearchSpace, ExploreSettings, Path | None]:
+    """What `Judge` takes, from the folder of a search with an evaluator."""
     from archdsl.library import Library
 
-    known = _read(path / "settings.json")
+    known = read_settings(path / "settings.json")
+    names = [field.name for field in fields(ExploreSettings)]
+    space = space_of(Library([path / "space.arch"]), known)
+    settings = ExploreSettings(**{name: known[name] for name in names})
+    return space, settings, path.parent if BESIDE in known else None
+
+
+def space_of(library: Library, known: Mapping[str, Any]) -> SearchSpace:
+    """The space of a search, or the part of one, as its own text and its settings say."""
     parameters = {
         name.removeprefix("parameter "): value
         for name, value in known.items()
         if name.startswith("parameter ")
     }
-    space = Library([path / "space.arch"]).space(known["space"], parameters)
-    names = ExploreSettings.__dataclass_fields__
-    return space, ExploreSettings(**{name: known[name] for name in names})
+    space = library.space(known["space"], parameters)
+    kept = known.get("kept")
+    return restricted(space, kept) if kept else space
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_settings(path: Path, part: str = "settings") -> dict[str, Any]:
+    """What a run was started with, or on (`environment`). Raises ArchError E0807."""
     try:
-        settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
-        return dict(settings)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return dict(json.loads(path.read_text(encoding="utf-8"))[part])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise fault(
             "E0807",
             f"{path} is not the settings of a run: {error}",
@@ -223,6 +278,8 @@ def _read(path: Path) -> dict[str, Any]:
 
 def environment() -> dict[str, str]:
     """Versions and processor, for the record."""
+    import torch
+
     return {
         "archdsl": __version__,
         "torch": str(torch.__version__),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from archdsl.compiler import partial
-from archdsl.controllers.gates import DartsSettings
+from archdsl.controllers.darts import DartsSettings
 from archdsl.controllers.stages import Labels
 from archdsl.library import Found, open_space
 from archdsl.part import restricted

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+_open: list[Callable[[], None]] = []
+"""Who asked to be told, outermost first: a part of a run stops the whole."""
+
 
 class Interrupted(KeyboardInterrupt):
     """The run was stopped by its user, after a checkpoint; its words say how to go on."""
@@ -21,22 +24,30 @@ class Interrupted(KeyboardInterrupt):
 def graceful() -> Iterator[Callable[[], bool]]:
     """A function that tells whether a stop was asked for. A second Ctrl-C stops at once.
 
+    Within another one, both tell: what a part is too near its end to notice stops what it is of.
+
     Signals reach the main thread only; elsewhere the function always says no.
     """
     asked = False
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def tell() -> None:
         nonlocal asked
+        asked = True
+
+    def note(number: int, frame: FrameType | None) -> None:
         if asked:
             raise KeyboardInterrupt
-        asked = True
+        for each in _open:
+            each()
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    _open.append(tell)
     try:
         yield lambda: asked
     finally:
+        _open.pop()
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -9,8 +9,8 @@ from math import sqrt
 from statistics import fmean, stdev, variance
 from typing import Any
 
-from archdsl.controllers.front import front
 from archdsl.evaluate.objectives import objectives_of
+from archdsl.front import front
 from archdsl.ir.cost import cost
 from archdsl.run.ledger import Entry
 from archdsl.run.settings import ExploreSettings, SearchSettings

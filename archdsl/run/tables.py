@@ -71,7 +71,7 @@ def search_table(summary: SearchSummary) -> Table:
         ("controller, data, seed", f"{summary.controller}, {summary.data}, {summary.seed}"),
         ("seconds", f"{summary.seconds:.1f}"),
     )  # fmt: skip
-    return _table(f"Search of {summary.space}", rows)
+    return facts(f"Search of {summary.space}", rows)
 
 
 def gates_table(summary: GatesSummary) -> Table:
@@ -90,7 +90,7 @@ def gates_table(summary: GatesSummary) -> Table:
         ("data, seed, epochs", f"{summary.data}, {summary.seed}, {summary.epochs}"),
         ("seconds", f"{summary.seconds:.1f}"),
     )
-    return _table(f"Search of {summary.space}", rows)
+    return facts(f"Search of {summary.space}", rows)
 
 
 def explore_table(summary: ExploreSummary) -> Table:
@@ -113,7 +113,7 @@ def explore_table(summary: ExploreSummary) -> Table:
         ),
         ("seconds", f"{summary.seconds:.1f}"),
     )
-    return _table(f"Search of {summary.space}", rows)
+    return facts(f"Search of {summary.space}", rows)
 
 
 def signal_rows(signal: Signal) -> tuple[tuple[str, str], ...]:
@@ -137,10 +137,10 @@ def retrain_table(summary: RetrainSummary) -> Table:
         ("data, seed, epochs", f"{summary.data}, {summary.seed}, {summary.epochs}"),
         ("seconds", f"{summary.seconds:.1f}"),
     )
-    return _table(f"Retraining of {summary.architecture}", rows)
+    return facts(f"Retraining of {summary.architecture}", rows)
 
 
-def _table(title: str, rows: Iterable[tuple[str, str]]) -> Table:
+def facts(title: str, rows: Iterable[tuple[str, str]]) -> Table:
     """A run as rows of name and value."""
     table = Table(box=box.SIMPLE, show_header=False, title=Text(title))
     for name, value in rows:

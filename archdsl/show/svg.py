@@ -19,6 +19,7 @@ from archdsl.show.view import Box, Panel, Sort, panels, printable
 FONT = "ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif"
 MARGIN, PADDING = 28.0, 22.0
 HEAD = 46.0  # the title of a panel
+HEADER = 62.0  # title, string and costs of the whole
 LETTER, SMALL = 7.2, 6.3  # widths of a letter at 13 and 11 pixels, with room to spare
 WIDEST = 1200.0
 LONGEST = 44  # letters of one line in a box
@@ -42,13 +43,17 @@ class Picture:
     lines: tuple[str, ...]
 
 
-def as_svg(program: Program, module: str | None = None) -> str:
-    """The picture of a network, or of one of its modules, by its name in the text."""
+def as_svg(program: Program, module: str | None = None, *, header: bool = True) -> str:
+    """The picture of a network, or of one of its modules, by its name in the text.
+
+    `header`: with title, string and costs of the network above it.
+    """
     drawn = [_panel(panel) for panel in panels(program, module)]
     body, size = _arrange(drawn)
-    head, head_width = _header(program)
+    head, head_width = _header(program) if header else ([], 0.0)
+    top = MARGIN + (HEADER if header else 0.0)
     width = max(size.width, head_width) + 2 * MARGIN
-    height = size.height + 2 * MARGIN + 62
+    height = size.height + top + MARGIN
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(width)}" height="{_n(height)}"'
         f' viewBox="0 0 {_n(width)} {_n(height)}" role="img" font-family="{escape(FONT)}">',
@@ -58,7 +63,7 @@ def as_svg(program: Program, module: str | None = None) -> str:
         "</marker></defs>",
         f'<rect width="{_n(width)}" height="{_n(height)}" fill="#ffffff"/>',
         *head,
-        f'<g transform="translate({_n(MARGIN)} {_n(MARGIN + 62)})">',
+        f'<g transform="translate({_n(MARGIN)} {_n(top)})">',
         *body,
         "</g>",
         "</svg>",

@@ -12,7 +12,7 @@ BEFORE_BODY = frozenset(
     {"NAME", "INT", "FLOAT", "STRING", "YES", "NO", "RPAR", "RSQB", "RBRACE", "ELASTIC", "ELSE"}
 )
 ITEMS = DEFINITIONS | {"TITLE", "WHERE", "VARY"}
-OUTERMOST = frozenset({"SPACE", "TRAIN"})
+OUTERMOST = frozenset({"SPACE", "TRAIN", "METHOD"})
 SPELLING = {"LPAR": "(", "LSQB": "[", "LBRACE": "{", "RPAR": ")", "RSQB": "]", "RBRACE": "}"}
 
 

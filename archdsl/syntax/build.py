@@ -49,6 +49,7 @@ class Builder:
             uses=uses,
             spaces=each(rest, t.Space),
             recipes=each(rest, t.Train),
+            methods=each(rest, t.Method),
             comments=self._comments(),
             span=span,
         )
@@ -78,6 +79,19 @@ class Builder:
             doc=self.scan.docs.get(span.start, ()),
             span=span,
         )
+
+    def method(self, children: list[Any], span: t.Span) -> t.Method:
+        name, *items = children
+        return t.Method(
+            name=name.text,
+            items=self._distinct(tuple(items)),
+            doc=self.scan.docs.get(span.start, ()),
+            span=span,
+        )
+
+    def stage(self, children: list[Any], span: t.Span) -> t.Stage:
+        name, *settings = children
+        return t.Stage(name=name.text, settings=self._distinct(tuple(settings)), span=span)
 
     def constant(self, children: list[Any], span: t.Span) -> t.Constant:
         return t.Constant(name=children[0].text, value=children[1], span=span)

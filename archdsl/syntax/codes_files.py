@@ -139,7 +139,8 @@ FILE_ROWS = (
     row(
         "E0821",
         "a package that is needed is missing",
-        "`tpe` and `nsga2` are Optuna's; `--ray` needs Ray (`archdsl[ray]`).",
+        "`tpe` and `nsga2` are Optuna's; `--ray` needs Ray (`archdsl[ray]`), and the curves of "
+        "`archdsl report` matplotlib (`archdsl[report]`).",
         "",
         "pip install 'archdsl[optuna]'",
     ),
@@ -215,6 +216,15 @@ FILE_ROWS = (
         "A recipe is a file that holds one, one of a file given with --space, or one that ships.",
         "archdsl retrain X --recipe typo ...",
         "archdsl retrain X --recipe my_recipe.arch ...",
+    ),
+    row(
+        "E0832",
+        "a run that scores too few architectures to audit",
+        "An audit compares the scores of a search with a truth, which takes at least three "
+        "different architectures with a score: of shared weights those of the last outer epoch and "
+        "after it count, and gates give a score to what they point to alone.",
+        "archdsl audit RETRAINING",
+        "archdsl audit RUN",
     ),
     row(
         "E0850",

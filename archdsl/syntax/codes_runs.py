@@ -75,4 +75,34 @@ RUN_ROWS = (
         "To inherit weights, every tensor of the network must be in the file under its name and "
         "with its shape: a supernet of the same space, with the same parameters.",
     ),
+    row(
+        "E0860",
+        "a method says what means nothing",
+        "A method has the settings of `archdsl search`, or several stages that have them. Data, "
+        "seed, threads and device are options of the run. An evaluator may name a stage before it, "
+        "whose shared weights it reads.",
+        "method mine { controller = reinforce budget = 10 }",
+        "method mine { controller = reinforce epochs = 10 }",
+    ),
+    row(
+        "E0861",
+        "an unknown method",
+        "A method is a file that holds one, one of a file given with --space, or one that ships.",
+        "archdsl run SPACE --method typo ...",
+        "archdsl run SPACE --method my_method.arch ...",
+    ),
+    row(
+        "E0862",
+        "a stage that found nothing",
+        "Every evaluation of one stage of a method failed, so the next has nothing to go on with. "
+        "How each failed stands in the ledger of its folder.",
+    ),
+    row(
+        "E0863",
+        "two networks of one title",
+        "What a run compares with has a title in its table and a folder: that of its space, or "
+        "`TITLE=X`.",
+        "archdsl run s.arch --against a.arch --against a.arch ...",
+        "archdsl run s.arch --against a.arch --against second=a.arch ...",
+    ),
 )

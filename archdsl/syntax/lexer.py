@@ -26,7 +26,7 @@ FORBIDDEN = re.compile(
 )
 OPENERS = {"LPAR": "RPAR", "LSQB": "RSQB", "LBRACE": "RBRACE"}
 CLOSERS = {closer: opener for opener, closer in OPENERS.items()}
-DEFINITIONS = frozenset({"SPACE", "TRAIN", "OP", "CELL", "BLOCK", "NET"})
+DEFINITIONS = frozenset({"SPACE", "TRAIN", "METHOD", "OP", "CELL", "BLOCK", "NET"})
 
 
 class Token(NamedTuple):

@@ -23,7 +23,7 @@ PARAMETERS = 90
 """Columns for the parameters of a header in one line."""
 
 Line = t.Operation | t.Constant | t.Title | t.Where | t.Vary | t.Return | t.Bind
-Thing = t.Space | t.Train | t.Item | t.Statement
+Thing = t.Space | t.Train | t.Method | t.Stage | t.Item | t.Statement
 
 
 class DocumentPrinter:
@@ -109,7 +109,8 @@ class DocumentPrinter:
         end = self._header_line(VERSION, self.doc.span.start, f"archdsl {self.doc.version}")
         for name in self.doc.uses:
             end = self._header_line(USE, end, f"use {name}")
-        things: tuple[t.Space | t.Train, ...] = (*self.doc.spaces, *self.doc.recipes)
+        doc = self.doc
+        things: tuple[Thing, ...] = (*doc.spaces, *doc.recipes, *doc.methods)
         for thing in sorted(things, key=lambda thing: thing.span.start) if self.text else things:
             self.apart = True
             self.thing(0, thing)
@@ -143,6 +144,10 @@ class DocumentPrinter:
                 self._space(indent, thing)
             case t.Train():
                 self._block(indent, thing, f"train {thing.name}", thing.settings, thing.doc)
+            case t.Method():
+                self._block(indent, thing, f"method {thing.name}", thing.items, thing.doc)
+            case t.Stage():
+                self._block(indent, thing, thing.name, thing.settings)
             case t.Module():
                 self._module(indent, thing)
             case t.For():
@@ -290,7 +295,8 @@ class DocumentPrinter:
 
 
 def _doc(thing: Thing) -> tuple[str, ...]:
-    return thing.doc if isinstance(thing, t.Space | t.Module | t.Operation) else ()
+    documented = t.Space | t.Train | t.Method | t.Module | t.Operation
+    return thing.doc if isinstance(thing, documented) else ()
 
 
 def _elastic(node: t.Space | t.Module) -> str:

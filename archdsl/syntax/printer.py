@@ -26,9 +26,9 @@ def canonical(doc: t.Document) -> str:
     return DocumentPrinter(doc, (), plain=True).document()
 
 
-def print_expression(expression: t.Expression) -> str:
-    """One expression on one line, for messages."""
-    layout = Expressions(Comments("", ())).layout(expression)
+def print_expression(expression: t.Expression, *, plain: bool = False) -> str:
+    """One expression on one line, for messages; `plain` with one spelling for each number."""
+    layout = Expressions(Comments("", ()), plain=plain).layout(expression)
     return set_lines(Group(layout), 0, width=10**9)
 
 

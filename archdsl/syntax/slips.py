@@ -11,7 +11,7 @@ from archdsl.syntax.lexer import DEFINITIONS
 from archdsl.syntax.slip import FOREIGN, Context, Slip
 
 BRACKETS_END = frozenset({"RPAR", "RSQB", "RBRACE"})
-NAMED = frozenset({"CELL", "BLOCK", "NET", "OP", "SPACE", "TRAIN", "USE", "AT"})
+NAMED = frozenset({"CELL", "BLOCK", "NET", "OP", "SPACE", "TRAIN", "METHOD", "USE", "AT"})
 ENDS = frozenset({"NAME", "INT", "FLOAT", "STRING", "YES", "NO", "RPAR", "RSQB", "RBRACE"})
 BEHIND_NAME = frozenset(
     {"EQUAL", "COMMA", "RPAR", "SEMICOLON", "COLON", "RSQB", "VBAR", "ARROW", "RBRACE"}
@@ -89,7 +89,8 @@ SLIPS = (
         when=lambda c: c.is_(END) and c.could("SPACE") and not c.within,
         code="E0202",
         message="the text has no space",
-        hint="a file has at least one `space NAME { ... }`, or `train NAME { ... }`",
+        hint="a file has at least one `space NAME { ... }`, `train NAME { ... }` or "
+        "`method NAME { ... }`",
     ),
     # --- separators -------------------------------------------------------------------------
     Slip(

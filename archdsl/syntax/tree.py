@@ -10,30 +10,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TypeAlias
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """A text and the name it is known by (a file, a shipped space, `<string>`)."""
-
-    name: str
-    text: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """A half-open range of characters of one source."""
-
-    source: Source = field(repr=False)
-    start: int
-    end: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
-    """What every node of the tree has: its place in the text."""
-
-    span: Span = field(compare=False, repr=False)
-
+from archdsl.syntax.node import Node as Node
+from archdsl.syntax.node import Source as Source
+from archdsl.syntax.node import Span as Span
 
 # --- expressions ---------------------------------------------------------------------------
 
@@ -331,6 +310,23 @@ class Train(Node):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stage(Node):
+    """`NAME { controller = random ... }`: one of the searches that a method is made of."""
+
+    name: str
+    settings: tuple[Constant, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method(Node):
+    """`method NAME { ... }`: how a space is searched, as settings or as stages in order."""
+
+    name: str
+    items: tuple[Constant | Stage, ...]
+    doc: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Comment(Node):
     """A `#` comment, without the mark; the printer puts it back where its span says."""
 
@@ -339,12 +335,13 @@ class Comment(Node):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document(Node):
-    """A file: a version, the shipped spaces it uses, its spaces and its recipes."""
+    """A file: a version, the shipped spaces it uses, its spaces, recipes and methods."""
 
     version: int
     uses: tuple[str, ...] = ()
     spaces: tuple[Space, ...] = ()
     recipes: tuple[Train, ...] = ()
+    methods: tuple[Method, ...] = ()
     comments: tuple[Comment, ...] = field(default=(), compare=False)
 
 

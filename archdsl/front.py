@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Points = Sequence[Sequence[float]]
 """What is to be large, one row for each of many."""
@@ -13,6 +15,8 @@ Points = Sequence[Sequence[float]]
 
 def front(points: Points) -> list[int]:
     """The places of those that are not dominated, in their order; of equal ones all."""
+    import numpy as np
+
     if not len(points):
         return []
     values = np.asarray(points, dtype=np.float64)
@@ -31,6 +35,8 @@ def crowding(points: Points) -> NDArray[np.float64]:
 
     Deb et al. 2002, "A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II", section III B.
     """
+    import numpy as np
+
     values = np.asarray(points, dtype=np.float64)
     far = np.zeros(len(values))
     for column in values.T:

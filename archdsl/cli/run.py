@@ -1,0 +1,108 @@
+"""The command that does all of it: search by a method, retrain by a recipe, compare."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Annotated, TypeVar
+
+import typer
+
+from archdsl.cli.command import Session, X, command, space_names
+from archdsl.cli.output import put, put_json
+from archdsl.cli.train import Data, Device, Run, Seed, Threads
+from archdsl.syntax.errors import ArchError
+
+app = typer.Typer()
+T = TypeVar("T")
+
+NAMED = "one that ships, of a --space file, or a file that holds one"
+
+
+@command(app)
+def run(
+    session: Session,
+    named: Annotated[str, typer.Argument(metavar="SPACE", help=X, autocompletion=space_names)],
+    out: Run,
+    method: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME_OR_FILE",
+            help=f"How it is searched, a `method NAME {{ ... }}`: {NAMED}. Left out: the one in "
+            "the file SPACE, or that of the space's name.",
+        ),
+    ] = "",
+    recipe: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME_OR_FILE",
+            help="How networks are retrained, a `train NAME { ... }`: the same.",
+        ),
+    ] = "",
+    against: Annotated[
+        list[str],
+        typer.Option(metavar="[TITLE=]X", help="A network to compare with, retrained alike."),
+    ] = [],  # noqa: B006
+    set_: Annotated[
+        list[str],
+        typer.Option(
+            "--set",
+            metavar="[STAGE.]NAME=VALUE",
+            help="Another setting for the method; `train.NAME=VALUE` for the recipe.",
+        ),
+    ] = [],  # noqa: B006
+    data: Data = "digits",
+    seed: Seed = 42,
+    threads: Threads = 2,
+    device: Device = "cpu",
+) -> None:
+    """Search, retrain what was found, and compare.
+
+    By a method and a recipe, which are texts. Stopped anywhere, the same command goes on. The
+    folder gets network.py of what was found, a summary, and a folder for each part.
+    """
+    library = session.library
+    space = library.find(named).space
+
+    from archdsl.methods import changed, whole_method
+    from archdsl.recipes import whole_recipe
+
+    written = changed(
+        _written(library.written_method, method, named, space.program.space),
+        _written(library.written_recipe, recipe, named, space.program.space),
+        set_,
+    )
+    found, followed = whole_method(written[0]), whole_recipe(written[1])
+
+    from archdsl.run.against import others
+    from archdsl.run.searches import recipes_of
+    from archdsl.run.settings import RunSettings
+    from archdsl.run.whole import run_whole
+    from archdsl.run.whole_tables import write_whole_summary
+
+    whole = run_whole(
+        space,
+        found,
+        followed,
+        out=out,
+        settings=RunSettings(data=data, seed=seed, threads=threads, device=device),
+        recipes=recipes_of(found, library),
+        against=others(library, against, space),
+        quiet=session.quiet,
+    )
+    text = write_whole_summary(out, whole)
+    if session.json:
+        put_json(json.loads((out / "summary.json").read_text(encoding="utf-8")))
+    else:
+        put(text)
+    session.tell(f"what was found: {out / 'network.py'}, known as {out}:best")
+
+
+def _written(find: Callable[[str], T], given: str, named: str, space: str) -> T:
+    """The text that is given, else the only one in the file of the space, else of its name."""
+    if not given and named.endswith(".arch"):
+        try:
+            return find(named)
+        except ArchError:
+            return find(space)
+    return find(given or space)

@@ -1,0 +1,148 @@
+"""The searches of a method, one after the other, each in a folder of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from archdsl.controllers import gates_method, method_of
+from archdsl.evaluate.evaluators import evaluator_of
+from archdsl.evaluate.latency import clock_of
+from archdsl.evaluate.objectives import objectives_of, rule_of
+from archdsl.evaluate.paths import paths_of
+from archdsl.library import Library
+from archdsl.methods import Method, Stage
+from archdsl.part import fixed
+from archdsl.recipes import Recipe
+from archdsl.run.explore import HERE, How, explore
+from archdsl.run.gates import search_gates
+from archdsl.run.search import search
+from archdsl.run.settings import PROPOSING, ExploreSettings, RunSettings
+from archdsl.run.summary import ExploreSummary, GatesSummary, SearchSummary
+from archdsl.space.view import SearchSpace
+from archdsl.syntax.errors import ArchError, fault
+
+Summary = SearchSummary | GatesSummary | ExploreSummary
+Recipes = Mapping[str, Recipe]
+"""How shared weights are trained, for the stages that name a recipe."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Searched:
+    """A stage that is at its end, and what it found."""
+
+    stage: Stage
+    space: SearchSpace
+    summary: Summary
+
+
+def recipes_of(method: Method, library: Library) -> Recipes:
+    """What the stages name. Raises ArchError for all that can be told to be wrong before a start:
+    E0831 for recipes, E0801, E0818, E0820 and others for controllers and evaluators, E0860 for
+    settings that do not go together."""
+    for stage in method.stages:
+        _check(stage)
+    return {stage.name: _recipe(stage, library) for stage in method.stages if stage.around.recipe}
+
+
+def run_stages(
+    space: SearchSpace,
+    method: Method,
+    *,
+    out: Path,
+    settings: RunSettings,
+    recipes: Recipes,
+    pause: Callable[[], None] = lambda: None,
+    how: How = HERE,
+    quiet: bool = False,
+) -> list[Searched]:
+    """Run every stage in a folder of its name in `out`, or go on with those that are there.
+
+    `pause` is called before each, and may end the run. Raises ArchError (E08xx) for what does not
+    fit, E0862 where a stage found nothing, and Interrupted after Ctrl-C, when all is saved.
+    """
+    done: list[Searched] = []
+    for stage in method.stages:
+        pause()
+        part = _part(space, stage, done)
+        summary = _search(stage, part, out / stage.name, settings, recipes, how, quiet)
+        if not summary.best:
+            raise _nothing(stage, summary)
+        done.append(Searched(stage=stage, space=part, summary=summary))
+    return done
+
+
+def _part(space: SearchSpace, stage: Stage, done: Sequence[Searched]) -> SearchSpace:
+    """What a stage searches: the space, or what is left of it where some is fixed."""
+    if not stage.around.fixed:
+        return space
+    (before,) = (one for one in done if one.stage.name == stage.around.fixed)
+    return fixed(space, space.parse(before.summary.best), stage.around.levels)
+
+
+def _search(
+    stage: Stage,
+    space: SearchSpace,
+    out: Path,
+    here: RunSettings,
+    recipes: Recipes,
+    how: How,
+    quiet: bool,
+) -> Summary:
+    settings = stage.at(here)
+    if isinstance(settings, ExploreSettings):
+        beside = bool(stage.weights)
+        return explore(space, out=out, settings=settings, how=how, beside=beside, quiet=quiet)
+    recipe = recipes.get(stage.name)
+    gates = gates_method(settings.controller)
+    if gates is None:
+        return search(space, out=out, settings=settings, recipe=recipe, quiet=quiet)
+    return search_gates(space, gates, out=out, settings=settings, recipe=recipe, quiet=quiet)
+
+
+def _check(stage: Stage) -> None:
+    """Refuse what no search takes, before there is one."""
+    settings = stage.settings
+    if isinstance(settings, ExploreSettings):
+        evaluator_of(settings.evaluator)
+        rule_of(settings.reward)
+        objectives_of(settings.objectives)
+        if settings.latency:
+            clock_of(settings.latency)
+        method_of(settings.controller)
+        needless = ["recipe"]
+    elif gates_method(settings.controller) is None:
+        method_of(settings.controller)
+        paths_of(settings.paths)
+        needless = []
+    else:
+        needless = sorted(PROPOSING)
+    given = stage.given | ({"recipe"} if stage.around.recipe else set())
+    for name in needless:
+        if name in given:
+            raise fault(
+                "E0860",
+                f"{stage.name}: {name} is not for {settings.controller.partition('(')[0]}",
+                found=name,
+                hint="leave it out",
+            )
+
+
+def _recipe(stage: Stage, library: Library) -> Recipe:
+    """The recipe of a stage, for as many epochs as the stage says."""
+    found = library.recipe(stage.around.recipe)
+    settings = stage.settings
+    if isinstance(settings, ExploreSettings) or "epochs" not in stage.given:
+        return found
+    return replace(found, epochs=settings.epochs)
+
+
+def _nothing(stage: Stage, summary: Summary) -> ArchError:
+    why = summary.first_failure if isinstance(summary, ExploreSummary) else ""
+    return fault(
+        "E0862",
+        f"every evaluation of {stage.name} failed: there is nothing to go on with",
+        found=why,
+        expected="one architecture at least that its evaluator can judge",
+    )

@@ -1,0 +1,142 @@
+"""A whole run: a space searched by a method, what was found retrained, and others beside it.
+
+    STAGE/          each search of the method
+    found/          the retraining of what the last of them found
+    against/TITLE/  the same for every network to compare with
+
+Each part goes on where it was killed, so the whole does: the same command is given again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from archdsl.codegen import network_source
+from archdsl.diff import as_text, diff
+from archdsl.evaluate.data import classifies, open_data
+from archdsl.files import write_whole
+from archdsl.ir.graph import Program
+from archdsl.methods import Method
+from archdsl.methods.method import AGAINST, FOUND
+from archdsl.recipes import Recipe
+from archdsl.run.against import Other
+from archdsl.run.explore import HERE, How
+from archdsl.run.folder import run_folder
+from archdsl.run.retrain import retrain
+from archdsl.run.searches import Recipes, Searched, run_stages
+from archdsl.run.settings import RetrainSettings, RunSettings, check_settings, remember
+from archdsl.run.stop import Interrupted, graceful
+from archdsl.run.summary import RetrainSummary
+from archdsl.space.view import SearchSpace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """A network that was retrained, under its title."""
+
+    title: str
+    summary: RetrainSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """The result of a run. `networks` begins with what was found; `change` says what turns the
+    first of the others into it, empty without others."""
+
+    space: SearchSpace
+    method: Method
+    recipe: Recipe
+    settings: RunSettings
+    best: str
+    searches: Sequence[Searched]
+    networks: Sequence[Trained]
+    change: str
+
+
+def run_whole(
+    space: SearchSpace,
+    method: Method,
+    recipe: Recipe,
+    *,
+    out: Path,
+    settings: RunSettings,
+    recipes: Recipes,
+    against: Sequence[Other] = (),
+    how: How = HERE,
+    quiet: bool = False,
+) -> Whole:
+    """Run all parts in the folder `out`, or go on with those that are there.
+
+    `recipes` are those of the method's stages (`recipes_of`), `recipe` that of all retraining.
+    Raises ArchError (E08xx) for what does not fit, and Interrupted after Ctrl-C, when everything
+    is saved.
+    """
+    check_settings(settings)
+    _check_data([space.program, *(one.program for one in against)], settings.data)
+    texts = {
+        "method": method.text,
+        "recipe": recipe.text,
+        **{f"recipe of {name}": one.text for name, one in recipes.items()},
+        **{f"against {one.title}": one.program.genotype for one in against},
+    }
+    with run_folder(out) as folder, graceful() as stopped:
+        if not any(folder.glob("*/settings.json")):  # nothing has begun: all may still change
+            (folder / "settings.json").unlink(missing_ok=True)
+        remember(folder / "settings.json", space.program, settings, texts)
+        write_whole(folder / "space.arch", space.program.text)
+
+        def pause() -> None:
+            if stopped():
+                raise Interrupted(folder)
+
+        try:
+            searches = run_stages(
+                space,
+                method,
+                out=folder,
+                settings=settings,
+                recipes=recipes,
+                pause=pause,
+                how=how,
+                quiet=quiet,
+            )
+            best = searches[-1].summary.best
+            found = space.resolve(space.parse(best))
+            write_whole(folder / "network.py", network_source(found))
+            parts = [(FOUND, FOUND, found)]
+            parts += [(one.title, f"{AGAINST}/{one.folder}", one.program) for one in against]
+            networks = []
+            for title, name, program in parts:
+                pause()
+                summary = _retrain(program, folder / name, settings, recipe, quiet)
+                networks.append(Trained(title=title, summary=summary))
+        except Interrupted:
+            raise Interrupted(folder) from None
+    return Whole(
+        space=space,
+        method=method,
+        recipe=recipe,
+        settings=settings,
+        best=best,
+        searches=searches,
+        networks=networks,
+        change=as_text(diff(against[0].program, found)) if against else "",
+    )
+
+
+def _check_data(programs: Sequence[Program], data: str) -> None:
+    """Refuse what does not fit the images before the first search, not after the last.
+
+    Raises ArchError E0802 to E0804.
+    """
+    for image, classes in dict.fromkeys(classifies(program.net) for program in programs):
+        open_data(data, shape=image, classes=classes, batch_size=1)
+
+
+def _retrain(
+    program: Program, out: Path, here: RunSettings, recipe: Recipe, quiet: bool
+) -> RetrainSummary:
+    own = RetrainSettings(data=here.data, seed=here.seed, threads=here.threads, device=here.device)
+    return retrain(program, out=out, settings=own, recipe=recipe, quiet=quiet)
