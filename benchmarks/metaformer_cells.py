@@ -23,6 +23,7 @@ from archdsl.library import Library
 from archdsl.passes.many import many
 from archdsl.recipes import Recipe
 from archdsl.recipes.optimizers import AdamW, Cosine
+from archdsl.run.agreement import agreement
 from archdsl.space.view import SearchSpace
 from benchmarks.cifar import WORDS, subset
 from benchmarks.compared import p_text
@@ -142,10 +143,7 @@ def separated(groups: Sequence[Sequence[float]]) -> tuple[bool, str]:
 def audit(proxy: Sequence[float], accuracies: Sequence[Sequence[float]]) -> str:
     """How far the supernet orders cells as training does, and training as itself."""
     means = [float(np.mean(group)) for group in accuracies]
-    low, high = stats.bootstrap(
-        (proxy, means), _tau, paired=True, vectorized=False, method="percentile",
-        rng=np.random.default_rng(0),
-    ).confidence_interval  # fmt: skip
+    found = agreement(proxy, means, seed=SEARCH_SEED)
     pairs = [
         zip(*[(one[i], one[j]) for one in accuracies if len(one) > j], strict=True)
         for i, j in combinations(range(SEEDS), 2)
@@ -154,10 +152,14 @@ def audit(proxy: Sequence[float], accuracies: Sequence[Sequence[float]]) -> str:
     seeds = np.mean([_tau(some, others) for some, others in pairs])
     return (
         f"Audit of the proxy: Kendall's tau between the scores of one supernet and the mean "
-        f"accuracy of the {len(means)} trained cells is {_tau(proxy, means):.2f} (95 % interval "
-        f"{low:.2f} to {high:.2f}, bootstrap over cells). Two seeds of training agree with each "
-        f"other by {seeds:.2f} (mean of the pairs)."
+        f"accuracy of the {len(means)} trained cells is {_two(found.value)} (95 % interval "
+        f"{_two(found.low)} to {_two(found.high)}, bootstrap over cells). Two seeds of training "
+        f"agree with each other by {seeds:.2f} (mean of the pairs)."
     )
+
+
+def _two(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2f}"
 
 
 def _tau(some: Sequence[float], others: Sequence[float]) -> float:
