@@ -145,16 +145,17 @@ def audit(proxy: Sequence[float], accuracies: Sequence[Sequence[float]]) -> str:
     means = [float(np.mean(group)) for group in accuracies]
     found = agreement(proxy, means, seed=SEARCH_SEED)
     pairs = [
-        zip(*[(one[i], one[j]) for one in accuracies if len(one) > j], strict=True)
+        zip(*[(one[i], one[j]) for one in accuracies], strict=True)
         for i, j in combinations(range(SEEDS), 2)
-        if sum(len(one) > j for one in accuracies) > 1
+        if all(len(one) > j for one in accuracies)
     ]
     seeds = np.mean([_tau(some, others) for some, others in pairs])
     return (
         f"Audit of the proxy: Kendall's tau between the scores of one supernet and the mean "
         f"accuracy of the {len(means)} trained cells is {_two(found.value)} (95 % interval "
         f"{_two(found.low)} to {_two(found.high)}, bootstrap over cells). Two seeds of training "
-        f"agree with each other by {seeds:.2f} (mean of the pairs)."
+        f"agree with each other by {seeds:.2f} (mean of the pairs "
+        "of seeds that all cells have)."
     )
 
 
@@ -231,7 +232,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write(
         "metaformer_cells",
         "MetaFormer-NAS on a CIFAR-10 subset: cells, seeds and what was found",
-        "python -m benchmarks.metaformer_cells",
+        "python -m benchmarks.metaformer_cells" + " --kept-only" * given.kept_only,
         [
             *(
                 row(f"random {i}", mixer(text), runs[text], cells[text], f"{100 * proxy[text]:.2f}")
@@ -247,7 +248,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
             f"{RECIPE.optimizer.learning_rate:g}, cosine; float32, one thread, networks as -O 1 "
             "writes them. No epoch is chosen: the last is judged once. Each training has a seed of "
             "its own. Accuracies in percent; `deviation` over seeds, of held-out accuracy.",
-            *([f"Missing: {missing} of {SEEDS * len(runs)} trainings."] if missing else []),
+            *(
+                [
+                    f"Missing: {missing} of {SEEDS * len(runs)} trainings; without --kept-only the "
+                    "same command goes on."
+                ]
+                if missing
+                else []
+            ),
             f"Random cells: {CELLS} of the 96 strings with 4 nodes, drawn uniformly, of equal "
             "networks the first only. They stand in the order in which they were drawn. The rates "
             "1e-3 and 3e-3 were tried on four other trainings, at another scale.",
@@ -258,7 +266,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ),
             compared({title: held[title] for title in networks}),
             "Found, N=4 and N=7: those of the paper's Fig. 6, which were found at another scale. "
-            f"{SCORED}: the best of all 96 by the supernet's score.",
+            + f"{SCORED}: the best of all 96 by the supernet's score"
+            + ("." if SCORED in networks else "; not trained yet."),
         ],
     )
 
