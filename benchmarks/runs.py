@@ -14,11 +14,13 @@ import random
 import re
 import shlex
 import signal
+import sqlite3
 import sys
 import tempfile
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +101,8 @@ def _measured(words: list[str], data: str, name: str, kills: int, out: Path) -> 
     begun = time.monotonic()
     assert _ended(_start([*line, str(whole)]))
     taken = time.monotonic() - begun
-    done = _killed([*line, str(broken)], kills, taken, random.Random(out.name))
+    rng = random.Random(out.name)
+    done = _killed([*line, str(broken)], broken, kills, _rows(whole), rng)
     _compare(broken, whole)
     summary: dict[str, Any] = json.loads((whole / "summary.json").read_text(encoding="utf-8"))
     found, *others = summary["networks"]
@@ -140,16 +143,36 @@ def _ended(child: int) -> bool:
     return True
 
 
-def _killed(line: list[str], kills: int, taken: float, rng: random.Random) -> int:
-    """Kill a command so often, each time after a random share of what is left; how often it was."""
-    for done in range(kills):
-        child = _start(line)
-        time.sleep(rng.uniform(0.02, 2 / (kills + 1)) * taken)
+def _killed(line: list[str], out: Path, kills: int, rows: int, rng: random.Random) -> int:
+    """Kill a command so often, each time when its ledgers have some rows more; how often it was."""
+    places = sorted(rng.randrange(rows) for _ in range(kills))
+    for done, row in enumerate(places):
+        child, wait = _start(line), rng.uniform(0, 0.5)
+        while _rows(out) < row and not _gone(child):
+            time.sleep(0.01)
+        time.sleep(wait)
         os.kill(child, signal.SIGKILL)  # where it has ended, it waits for us as it is
         if _ended(child):
             return done
     assert _ended(_start(line))
     return kills
+
+
+def _gone(child: int) -> bool:
+    """Whether a process has ended; it still waits for us."""
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _rows(folder: Path) -> int:
+    """How many rows the ledgers of a run have, while they are written."""
+    found = 0
+    for path in folder.rglob("ledger.sqlite"):
+        with (
+            suppress(sqlite3.Error),
+            closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as ledger,
+        ):
+            found += int(ledger.execute("SELECT count(*) FROM ledger").fetchone()[0])
+    return found
 
 
 def _compare(found: Path, expected: Path) -> None:

@@ -12,6 +12,7 @@ import typer
 
 from archdsl.cli.command import Session, X, command, space_names
 from archdsl.cli.output import put, put_json
+from archdsl.cli.several import first, in_one_voice, processes
 
 if TYPE_CHECKING:
     import archdsl.recipes
@@ -54,6 +55,7 @@ Device = Annotated[str, typer.Option(help="cpu, cuda, ...")]
 
 
 @command(app)
+@in_one_voice
 def search(
     session: Session,
     named: Annotated[str, typer.Argument(metavar="SPACE", help=X, autocompletion=space_names)],
@@ -172,6 +174,7 @@ def search(
 
 
 @command(app)
+@in_one_voice
 def retrain(
     session: Session,
     named: Annotated[
@@ -242,6 +245,8 @@ def _explore(session: Session, space: SearchSpace, out: Path, given: dict[str, A
     from archdsl.run.settings import ExploreSettings
     from archdsl.run.tables import as_text, explore_table
 
+    if processes() > 1:
+        raise typer.BadParameter("torchrun is for shared weights and gates; here, give --workers")
     how = How(**{name: given.pop(name) for name in RUNNING})
     if not isfinite(how.timeout):
         raise typer.BadParameter("--timeout is a number of seconds")
@@ -277,6 +282,8 @@ def settings_of(values: Mapping[str, Any], *others: str) -> dict[str, Any]:
 
 
 def put_summary(session: Session, out: Path, table: str) -> None:
+    if not first():
+        return
     if not session.json:
         put(table)
         return

@@ -12,17 +12,20 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from archdsl.evaluate.ranks import SINGLE, Ranks
+
 Loss = Callable[[], Tensor]
-"""The loss of the supernet under its gates on one batch, anew at every call."""
+"""The loss of the supernet under its gates on one batch, anew at every call; of several processes
+each has its part of the loss, and the sum of those is meant."""
 
 REACH = 1e-2
 """How far the weights move for the difference of two gradients, over the norm of the direction."""
 
 
-def first_order(loss: Loss, logits: Sequence[Tensor]) -> None:
+def first_order(loss: Loss, logits: Sequence[Tensor], ranks: Ranks = SINGLE) -> None:
     """Leave the gradient of the loss in the gates' `grad`, and no other anywhere."""
     value = loss()
-    for one, gradient in zip(logits, _gradients(value, logits), strict=True):
+    for one, gradient in zip(logits, _gradients(value, logits, ranks), strict=True):
         one.grad = gradient
 
 
@@ -32,6 +35,7 @@ def second_order(
     module: nn.Module,
     optimizer: torch.optim.Optimizer,
     logits: Sequence[Tensor],
+    ranks: Ranks = SINGLE,
 ) -> None:
     """Leave the gradient of validation after one step of training in the gates' `grad`.
 
@@ -46,12 +50,12 @@ def second_order(
     rates = {id(p): group["lr"] for group in optimizer.param_groups for p in group["params"]}
     (rate,) = set(rates.values())
     with _put_back(module):
-        steps = _gradients(training(), weights)
+        steps = _gradients(training(), weights, ranks)
         with torch.no_grad():
             for weight, step in zip(weights, steps, strict=True):
                 weight.sub_(rate * (_carried(optimizer, weight) + step))
         value = validation()
-        found = _gradients(value, [*logits, *weights])
+        found = _gradients(value, [*logits, *weights], ranks)
     direct, direction = found[: len(logits)], found[len(logits) :]
     norm = torch.cat([one.flatten() for one in direction]).norm()
     if norm == 0:  # the weights do not matter, so neither does the step
@@ -65,7 +69,7 @@ def second_order(
             with torch.no_grad():
                 for weight, one in zip(weights, direction, strict=True):
                     weight.add_(sign * reach * one)
-            sides.append(_gradients(training(), logits))
+            sides.append(_gradients(training(), logits, ranks))
     for one, first, plus, minus in zip(logits, direct, *sides, strict=True):
         one.grad = first - rate * (plus - minus) / (2 * reach)
 
@@ -78,10 +82,11 @@ def _carried(optimizer: torch.optim.Optimizer, weight: Tensor) -> Tensor:
     return carried if velocity is None else carried + group["momentum"] * velocity
 
 
-def _gradients(value: Tensor, wanted: Sequence[Tensor]) -> list[Tensor]:
+def _gradients(value: Tensor, wanted: Sequence[Tensor], ranks: Ranks) -> Sequence[Tensor]:
     """Those of a loss; zeros for what it does not depend on."""
     found: Sequence[Tensor | None] = torch.autograd.grad(value, wanted, allow_unused=True)
-    return [torch.zeros_like(one) if g is None else g for one, g in zip(wanted, found, strict=True)]
+    given = zip(wanted, found, strict=True)
+    return ranks.together([torch.zeros_like(one) if g is None else g for one, g in given])
 
 
 @contextmanager

@@ -7,7 +7,7 @@
 
 Where the source has a validation part, that is used; else one is cut from what may be trained
 on, the same share of every class, by a fixed shuffle (`split`). What is validated or tested on
-is never trained on. Inputs are scaled to 0..1 and not normalised further.
+is never trained on. Inputs are scaled to 0..1, and normalised where a recipe says so.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ from torch import Tensor
 
 from archdsl.controllers.seeds import seed_for, stream
 from archdsl.evaluate.images import Images
+from archdsl.evaluate.normal import Normal, normal_of
+from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.evaluate.sources import open_source
 from archdsl.ir.graph import Graph
-from archdsl.recipes.augment import AugmentPart
+from archdsl.recipes import Recipe
+from archdsl.recipes.augment import AugmentPart, zeroed_last
 from archdsl.syntax.errors import fault
 
 Batch = tuple[Tensor, Tensor]
@@ -50,6 +53,7 @@ class Data:
     validation: Images
     test: Images
     batch_size: int = 128
+    normal: Normal | None = None
 
     @property
     def steps(self) -> int:
@@ -73,6 +77,33 @@ class Data:
             start = len(self._calibration) * self.batch_size
             self._calibration.append(self.train.plain(order[start : start + self.batch_size]))
         return tuple(self._calibration[:count])
+
+    def prepared(self, recipe: Recipe) -> Data:
+        """The same images, augmented and normalised as a recipe says; as they are where it is
+        silent.
+
+        Zeros that training writes last are zeros of normalised images, as in the code of DARTS.
+        """
+        parts = recipe.augment
+        behind: tuple[AugmentPart, ...] = ()
+        if recipe.normalise and parts:
+            parts, behind = zeroed_last(parts)
+        data = self if parts is None else self.augmented_by(parts)
+        return data.normalised(normal_of(self.train), behind) if recipe.normalise else data
+
+    def normalised(self, normal: Normal, behind: Sequence[AugmentPart] = ()) -> Data:
+        """The same images, normalised; `behind` that, training does this as well."""
+        _, *size = self.shape
+        train, validation, test = (
+            part.normalised(normal, parts, (size[0], size[1]))
+            for part, parts in ((self.train, behind), (self.validation, ()), (self.test, ()))
+        )
+        return replace(self, train=train, validation=validation, test=test, normal=normal)
+
+    @property
+    def inputs(self) -> dict[str, list[float]]:
+        """What has to be done to images in 0..1 before a network trained on this sees them."""
+        return self.normal.inputs if self.normal else {}
 
     def augmented_by(self, parts: Sequence[AugmentPart]) -> Data:
         """The same images, of which those that are trained on are changed as a recipe says."""
@@ -106,11 +137,12 @@ class Data:
         stream(seed, "held", turn).shuffle(order)
         return self.validation.plain(order[step * self.batch_size : (step + 1) * self.batch_size])
 
-    def test_batches(self) -> Iterator[Batch]:
-        return self._cut(self.test, list(range(len(self.test))))
+    def test_batches(self, ranks: Ranks = SINGLE) -> Iterator[Batch]:
+        """The test part, batch by batch; of several processes each has some of them."""
+        return self._cut(self.test, range(len(self.test)), ranks)
 
-    def _cut(self, images: Images, order: list[int]) -> Iterator[Batch]:
-        for start in range(0, len(order), self.batch_size):
+    def _cut(self, images: Images, order: Sequence[int], ranks: Ranks = SINGLE) -> Iterator[Batch]:
+        for start in ranks.own(range(0, len(order), self.batch_size)):
             yield images.plain(order[start : start + self.batch_size])
 
     def _order(self, seed: int, epoch: int) -> list[int]:

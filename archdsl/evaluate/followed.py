@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from archdsl.evaluate.data import Batch
+from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.evaluate.training import Forward, seeded
 from archdsl.recipes import Recipe
 from archdsl.syntax.errors import fault
@@ -18,13 +19,21 @@ from archdsl.syntax.errors import fault
 class Followed:
     """The optimizer of a recipe over parameters, and its steps.
 
-    `steps` are those of one epoch, `classes` the number of them.
+    `steps` are those of one epoch, `classes` the number of them. Of several `ranks` each takes
+    its part of every batch.
     """
 
     def __init__(
-        self, recipe: Recipe, parameters: Iterable[Tensor], *, steps: int, classes: int
+        self,
+        recipe: Recipe,
+        parameters: Iterable[Tensor],
+        *,
+        steps: int,
+        classes: int,
+        ranks: Ranks = SINGLE,
     ) -> None:
         self.recipe = recipe
+        self.ranks = ranks
         self.steps = steps
         self.classes = classes
         self.optimizer = recipe.optimizer.over(parameters)
@@ -60,18 +69,20 @@ class Followed:
         with seeded(images.device, seed):
             images, targets = self._mixed(images, labels)
             self.optimizer.zero_grad(set_to_none=True)
-            for way, forward in enumerate(forwards):
-                scores = self.scores(forward, images)
-                loss = self._entropy(scores, targets)
-                loss.backward()
-                if way == 0:
-                    first = loss.item()
-                    targets = scores.detach().softmax(1) if distill else targets
+            with self.ranks.part(images, targets, seed) as (images, targets, share):
+                for way, forward in enumerate(forwards):
+                    scores = self.scores(forward, images)
+                    loss = share * self._entropy(scores, targets)
+                    loss.backward()
+                    if way == 0:
+                        first = loss.item()
+                        targets = scores.detach().softmax(1) if distill else targets
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.ranks.add_gradients(parameters)
         if self.recipe.clip:
-            parameters = (p for group in self.optimizer.param_groups for p in group["params"])
             nn.utils.clip_grad_norm_(parameters, self.recipe.clip)
         self.optimizer.step()
-        return first
+        return self.ranks.sums([first])[0]
 
     def loss(self, forward: Forward, images: Tensor, targets: Tensor) -> Tensor:
         """The cross entropy of a batch, in the recipe's precision."""

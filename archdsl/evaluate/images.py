@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -32,6 +32,11 @@ class Images(Protocol):
     def augmented_by(self, parts: Sequence[AugmentPart], size: tuple[int, int]) -> Images:
         """The same images, but for what is done to them in training."""
 
+    def normalised(
+        self, normal: Transform, behind: Sequence[AugmentPart], size: tuple[int, int]
+    ) -> Images:
+        """The same images, normalised; `behind` that, training does this to each as well."""
+
 
 class MemoryImages:
     """Images that all lie in memory, in their final shape (N, C, H, W), as bytes or floats.
@@ -43,21 +48,24 @@ class MemoryImages:
         self.images = images
         self.labels = labels
         self.augment = augment
+        self.normal: Transform = _same
+        self.behind: Transform | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def plain(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
         index = torch.as_tensor(rows, dtype=torch.long)
-        return as_float(self.images[index]), self.labels[index]
+        return self.normal(as_float(self.images[index])), self.labels[index]
 
     def augmented(self, rows: Sequence[int], seed: int) -> tuple[Tensor, Tensor]:
-        if self.augment is None:
+        if self.augment is None and self.behind is None:
             return self.plain(rows)
+        index = torch.as_tensor(rows, dtype=torch.long)
         with torch.random.fork_rng(devices=[]):  # v2 transforms draw from the global generator
             torch.manual_seed(seed)
-            images = torch.stack([self.augment(self.images[row]) for row in rows])
-        return as_float(images), self.labels[torch.as_tensor(rows, dtype=torch.long)]
+            images = self.normal(as_float(_each(self.augment, self.images[index])))
+            return _each(self.behind, images), self.labels[index]
 
     def augmented_by(self, parts: Sequence[AugmentPart], size: tuple[int, int]) -> MemoryImages:
         from torchvision.transforms import v2
@@ -68,6 +76,11 @@ class MemoryImages:
         bytes_ = v2.ToDtype(torch.uint8, scale=True)
         chain = v2.Compose([bytes_, *(part.transform(size) for part in parts)])
         return MemoryImages(self.images, self.labels, chain)
+
+    def normalised(
+        self, normal: Transform, behind: Sequence[AugmentPart], size: tuple[int, int]
+    ) -> MemoryImages:
+        return _normalised(copy(self), normal, behind, size)
 
 
 class FileImages:
@@ -82,20 +95,23 @@ class FileImages:
         self.labels = torch.tensor([labels[row] for row in rows], dtype=torch.long)
         self.judge = judge
         self.augment = augment
+        self.normal: Transform = _same
+        self.behind: Transform | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def plain(self, rows: Sequence[int]) -> tuple[Tensor, Tensor]:
-        images = [self.judge(image) for image in self._read(rows)]
-        return torch.stack(images), self.labels[torch.as_tensor(rows, dtype=torch.long)]
+        images = torch.stack([self.judge(image) for image in self._read(rows)])
+        return self.normal(images), self.labels[torch.as_tensor(rows, dtype=torch.long)]
 
     def augmented(self, rows: Sequence[int], seed: int) -> tuple[Tensor, Tensor]:
         images = self._read(rows)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            images = [self.augment(image) for image in images]
-        return torch.stack(images), self.labels[torch.as_tensor(rows, dtype=torch.long)]
+            shown = self.normal(torch.stack([self.augment(image) for image in images]))
+            shown = _each(self.behind, shown)
+        return shown, self.labels[torch.as_tensor(rows, dtype=torch.long)]
 
     def augmented_by(self, parts: Sequence[AugmentPart], size: tuple[int, int]) -> FileImages:
         from torchvision.transforms import v2
@@ -112,6 +128,11 @@ class FileImages:
         changed.augment = v2.Compose(chain)
         return changed
 
+    def normalised(
+        self, normal: Transform, behind: Sequence[AugmentPart], size: tuple[int, int]
+    ) -> FileImages:
+        return _normalised(copy(self), normal, behind, size)
+
     def _read(self, rows: Sequence[int]) -> list[Any]:
         """Decoded in parallel; the random part stays in order, on one thread."""
         return list(self._readers.map(lambda row: self.dataset[self.rows[row]][0], rows))
@@ -119,6 +140,28 @@ class FileImages:
     @cached_property
     def _readers(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(max_workers=min(os.cpu_count() or 1, 8))
+
+
+Kind = TypeVar("Kind", MemoryImages, FileImages)
+
+
+def _normalised(
+    images: Kind, normal: Transform, behind: Sequence[AugmentPart], size: tuple[int, int]
+) -> Kind:
+    from torchvision.transforms import v2
+
+    images.normal = normal
+    images.behind = v2.Compose([part.transform(size) for part in behind]) if behind else None
+    return images
+
+
+def _same(images: Tensor) -> Tensor:
+    return images
+
+
+def _each(transform: Transform | None, images: Tensor) -> Tensor:
+    """One image after the other, so that each has draws of its own."""
+    return images if transform is None else torch.stack([transform(image) for image in images])
 
 
 def as_float(images: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from archdsl.evaluate.bilevel import first_order, second_order
 from archdsl.evaluate.data import Batch, Data, moved
 from archdsl.evaluate.expected import Expected
 from archdsl.evaluate.followed import Followed
+from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.evaluate.training import Forward, judged, seeded
 from archdsl.evaluate.two_paths import keep_rest, two_paths
 from archdsl.load import Mixture, Paths, load_mixture, load_paths
@@ -72,6 +73,14 @@ class _Few:
         return lambda images: only(self.net(images, given))
 
 
+def _mixture(space: SearchSpace, ranks: Ranks) -> Mixture:
+    """As written where a fused operation takes batch statistics by itself: each process would take
+    those of its own slice."""
+    net = load_mixture(space)
+    apart = any(callable(getattr(one, "statistics", None)) for one in net.module.modules())
+    return load_mixture(space, level=0) if ranks.several and apart else net
+
+
 def only(result: Tensor | tuple[Tensor, ...]) -> Tensor:
     """The one output of a network that classifies."""
     assert isinstance(result, Tensor)
@@ -94,6 +103,7 @@ class RelaxedWeights:
         seed: int,
         device: str = "cpu",
         calibration: int = 2,
+        ranks: Ranks = SINGLE,
     ) -> None:
         """Raises ArchError E0906 where alternatives cannot be weighed, E0708 and E0828 where the
         table of a cost does not fit."""
@@ -102,7 +112,8 @@ class RelaxedWeights:
         self.gates = gates
         self.recipe = recipe
         self.seed = seed
-        self.device = torch.device(device)
+        self.ranks = ranks
+        self.device = ranks.device(device)
         self.calibration = calibration
         self._drawn: tuple[int, Architecture] | None = None
         cost = gates.settings.cost
@@ -110,10 +121,14 @@ class RelaxedWeights:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(seed, "supernet"))
             few = gates.settings.relaxation in ALONE
-            self.supernet = _Few(load_paths(space)) if few else _All(load_mixture(space))
+            self.supernet = _Few(load_paths(space)) if few else _All(_mixture(space, ranks))
         self.model = self.supernet.net.module.to(self.device)
         self.followed = Followed(
-            recipe, self.model.parameters(), steps=data.steps, classes=data.classes
+            recipe,
+            self.model.parameters(),
+            steps=data.steps,
+            classes=data.classes,
+            ranks=ranks,
         )
 
     def learn_gates(self, epoch: int, step: int) -> None:
@@ -138,10 +153,10 @@ class RelaxedWeights:
         def validation() -> Tensor:
             weights = self._weights(epoch, step, "gates")
             loss = self._loss(held, epoch, step, "gates", weights)
-            return loss * self._cost_factor(weights) + self.gates.penalty()
+            return loss * self._cost_factor(weights) + self._penalty()
 
         if self.gates.settings.order == 1:
-            first_order(validation, logits)
+            first_order(validation, logits, self.ranks)
         else:
             batch = moved(self.data.training_batch(self.seed, epoch, step), self.device)
             second_order(
@@ -150,6 +165,7 @@ class RelaxedWeights:
                 self.model,
                 self.followed.optimizer,
                 logits,
+                self.ranks,
             )
         self.gates.step()
 
@@ -169,9 +185,9 @@ class RelaxedWeights:
 
         def validation() -> Tensor:
             loss = self._loss_of(forward, held, epoch, step, "gates")
-            return loss * self._cost_factor(self.gates.plain()) + self.gates.penalty()
+            return loss * self._cost_factor(self.gates.plain()) + self._penalty()
 
-        first_order(validation, tuple(self.gates.logits.values()))
+        first_order(validation, tuple(self.gates.logits.values()), self.ranks)
         before = {key: one.detach().clone() for key, one in logits.items()}
         self.gates.step()
         keep_rest(logits, before, drawn)
@@ -228,7 +244,7 @@ class RelaxedWeights:
         """Hits and images of each batch for one architecture, under its own batch statistics."""
         forward = self.supernet.along(self.space.parse(text))
         prepared = self.data.calibration_batches(self.calibration)
-        return judged(self.model, forward, prepared, batches, self.device)
+        return judged(self.model, forward, prepared, batches, self.device, self.ranks)
 
     @torch.no_grad()
     def follow(self, before: RelaxedWeights) -> None:
@@ -282,9 +298,17 @@ class RelaxedWeights:
     def _loss_of(
         self, forward: Forward, batch: Batch, epoch: int, step: int, purpose: str
     ) -> Tensor:
-        images, labels = batch
-        with seeded(self.device, seed_for(self.seed, purpose, epoch, step)):
-            return self.followed.loss(forward, images, labels)
+        """Of several processes the share of it that is this one's."""
+        drawn = seed_for(self.seed, purpose, epoch, step)
+        with (
+            seeded(self.device, drawn),
+            self.ranks.part(*batch, drawn) as (images, labels, share),
+        ):
+            return share * self.followed.loss(forward, images, labels)
+
+    def _penalty(self) -> Tensor | float:
+        """What the gates pay; of several processes each has an equal share of it."""
+        return self.gates.penalty() / self.ranks.world
 
     def _draw(self, epoch: int, step: int, purpose: str) -> int:
         return seed_for(self.seed, purpose, "noise", epoch, step)

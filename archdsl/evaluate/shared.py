@@ -13,6 +13,7 @@ from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.data import Batch, Data, moved
 from archdsl.evaluate.followed import Followed
 from archdsl.evaluate.hypernetwork import Hypernetwork
+from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.evaluate.training import Forward, judged
 from archdsl.load import load_supernet
 from archdsl.recipes import Recipe
@@ -32,6 +33,7 @@ class SharedWeights:
         device: str = "cpu",
         calibration: int = 2,
         code: int = 0,
+        ranks: Ranks = SINGLE,
     ) -> None:
         """`calibration` batches set batch statistics before each judgement. With a `code` of so
         many numbers a hypernetwork works the weights out from the architecture."""
@@ -39,7 +41,8 @@ class SharedWeights:
         self.data = data
         self.recipe = recipe
         self.seed = seed
-        self.device = torch.device(device)
+        self.ranks = ranks
+        self.device = ranks.device(device)
         self.calibration = calibration
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(seed, "supernet"))
@@ -52,7 +55,11 @@ class SharedWeights:
     def new_optimizer(self) -> None:
         """The recipe's, with no memory."""
         self.followed = Followed(
-            self.recipe, self.model.parameters(), steps=self.data.steps, classes=self.data.classes
+            self.recipe,
+            self.model.parameters(),
+            steps=self.data.steps,
+            classes=self.data.classes,
+            ranks=self.ranks,
         )
 
     def train_step(
@@ -75,7 +82,7 @@ class SharedWeights:
         Leaves the weights and their statistics as they were.
         """
         prepared = self.data.calibration_batches(self.calibration)
-        return judged(self.model, self._path(text), prepared, batches, self.device)
+        return judged(self.model, self._path(text), prepared, batches, self.device, self.ranks)
 
     def state(self) -> dict[str, Tensor]:
         """Weights, buffers and the optimizer's memory."""

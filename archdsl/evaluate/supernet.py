@@ -51,6 +51,7 @@ class Inherited:
         from archdsl.controllers.tensors import below
         from archdsl.evaluate.checkpoint import load_checkpoint
         from archdsl.evaluate.data import classifies, open_data
+        from archdsl.evaluate.normal import Normal
         from archdsl.evaluate.shared import SharedWeights
         from archdsl.recipes import Recipe
 
@@ -82,6 +83,8 @@ class Inherited:
             classes=classes,
             batch_size=settings.batch_size,
         )
+        if inputs := saved.values.get("inputs"):  # as they were when it was trained
+            self.data = self.data.normalised(Normal.of(inputs))
         self.shared = SharedWeights(
             space,
             self.data,

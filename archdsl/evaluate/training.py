@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from archdsl.evaluate.data import Batch, moved
 from archdsl.evaluate.norms import calibrated
+from archdsl.evaluate.ranks import SINGLE, Ranks
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -56,16 +57,35 @@ def judged(
     model: nn.Module,
     forward: Forward,
     prepared: Iterable[Batch],
-    batches: Iterable[Batch],
+    batches: Sequence[Batch],
     device: torch.device,
+    ranks: Ranks = SINGLE,
 ) -> list[tuple[int, int]]:
     """`correct` under the batch statistics that `forward` has over the prepared batches.
 
-    Leaves the model and its statistics as they were.
+    Leaves the model and its statistics as they were. Of several `ranks` each judges some batches,
+    and all know the counts.
     """
-    images = (images.to(device) for images, _ in prepared)
-    with calibrated(model, forward, images):
-        return correct(forward, (moved(batch, device) for batch in batches))
+    mine = ranks.own(batches)
+    found: list[tuple[int, int]] = []
+    if mine:
+        images = (images.to(device) for images, _ in prepared)
+        with calibrated(model, forward, images):
+            found = correct(forward, (moved(batch, device) for batch in mine))
+    return gathered(found, ranks)
+
+
+def gathered(found: list[tuple[int, int]], ranks: Ranks) -> list[tuple[int, int]]:
+    """The counts of all batches, in order, where each process has those of its own."""
+    if not ranks.several:
+        return found
+    count = int(ranks.sums([len(found)])[0])
+    both: list[list[float]] = []
+    for numbers in zip(*found, strict=True) if found else ((), ()):
+        row = [0.0] * count
+        row[ranks.rank :: ranks.world] = [float(number) for number in numbers]
+        both.append(ranks.sums(row))
+    return [(int(hits), int(total)) for hits, total in zip(*both, strict=True)]
 
 
 def accuracy(counts: Iterable[tuple[int, int]]) -> float:

@@ -188,6 +188,16 @@ class Cutout:
         return v2.Lambda(cut)
 
 
+def zeroed_last(
+    parts: tuple[AugmentPart, ...],
+) -> tuple[tuple[AugmentPart, ...], tuple[AugmentPart, ...]]:
+    """The parts before, and those at the end that only write zeros."""
+    first = len(parts)
+    while first and isinstance(parts[first - 1], Erase | Cutout):
+        first -= 1
+    return parts[:first], parts[first:]
+
+
 AUGMENTS: tuple[type[AugmentPart], ...] = (
     Crop,
     ResizedCrop,

@@ -21,7 +21,8 @@ class Plain:
     a network rise to, over the epochs (Zoph et al., "Learning Transferable Architectures",
     appendix A.7); left out, they keep what the text of the network says. `clip` bounds the norm
     of the gradient, 0 is off. `judge_every` epochs validation says which weights are the best,
-    and all is saved. `precision` is that of autocast.
+    and all is saved. `normalise`: images have the mean of those trained on taken away, and are
+    over their deviation, channel by channel. `precision` is that of autocast.
     """
 
     keyword: ClassVar[str] = "train"
@@ -35,6 +36,7 @@ class Plain:
     drop_path: float = -1.0
     clip: float = 0.0
     judge_every: int = 10
+    normalise: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
     compile: bool = False
 

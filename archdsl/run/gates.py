@@ -22,7 +22,7 @@ from archdsl.controllers.gates import Gates
 from archdsl.controllers.seeds import seed_for, stream
 from archdsl.controllers.stages import Labels
 from archdsl.controllers.tensors import below
-from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint
 from archdsl.evaluate.data import Data, classifies, open_data
 from archdsl.evaluate.relaxed import RelaxedWeights
 from archdsl.evaluate.training import accuracy
@@ -65,8 +65,7 @@ def search_gates(
     if data is None:
         image, classes = classifies(program.net)
         data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
-    if recipe.augment is not None:
-        data = data.augmented_by(recipe.augment)
+    data = data.prepared(recipe)
     with running(
         out,
         program,
@@ -140,6 +139,7 @@ class _Run:
             seed=seed,
             device=self.settings.device,
             calibration=self.settings.calibration,
+            ranks=self.here.ranks,
         )
 
     def run(self) -> str:
@@ -237,4 +237,4 @@ class _Run:
         tensors |= {f"gates.{k}": v for k, v in gates.tensors.items()}
         values = {"place": asdict(self.place), "left": self.left, "gates": gates.values}
         checkpoint = Checkpoint.of(self.stages.asked.program, tensors, values)
-        save_checkpoint(self.here.checkpoint, checkpoint)
+        self.here.save(checkpoint)

@@ -166,6 +166,12 @@ def read_ledger(path: Path) -> tuple[Entry, ...]:
         return ledger.entries()
 
 
+def copied(path: Path) -> bytes:
+    """The content of a file with the same rows. Raises ArchError E0806, E0807."""
+    with connected(path) as connection, told_plainly(path):
+        return connection.serialize()
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[Ledger]:
     """The ledger in that file, which may be where nothing can be written, to read from.

@@ -9,7 +9,7 @@ point, and all randomness comes from (seed, purpose, epoch, step).
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -19,10 +19,10 @@ from torch import Tensor
 from archdsl.codegen import network_source
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
-from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
-from archdsl.evaluate.data import Data, classifies, moved, open_data
+from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint
+from archdsl.evaluate.data import Batch, Data, classifies, moved, open_data
 from archdsl.evaluate.followed import DropPaths, Followed
-from archdsl.evaluate.training import accuracy, correct
+from archdsl.evaluate.training import accuracy, correct, gathered
 from archdsl.ir.cost import cost
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
@@ -56,8 +56,7 @@ def retrain(
     recipe = recipe or settings.recipe
     image, classes = classifies(program.net)
     data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
-    if recipe.augment is not None:
-        data = data.augmented_by(recipe.augment)
+    data = data.prepared(recipe)
     with running(
         out,
         program,
@@ -102,13 +101,18 @@ class _Retrain:
         self.recipe = recipe
         self.here = here
         self.place = Place()
-        self.device = torch.device(settings.device)
+        self.ranks = here.ranks
+        self.device = self.ranks.device(settings.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(settings.seed, "network"))
             self.model = load_network(program).to(self.device)
         self.drop_paths = DropPaths(recipe, self.model)
         self.followed = Followed(
-            recipe, self.model.parameters(), steps=data.steps, classes=data.classes
+            recipe,
+            self.model.parameters(),
+            steps=data.steps,
+            classes=data.classes,
+            ranks=self.ranks,
         )
         self.optimizer = self.followed.optimizer
         self.best: dict[str, Tensor] = {}
@@ -148,8 +152,7 @@ class _Retrain:
     def _judge(self) -> None:
         """Validation accuracy; the first of equals stays the best."""
         self.model.eval()
-        batches = (moved(batch, self.device) for batch in self.data.validation_batches)
-        hits = correct(self.model, batches)
+        hits = self._counts(self.ranks.own(self.data.validation_batches))
         score = accuracy(hits)
         number = -(-self.place.epoch // self.recipe.judge_every) - 1
         row = self.here.ledger.ask(number, self.place.epoch, "judge", self.program.genotype)
@@ -163,9 +166,12 @@ class _Retrain:
         """The best weights on the test part, and in a file of their own."""
         self.model.load_state_dict(self.best)
         self.model.eval()
-        batches = (moved(batch, self.device) for batch in self.data.test_batches())
-        counts = correct(self.model, batches)
-        values = {"epoch": self.place.best_epoch, "validation": self.place.best}
+        counts = self._counts(self.data.test_batches(self.ranks))
+        values: dict[str, object] = {
+            "epoch": self.place.best_epoch,
+            "validation": self.place.best,
+        }
+        values |= {"inputs": self.data.inputs} if self.data.inputs else {}
         self._write("best.safetensors", self.best, values)
         costs = cost(self.program)
         return RetrainSummary(
@@ -180,8 +186,14 @@ class _Retrain:
             test_images=sum(total for _, total in counts),
             params=costs.params,
             macs=costs.macs,
+            inputs=self.data.inputs,
             seconds=self.place.seconds,
         )
+
+    def _counts(self, mine: Iterable[Batch]) -> list[tuple[int, int]]:
+        """Hits and images of all batches, of which this process judges its own."""
+        found = correct(self.model, (moved(batch, self.device) for batch in mine))
+        return gathered(found, self.ranks)
 
     def _save(self) -> None:
         tensors = {f"weights.{k}": v for k, v in self.model.state_dict().items()}
@@ -192,8 +204,7 @@ class _Retrain:
     def _write(
         self, name: str, tensors: Mapping[str, Tensor], values: Mapping[str, object]
     ) -> None:
-        checkpoint = Checkpoint.of(self.program, tensors, values)
-        save_checkpoint(self.here.folder / name, checkpoint)
+        self.here.save(Checkpoint.of(self.program, tensors, values), name)
 
     def _restore(self) -> bool:
         saved = load_checkpoint(self.here.checkpoint)

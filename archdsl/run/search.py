@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 
 from archdsl.codegen import network_source, supernet_source
-from archdsl.controllers import Controller, State, Told, make_controller
+from archdsl.controllers import State, Told, make_controller
 from archdsl.controllers.seeds import stream
 from archdsl.controllers.tensors import below
-from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
+from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint
 from archdsl.evaluate.data import Batch, Data, classifies, open_data
 from archdsl.evaluate.paths import make_sampler
 from archdsl.evaluate.shared import SharedWeights
@@ -31,6 +31,7 @@ from archdsl.evaluate.training import accuracy
 from archdsl.files import write_whole
 from archdsl.recipes import Recipe
 from archdsl.run.ledger import Entry
+from archdsl.run.proposals import OneController
 from archdsl.run.running import Running, running
 from archdsl.run.settings import SearchSettings, check_settings
 from archdsl.run.summary import SearchSummary, summarise_search
@@ -61,8 +62,7 @@ def search(
     recipe = recipe or settings.recipe
     image, classes = classifies(program.net)
     data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
-    if recipe.augment is not None:
-        data = data.augmented_by(recipe.augment)
+    data = data.prepared(recipe)
     with running(
         out,
         program,
@@ -113,8 +113,11 @@ class _Search:
         self.recipe = recipe
         self.here = here
         self.place = Place()
-        self.controller: Controller = make_controller(
-            settings.controller, space, seed=settings.seed, as_released=settings.as_released
+        self.controller = OneController(
+            lambda: make_controller(
+                settings.controller, space, seed=settings.seed, as_released=settings.as_released
+            ),
+            here.ranks,
         )
         self.sampler = make_sampler(settings.paths, space, self.controller, seed=settings.seed)
         self.shared = SharedWeights(
@@ -125,6 +128,7 @@ class _Search:
             device=settings.device,
             calibration=settings.calibration,
             code=settings.hypernetwork,
+            ranks=here.ranks,
         )
         self._restore()
 
@@ -255,8 +259,9 @@ class _Search:
         tensors = {f"shared.{k}": v for k, v in self.shared.state().items()}
         tensors |= {f"controller.{k}": v for k, v in controller.tensors.items()}
         values = {"place": asdict(self.place), "controller": dict(controller.values)}
+        values |= {"inputs": self.data.inputs} if self.data.inputs else {}
         checkpoint = Checkpoint.of(self.space.program, tensors, values)
-        save_checkpoint(self.here.checkpoint, checkpoint)
+        self.here.save(checkpoint)
 
     def _restore(self) -> None:
         saved = load_checkpoint(self.here.checkpoint)

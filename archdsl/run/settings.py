@@ -6,6 +6,7 @@ import json
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -158,6 +159,8 @@ class RunSettings:
 
 BESIDE = "runs"
 """What is noted where an evaluator names runs beside its own, not from the working folder."""
+MOST = {"hypernetwork": 1024}
+"""What takes memory by itself."""
 Settings = SearchSettings | ExploreSettings | RetrainSettings | RunSettings
 
 
@@ -169,12 +172,13 @@ def check_settings(settings: Settings) -> None:
         if isinstance(value, bool | str):
             continue
         lowest = least.get(name, 0.0 if isinstance(value, float) else 1)
-        if not lowest <= value < float("inf"):
+        if not lowest <= value < inf or value > MOST.get(name, inf):
+            most = f", at most {MOST[name]:,}" if name in MOST else ""
             raise fault(
                 "E0810",
                 f"{name} cannot be {value}",
                 found=str(value),
-                expected=f"at least {lowest}",
+                expected=f"at least {lowest}{most}",
             )
     device = "cpu" if isinstance(settings, ExploreSettings) else settings.device
     if device != "cpu" and not _device_works(device):
@@ -196,12 +200,19 @@ def _device_works(name: str) -> bool:
     return True
 
 
-def remember(path: Path, program: Program, settings: Settings, extra: Mapping[str, str]) -> None:
+def remember(
+    path: Path,
+    program: Program,
+    settings: Settings,
+    extra: Mapping[str, str],
+    *,
+    processes: int = 1,
+) -> None:
     """Write the settings of a new run, or compare them with those that it was started with.
 
-    `extra` is what else must stay the same (the architecture). The environment is recorded and
-    may change, and a budget may grow after whole rounds. Raises ArchError E0809 that names every
-    difference, E0807 for a broken file.
+    `extra` is what else must stay the same (the architecture). The environment and the
+    number of `processes` are recorded and may change, and a budget may grow after whole rounds.
+    Raises ArchError E0809 that names every difference, E0807 for a broken file.
     """
     kept = left(program)
     now = {
@@ -213,12 +224,12 @@ def remember(path: Path, program: Program, settings: Settings, extra: Mapping[st
         **extra,
     }
     if not path.exists():
-        _write(path, now)
+        _write(path, now, processes)
         return
     then = read_settings(path)
     names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     if names == ["budget"] and _goes_on(then, now):
-        _write(path, now)
+        _write(path, now, processes)
     elif names:
         raise fault(
             "E0809",
@@ -229,8 +240,8 @@ def remember(path: Path, program: Program, settings: Settings, extra: Mapping[st
         )
 
 
-def _write(path: Path, settings: Mapping[str, Any]) -> None:
-    whole = {"settings": settings, "environment": environment()}
+def _write(path: Path, settings: Mapping[str, Any], processes: int) -> None:
+    whole = {"settings": settings, "environment": environment() | {"processes": str(processes)}}
     write_whole(path, json.dumps(whole, indent=2) + "\n")
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-_open: list[Callable[[], None]] = []
+_open: list[Callable[[int], None]] = []
 """Who asked to be told, outermost first: a part of a run stops the whole."""
 
 
@@ -24,21 +24,21 @@ class Interrupted(KeyboardInterrupt):
 def graceful() -> Iterator[Callable[[], bool]]:
     """A function that tells whether a stop was asked for. A second Ctrl-C stops at once.
 
+    torchrun passes a Ctrl-C on as SIGTERM to processes that have had it: that is no second one.
     Within another one, both tell: what a part is too near its end to notice stops what it is of.
 
     Signals reach the main thread only; elsewhere the function always says no.
     """
-    asked = False
+    asked: list[int] = []
 
-    def tell() -> None:
-        nonlocal asked
-        asked = True
+    def tell(number: int) -> None:
+        asked.append(number)
 
     def note(number: int, frame: FrameType | None) -> None:
-        if asked:
+        if number == signal.SIGINT in asked:
             raise KeyboardInterrupt
         for each in _open:
-            each()
+            each(number)
 
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
@@ -46,7 +46,7 @@ def graceful() -> Iterator[Callable[[], bool]]:
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     _open.append(tell)
     try:
-        yield lambda: asked
+        yield lambda: bool(asked)
     finally:
         _open.pop()
         for number, handler in before.items():

@@ -119,7 +119,8 @@ class ExploreSummary:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetrainSummary:
     """The result of a retraining. Accuracies are shares of 1; the weights are those of
-    `best_epoch`, the best on validation."""
+    `best_epoch`, the best on validation. `inputs`: the mean and deviation of each channel that
+    the network takes images less and over; empty where it takes them in 0..1."""
 
     architecture: str
     hash: str
@@ -132,6 +133,7 @@ class RetrainSummary:
     test_images: int
     params: int
     macs: int
+    inputs: Mapping[str, Sequence[float]]
     seconds: float
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from math import sqrt
 from pathlib import Path
@@ -134,10 +134,20 @@ def retrain_table(summary: RetrainSummary) -> Table:
         ("validation accuracy", f"{percent(summary.validation)}, epoch {summary.best_epoch}"),
         ("parameters", f"{summary.params:,}"),
         ("MACs", f"{summary.macs:,}"),
+        *(("inputs, 0 to 1", said) for said in _inputs(summary.inputs)),
         ("data, seed, epochs", f"{summary.data}, {summary.seed}, {summary.epochs}"),
         ("seconds", f"{summary.seconds:.1f}"),
     )
     return facts(f"Retraining of {summary.architecture}", rows)
+
+
+def _inputs(inputs: Mapping[str, Sequence[float]]) -> Iterable[str]:
+    """What is to be done to images before the network sees them, if anything."""
+    if inputs:
+        mean, deviation = (
+            ", ".join(f"{one:.4f}" for one in inputs[k]) for k in ("mean", "deviation")
+        )
+        yield f"less {mean}, over {deviation}"
 
 
 def facts(title: str, rows: Iterable[tuple[str, str]]) -> Table:

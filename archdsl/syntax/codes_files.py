@@ -236,6 +236,12 @@ FILE_ROWS = (
         "archdsl search s.arch --controller 'darts(grow=\"depth=2, 4, 6\")' ...",
     ),
     row(
+        "E0880",
+        "processes that do not hear each other",
+        "torchrun starts several processes that train one network together. They did not find each "
+        "other, or one of them ended. The same command goes on from the last checkpoint.",
+    ),
+    row(
         "E0905",
         "archdsl failed",
         "An error of archdsl, not of the text: please report it with the input.",
