@@ -122,6 +122,7 @@ def test_words_follow_the_test() -> None:
     apart = [[value + 10 * i for value in group] for i, group in enumerate(noise)]
     told, words = metaformer_cells.separated(noise)
     assert not told and "no winners" in words and "F(23, 48)" in words
+    assert "F(23, 47)" in metaformer_cells.separated([noise[0][:2], *noise[1:]])[1]
     told, words = metaformer_cells.separated(apart)
     assert told and "p < 0.001" in words
 
