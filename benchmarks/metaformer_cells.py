@@ -258,7 +258,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             ),
             f"Random cells: {CELLS} of the 96 strings with 4 nodes, drawn uniformly, of equal "
             "networks the first only. They stand in the order in which they were drawn. The rates "
-            "1e-3 and 3e-3 were tried on four other trainings, at another scale.",
+            "1e-3 and 3e-3 were tried on four other networks, at another scale.",
             verdict,
             audit(
                 [proxy[text] for text in cells],
