@@ -95,6 +95,7 @@ def test_help_lists_every_command():
             "diff",
             "patch",
             "grow",
+            "run",
             "compile",
             "export",
             "tune",

@@ -8,7 +8,7 @@ from random import Random
 import pytest
 import torch
 
-import archdsl.run.gates as gates_run
+import archdsl.run.running as gates_run
 from archdsl.controllers import gates_method
 from archdsl.controllers.darts import DartsSettings
 from archdsl.controllers.gates import Gates

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 import archdsl
-import archdsl.run.gates as gates_run
+import archdsl.run.running as gates_run
 from archdsl.controllers import gates_method
 from archdsl.controllers.darts import DartsSettings
 from archdsl.controllers.gates import Gates

@@ -100,6 +100,11 @@ class Ledger:
     def entry(self, step: int) -> Entry | None:
         return next(self._read("WHERE step = ?", step), None)
 
+    def begun(self) -> bool:
+        """Whether whoever makes the file has come as far as its tables."""
+        query = "SELECT 1 FROM sqlite_schema WHERE name = 'ledger'"
+        return self._connection.execute(query).fetchone() is not None
+
     def entries(self) -> tuple[Entry, ...]:
         """All rows in order."""
         return tuple(self._read("ORDER BY step"))
@@ -163,7 +168,7 @@ def open_ledger(path: Path) -> Iterator[Ledger]:
 def read_ledger(path: Path) -> tuple[Entry, ...]:
     """All rows of a ledger, also while a run is writing it. Raises ArchError E0807."""
     with reading(path) as ledger:
-        return ledger.entries()
+        return ledger.entries() if ledger.begun() else ()
 
 
 def copied(path: Path) -> bytes:
