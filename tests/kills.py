@@ -1,6 +1,6 @@
 """Kills: a short search is killed at random moments until it has been killed often enough.
 
-    python -m tests.kills [KILLS] [SEED] [proposals|gates]
+    python -m tests.kills [KILLS] [SEED] [proposals|gates|stages|inherited]
 
 Every killed run is resumed until it ends; its ledger (times apart), its best architecture, its
 weights and its files must then be those of a run that nobody disturbed. SIGKILL leaves a process
@@ -27,10 +27,11 @@ import torchvision.transforms.v2  # noqa: F401
 from safetensors.torch import load_file
 
 from archdsl.controllers.gates import DartsSettings
+from archdsl.run.explore import explore
 from archdsl.run.gates import search_gates
 from archdsl.run.ledger import read_ledger
 from archdsl.run.search import search
-from archdsl.run.settings import SearchSettings
+from archdsl.run.settings import ExploreSettings, SearchSettings
 from tests.shipped import shipped
 
 SETTINGS = SearchSettings(
@@ -52,7 +53,27 @@ def gates(folder: Path) -> None:
     search_gates(SPACE, method, out=folder, settings=settings, quiet=True)
 
 
-WAYS = {"proposals": proposals, "gates": gates}
+def inherited(folder: Path) -> None:
+    """Children that begin with the weights of what was measured before them."""
+    settings = ExploreSettings(
+        controller="evolution(population=4, sample=2)",
+        evaluator="inherited(first=2, share=0.3, keep=6)",
+        budget=16,
+        batch=2,
+    )
+    explore(SPACE, out=folder, settings=settings, quiet=True)
+
+
+def stages(folder: Path) -> None:
+    """Gates in stages, each with fewer alternatives and more cells than the one before."""
+    method = DartsSettings(
+        relaxation="gumbel", keep="5, 3, 2", grow="cells=1, 2, 1", skip_dropout="0.3", skip_limit=2
+    )
+    settings = replace(SETTINGS, epochs=2)
+    search_gates(SPACE, method, out=folder, settings=settings, quiet=True)
+
+
+WAYS = {"proposals": proposals, "gates": gates, "stages": stages, "inherited": inherited}
 
 
 def start(folder: Path, way: str) -> int:
@@ -115,11 +136,17 @@ def compare(folder: Path, reference: Path) -> None:
     assert [entry.step for entry in found] == list(range(len(found)))
     with sqlite3.connect(folder / "ledger.sqlite") as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    ours, theirs = (load_file(path / "checkpoint.safetensors") for path in (folder, reference))
-    assert ours.keys() == theirs.keys()
-    assert all(ours[name].equal(theirs[name]) for name in ours), "the weights differ"
+    kept = [sorted(one.rglob("*.safetensors")) for one in (folder, reference)]
+    assert [one.relative_to(folder) for one in kept[0]] == [
+        one.relative_to(reference) for one in kept[1]
+    ]
+    for one, other in zip(*kept, strict=True):
+        ours, theirs = load_file(one), load_file(other)
+        assert ours.keys() == theirs.keys()
+        assert all(ours[name].equal(theirs[name]) for name in ours), "the weights differ"
     for name in SAME_FILES:
-        assert (folder / name).read_bytes() == (reference / name).read_bytes(), name
+        if (reference / name).exists():
+            assert (folder / name).read_bytes() == (reference / name).read_bytes(), name
     assert not list(folder.glob(".*.part"))
 
 

@@ -91,7 +91,18 @@ def test_help_lists_every_command():
     assert set(commands()) == {
         *("check", "fmt", "new", "spaces", "explain", "show", "cost", "id", "sample", "convert"),
         *("formats", "lint"),
-        *("diff", "patch", "compile", "export", "tune", "verify", "inherit", "search", "retrain"),
+        *(
+            "diff",
+            "patch",
+            "grow",
+            "compile",
+            "export",
+            "tune",
+            "verify",
+            "inherit",
+            "search",
+            "retrain",
+        ),
     }
 
 

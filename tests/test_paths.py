@@ -16,8 +16,10 @@ from archdsl.controllers.base import Told
 from archdsl.evaluate.data import open_data
 from archdsl.evaluate.paths import make_sampler
 from archdsl.evaluate.shared import SharedWeights
+from archdsl.evaluate.supernet import SupernetSettings
 from archdsl.ir.graph import Static
 from archdsl.library import Library
+from archdsl.load import load_network
 from archdsl.passes.extremes import largest, smallest
 from archdsl.passes.many import many
 from archdsl.recipes import Recipe
@@ -289,3 +291,72 @@ def test_shared_weights_follow_a_recipe(tmp_path):
     assert [e.kind for e in rows].count("train") == 1
     with pytest.raises(ArchError, match="other settings"):
         search(small(), out=tmp_path, settings=SEARCH, quiet=True)
+
+
+# ---- weights from a hypernetwork -----------------------------------------------------------------
+
+
+def hyper(recipe: Recipe | None = None) -> SharedWeights:
+    data = open_data("digits", shape=(3, 8, 8), classes=10)
+    return SharedWeights(small(), data, recipe=recipe or Recipe(), seed=1, code=4)
+
+
+def test_weights_are_worked_out_from_the_architecture():
+    """A network of its own with those weights gives the same scores."""
+    shared = hyper()
+    assert shared.hyper is not None
+    images, _ = shared.data.training_batch(1, 0, 0)
+    scores = []
+    for number in (15000, 9000):
+        architecture = small().unrank(number)
+        given = shared.hyper.weights(architecture)
+        network = load_network(small().resolve(architecture))
+        state = network.state_dict()
+        known = dict(shared.supernet.module.state_dict()) | given
+        network.load_state_dict({name: known[name].detach() for name in state})
+        with torch.no_grad():
+            scores.append(shared._path(architecture.text)(images))
+            torch.testing.assert_close(network(images), scores[-1], atol=1e-5, rtol=1e-5)
+    name = next(name for name in given if "1x1" in name)
+    other = shared.hyper.weights(small().unrank(15000))[name]
+    assert not torch.allclose(given[name], other), "another architecture, other weights"
+
+
+def test_gradients_reach_the_hypernetwork():
+    """d loss / d M = d loss / d W times the code, for the weights of the path and no others."""
+    shared = hyper(Recipe(optimizer=SGD(learning_rate=1.0, momentum=0.0)))
+    assert shared.hyper is not None
+    architecture = small().parse(
+        f"{small().program.genotype}/infer[nor_conv_1x1; none skip_connect; none none nor_conv_1x1]"
+    )
+    code = shared.hyper.coded(shared.hyper._taken(architecture)).detach()
+    images, labels = shared.data.training_batch(1, 0, 0)
+    network = load_network(small().resolve(architecture))
+    known = dict(shared.supernet.module.state_dict()) | shared.hyper.weights(architecture)
+    network.load_state_dict({name: known[name].detach() for name in network.state_dict()})
+    F.cross_entropy(network(images), labels).backward()
+    before = [one.detach().clone() for one in shared.hyper.maps]
+    perceptron = [one.detach().clone() for one in shared.hyper.coded.parameters()]
+    shared.train_step([architecture.text], 0, 0)
+    used = dict(network.named_parameters())
+    for name, then, now in zip(shared.hyper.names, before, shared.hyper.maps, strict=True):
+        gradient = used[name].grad if name in used else None
+        if gradient is None:
+            assert torch.equal(then, now)
+            continue
+        wanted = gradient.flatten()[:, None] * code
+        torch.testing.assert_close(then - now, wanted, atol=1e-6, rtol=1e-4)
+    moved = zip(perceptron, shared.hyper.coded.parameters(), strict=True)
+    assert all(not torch.equal(then, now) for then, now in moved)
+
+
+def test_a_search_by_a_hypernetwork(tmp_path):
+    """It is trained, and its folder judges as it did."""
+    settings = replace(SEARCH, hypernetwork=4, paths="uniform", epochs=3)
+    found = search(small(), out=tmp_path, settings=settings, quiet=True)
+    losses = [
+        e.detail["loss"] for e in read_ledger(tmp_path / "ledger.sqlite") if e.kind == "train"
+    ]
+    assert losses[-1] < losses[0]
+    judge = SupernetSettings(run=str(tmp_path), calibration=2).over(small())
+    assert judge(small().parse(found.best), 0, 0)["accuracy"] == found.accuracy

@@ -9,10 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from archdsl import __version__
-from archdsl.cli import build, compare, export, figures, prove, show, text, train, tune
+from archdsl.cli import build, compare, export, figures, grow, prove, show, text, train, tune
 from archdsl.cli.command import AsJson, MaxMacs, MaxParams, Quiet, SpaceFiles, session_of
 
-GROUPS = (text, show, figures, compare, build, export, tune, prove, train)
+GROUPS = (text, show, figures, compare, grow, build, export, tune, prove, train)
 """Files with commands, in the order of `archdsl --help`."""
 
 HELP = """A compiler for neural architectures: text in, standalone PyTorch files, costs, pictures

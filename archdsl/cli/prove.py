@@ -92,9 +92,10 @@ def inherit(
     seed: Annotated[int, typer.Option(min=0, help="Of the weights that are fresh.")] = 0,
     device: For = "cpu",
 ) -> None:
-    """Carry weights from A to B by name; the rest is fresh.
+    """Carry weights from A to B by their diff; the rest is fresh.
 
-    A may be a space, whose weights are a supernet's. OUT loads into the network.py that
+    B then computes what A does, where it can. A may be a space, whose weights are a supernet's and
+    are carried by name. OUT loads into the network.py that
     `compile B` writes at the same -O, for the same --device. Reports what carried over, and what
     could not.
     """
@@ -115,15 +116,27 @@ def inherit(
 
 
 def _words(report: Inheritance) -> list[str]:
-    total = len(report.carried) + len(report.reshaped) + len(report.fresh)
+    own = (report.carried, report.grown, report.begun, report.reshaped, report.fresh)
+    kept = len(report.carried) + len(report.grown)
     lines = [
-        f"carried {len(report.carried)} of {total} tensors, "
+        f"carried {kept} of {sum(map(len, own))} tensors, "
         f"{report.carried_params:,} of {report.params:,} parameters of the network as written"
     ]
     if report.reshaped:
         name, old, new = report.reshaped[0]
         lines.append(f"another shape: {len(report.reshaped)}, first {name}: {old} -> {new}")
-    for word, names in (("fresh", report.fresh), ("dropped", report.dropped)):
+    for word, names in (
+        ("wider", report.grown),
+        ("new, without effect", report.begun),
+        ("fresh", report.fresh),
+        ("dropped", report.dropped),
+    ):
         if names:
             lines.append(f"{word}: {len(names)}, first {names[0]}")
+    if report.changed is not None:
+        lines.append(
+            f"it computes something else, first at {report.changed[0]}"
+            if report.changed
+            else "it computes what --from does, in evaluation"
+        )
     return lines

@@ -27,7 +27,8 @@ RUNNING = frozenset({"workers", "timeout", "ray"})
 ALONE = frozenset({"evaluator", "budget", "batch", "latency", "reward", "objectives"}) | RUNNING
 """The options of a search that has no shared weights, besides those of every search."""
 PROPOSING = frozenset(
-    {"paths", "controller_steps", "derive_samples", "frozen", "measure_samples", "as_released"}
+    {"paths", "controller_steps", "derive_samples", "frozen", "hypernetwork"}
+    | {"measure_samples", "as_released"}
 )
 """The options of a search whose controller proposes."""
 SAID_BY_RECIPE = frozenset(
@@ -132,6 +133,9 @@ def search(
     weight_decay: Decay = 1e-4,
     recipe: Recipe = "",
     calibration: Annotated[int, typer.Option(help="Batches that set statistics.")] = 2,
+    hypernetwork: Annotated[
+        int, typer.Option(help="Weights come from a code of so many numbers; 0: shared.")
+    ] = 0,
     as_released: Annotated[
         bool, typer.Option("--as-released", help="With the faults of the published code.")
     ] = False,

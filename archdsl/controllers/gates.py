@@ -6,7 +6,6 @@ alternatives, and their gradients teach it. At the end it prints the string that
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +19,7 @@ from archdsl.controllers.derive import derive
 from archdsl.controllers.fairness import Fairness
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.settings import within
+from archdsl.controllers.stages import Labels, Stages, heaviest, stages_of
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.ops.base import OperationError
 from archdsl.space.alternatives import skips
@@ -53,6 +53,12 @@ class DartsSettings:
     `fair_kind` are the factors of DASViT's penalties, with `least` and `most` as the share of all
     weight that a kind may have. After an epoch in which a definition points to so many `skips`,
     values passed on as they are, the search ends: Liang et al., "DARTS+", criterion 1.
+
+    In stages (see stages.py), each as long as the recipe says: `keep`, as "8, 5, 3", is how many
+    alternatives a decision has at most in each, the heaviest of the stage before; `grow`, as
+    "layers=2, 4, 6", a parameter of the space in each; `skip_dropout`, as "0, 0.4, 0.7", the
+    dropout behind skips when each begins. Weights and gates go on in the next stage unless
+    `fresh`. Of a definition at most `skip_limit` skips are taken, if it is not 0 (P-DARTS).
     """
 
     keyword: ClassVar[str] = "darts"
@@ -73,10 +79,15 @@ class DartsSettings:
     least: float = 0.1
     most: float = 0.6
     skips: int = 0
+    keep: str = ""
+    grow: str = ""
+    fresh: bool = False
+    skip_dropout: str = "0"
+    skip_limit: int = 0
 
     def __post_init__(self) -> None:
         within(self, 1, "order", most=2)
-        within(self, 0, "learning_rate", "weight_decay", "warmup", "skips")
+        within(self, 0, "learning_rate", "weight_decay", "warmup", "skips", "skip_limit")
         within(self, 0, "fair_skip", "fair_kind")
         within(self, 0, "least", "most", most=1)
         within(self, 1e-6, "hot", "cold")
@@ -92,6 +103,17 @@ class DartsSettings:
                 found=f'relaxation="{self.relaxation}"',
                 expected='relaxation="softmax" or "gumbel"',
             )
+        if self.stages.dropout and self.relaxation in ALONE:
+            raise OperationError(
+                "darts: dropout behind skips is for mixtures, where all alternatives run",
+                found=f'relaxation="{self.relaxation}"',
+                expected='relaxation="softmax" or "gumbel"',
+            )
+
+    @property
+    def stages(self) -> Stages:
+        """The stages of the search. Raises OperationError for what says none."""
+        return stages_of(self.keyword, self.keep, self.grow, self.skip_dropout)
 
     @property
     def shares(self) -> Mapping[str, Fraction]:
@@ -186,20 +208,61 @@ class Gates:
 
     def derived(self) -> str:
         """The string that the gates point to."""
-        return self._derived().text
+        return self.architecture().text
 
     def enough(self) -> bool:
         """Whether a definition points to so many skips that the search is to end."""
         if not self.settings.skips:
             return False
-        counts: Counter[str] = Counter()
-        groups = {one.key: one.scope.group for one in self.space.decisions}
-        for key, taken in self._derived().assignment.items():
-            counts[groups[key]] += len(self.skips[key] & set(taken))
-        return max(counts.values(), default=0) >= self.settings.skips
+        skipping = self._skipping(self.architecture())
+        return max(map(len, skipping.values()), default=0) >= self.settings.skips
 
-    def _derived(self) -> Architecture:
-        return derive(self.space, self.probabilities(), none=self.settings.none)
+    def _skipping(self, found: Architecture) -> Mapping[str, list[str]]:
+        """For each definition, by its name, the decisions that take a skip."""
+        groups = {one.key: one.scope.group for one in self.space.decisions}
+        skipping: dict[str, list[str]] = {}
+        for key, taken in found.assignment.items():
+            skipping.setdefault(groups[key], []).extend(key for _ in self.skips[key] & set(taken))
+        return skipping
+
+    def architecture(self) -> Architecture:
+        """What the gates point to; with fewer skips, the lightest left out first, where limited.
+
+        Chen et al., "P-DARTS", section 3.3.2: the weight of a skip too many counts as 0.
+        """
+        weights = {key: list(one) for key, one in self.probabilities().items()}
+        while True:
+            found = derive(self.space, weights, none=self.settings.none)
+            over = self._too_many(found, weights)
+            if over is None:
+                return found
+            for number in self.skips[over]:
+                weights[over][number] = 0.0
+
+    def _too_many(self, found: Architecture, weights: Mapping[str, list[float]]) -> str | None:
+        """The decision with the lightest skip of a definition that has more than it may."""
+        if not self.settings.skip_limit:
+            return None
+        for keys in self._skipping(found).values():
+            light = {key: max(weights[key][a] for a in self.skips[key]) for key in keys}
+            light = {key: weight for key, weight in light.items() if weight > 0}
+            if len(keys) > self.settings.skip_limit and light:
+                return min(light, key=light.__getitem__)
+        return None
+
+    def left(self, most: int) -> Labels:
+        """What a next stage has of every decision: the `most` heaviest alternatives."""
+        return heaviest(self.space, self.probabilities(), self.architecture(), most)
+
+    @torch.no_grad()
+    def follow(self, before: Gates) -> None:
+        """Begin with the logits of another stage, where decisions have the same alternatives."""
+        labels = {one.key: one.hole.labels for one in self.space.decisions}
+        others = {one.key: one.hole.labels for one in before.space.decisions}
+        for key, logits in self.logits.items():
+            for number, label in enumerate(labels[key]):
+                if key in before.logits and label in others[key]:
+                    logits[number] = before.logits[key][others[key].index(label)]
 
     def state(self) -> State:
         tensors = {f"logits.{key}": one.detach().clone() for key, one in self.logits.items()}

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from archdsl.evaluate.callables import CallSettings
 from archdsl.evaluate.evaluator import Evaluator
+from archdsl.evaluate.inherited import InheritedSettings
 from archdsl.evaluate.program import ExecSettings
 from archdsl.evaluate.scores import ScoreSettings
 from archdsl.evaluate.scratch import TrainSettings
@@ -26,6 +27,7 @@ class Measure(Bound, Protocol):
 EVALUATORS: tuple[type[Measure], ...] = (
     TableSettings,
     TrainSettings,
+    InheritedSettings,
     SupernetSettings,
     ScoreSettings,
     ExecSettings,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from archdsl.controllers.gates import ALONE, Gates, Weights
 from archdsl.controllers.seeds import seed_for
@@ -17,6 +17,7 @@ from archdsl.evaluate.followed import Followed
 from archdsl.evaluate.training import Forward, judged, seeded
 from archdsl.evaluate.two_paths import keep_rest, two_paths
 from archdsl.load import Mixture, Paths, load_mixture, load_paths
+from archdsl.passes.skip_dropout import NAME
 from archdsl.recipes import Recipe
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
@@ -165,6 +166,20 @@ class RelaxedWeights:
         forward = self.supernet.along(self.space.parse(text))
         prepared = self.data.calibration_batches(self.calibration)
         return judged(self.model, forward, prepared, batches, self.device)
+
+    @torch.no_grad()
+    def follow(self, before: RelaxedWeights) -> None:
+        """Begin with the weights of another supernet, where names and shapes agree."""
+        known = before.model.state_dict()
+        for name, tensor in self.model.state_dict().items():
+            if name in known and known[name].shape == tensor.shape:
+                tensor.copy_(known[name])
+
+    def let_fall(self, rate: float, epoch: int) -> None:
+        """Dropout behind skips falls to none with the epochs, from this rate."""
+        for name, module in self.model.named_modules():
+            if isinstance(module, nn.Dropout) and NAME in name.rpartition(".")[2]:
+                module.p = rate * (1 - epoch / self.recipe.epochs)
 
     def state(self) -> dict[str, Tensor]:
         """Weights, buffers and the optimizer's memory."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from archdsl.controllers.settings import within
 from archdsl.evaluate.candidate import Candidate
@@ -19,6 +19,8 @@ from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from archdsl.evaluate.data import Data
 
 
@@ -67,34 +69,55 @@ class Trained:
         )
 
     def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
-        import torch
-
-        from archdsl.evaluate.training import accuracy, correct, torch_settings, training_step
+        from archdsl.evaluate.training import torch_settings
 
         settings = self.settings
-        seed = settings.seed
         epochs = round(settings.epochs * settings.grow**again)
-        steps = max(1, round(settings.share * self.data.steps))
         with torch_settings(settings.threads):
-            network = Candidate(self.space, architecture, seed, 0).network()
-            optimiser = torch.optim.AdamW(
-                network.parameters(),
-                lr=settings.learning_rate,
-                weight_decay=settings.weight_decay,
-            )
-            curve = []
-            for epoch in range(epochs):
-                network.train()
-                for number in range(steps):
-                    images, labels = self.data.training_batch(seed, epoch, number)
-                    drawn = (seed * epochs + epoch) * steps + number
-                    loss = training_step(network, optimiser, images, labels, drawn)
-                    if isnan(loss):
-                        raise Failed("not a number", f"the loss, in epoch {epoch + 1}")
-                network.eval()
-                curve.append(accuracy(correct(network, self.data.validation_batches)))
+            network = Candidate(self.space, architecture, settings.seed, 0).network()
+            curve = learned(network, self.data, settings, epochs)
         reward = promised(curve, settings.horizon) if settings.horizon > epochs else curve[-1]
         return {"reward": reward, "accuracy": curve[-1], "epochs": float(epochs)}
+
+
+class Learning(Protocol):
+    """How a network is trained."""
+
+    @property
+    def share(self) -> float: ...
+    @property
+    def learning_rate(self) -> float: ...
+    @property
+    def weight_decay(self) -> float: ...
+    @property
+    def seed(self) -> int: ...
+
+
+def learned(network: nn.Module, data: Data, settings: Learning, epochs: int) -> list[float]:
+    """Train a network from the weights that it has; the accuracy on validation after each epoch.
+
+    Raises Failed where the loss is no number.
+    """
+    import torch
+
+    from archdsl.evaluate.training import accuracy, correct, training_step
+
+    seed, steps = settings.seed, max(1, round(settings.share * data.steps))
+    optimiser = torch.optim.AdamW(
+        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    curve = []
+    for epoch in range(epochs):
+        network.train()
+        for number in range(steps):
+            images, labels = data.training_batch(seed, epoch, number)
+            drawn = (seed * epochs + epoch) * steps + number
+            loss = training_step(network, optimiser, images, labels, drawn)
+            if isnan(loss):
+                raise Failed("not a number", f"the loss, in epoch {epoch + 1}")
+        network.eval()
+        curve.append(accuracy(correct(network, data.validation_batches)))
+    return curve
 
 
 SHORT = 5

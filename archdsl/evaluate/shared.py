@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.data import Batch, Data, moved
 from archdsl.evaluate.followed import Followed
+from archdsl.evaluate.hypernetwork import Hypernetwork
 from archdsl.evaluate.training import Forward, judged
 from archdsl.load import load_supernet
 from archdsl.recipes import Recipe
@@ -29,8 +31,10 @@ class SharedWeights:
         seed: int,
         device: str = "cpu",
         calibration: int = 2,
+        code: int = 0,
     ) -> None:
-        """`calibration` batches set batch statistics before each judgement."""
+        """`calibration` batches set batch statistics before each judgement. With a `code` of so
+        many numbers a hypernetwork works the weights out from the architecture."""
         self.space = space
         self.data = data
         self.recipe = recipe
@@ -40,7 +44,9 @@ class SharedWeights:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(seed, "supernet"))
             self.supernet = load_supernet(space)
-        self.model = self.supernet.module.to(self.device)
+            module = self.supernet.module
+            self.hyper = Hypernetwork(space, module, code=code) if code else None
+        self.model = (self.hyper or module).to(self.device)
         self.new_optimizer()
 
     def new_optimizer(self) -> None:
@@ -93,4 +99,7 @@ class SharedWeights:
         architecture = self.space.parse(text)
         choice = self.supernet.choice(architecture)
         given = () if choice is None else (choice,)
-        return lambda images: self.supernet.module(images, *given)
+        module, hyper = self.supernet.module, self.hyper
+        if hyper is None:
+            return lambda images: module(images, *given)
+        return lambda images: functional_call(module, hyper.weights(architecture), (images, *given))

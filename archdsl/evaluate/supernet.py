@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from archdsl.controllers.settings import within
 from archdsl.space.architecture import Architecture
@@ -71,15 +71,21 @@ class Inherited:
                 hint="the command that began it goes on with it",
             )
         image, classes = classifies(space.program.net)
+        known = _known(folder, needed=not settings.data)
         self.settings = settings
         self.data = open_data(
-            settings.data or _data_of(folder),
+            settings.data or str(known["data"]),
             shape=image,
             classes=classes,
             batch_size=settings.batch_size,
         )
         self.shared = SharedWeights(
-            space, self.data, recipe=Recipe(), seed=0, calibration=settings.calibration
+            space,
+            self.data,
+            recipe=Recipe(),
+            seed=0,
+            calibration=settings.calibration,
+            code=int(known.get("hypernetwork", 0)),
         )
         self.shared.take(below(saved.tensors, "shared."))
 
@@ -92,11 +98,14 @@ class Inherited:
         return {"reward": reached, "accuracy": reached}
 
 
-def _data_of(folder: Path) -> str:
-    """What the search was trained on."""
+def _known(folder: Path, *, needed: bool) -> Mapping[str, Any]:
+    """The settings of the search; nothing where it has none and none are `needed`."""
     try:
-        return str(json.loads((folder / "settings.json").read_text("utf-8"))["settings"]["data"])
+        known = json.loads((folder / "settings.json").read_text("utf-8"))["settings"]
+        return {"data": str(known["data"])} | dict(known)
     except (OSError, ValueError, KeyError, TypeError) as error:
+        if not needed:
+            return {}
         raise fault(
             "E0807",
             f"{folder / 'settings.json'} is not the settings of a search: {error}",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import Argument, Code, Operation, Traits, Types
+from archdsl.ops.growth import ANYTHING, POSITIVE, Interval
 from archdsl.ops.shapes import only
 
 
@@ -25,6 +27,8 @@ class Activation(Operation):
     by_result: ClassVar[bool] = False
     relative: ClassVar[type[Activation] | None] = None
     """A similar function without kinks, where this one has some."""
+    range: ClassVar[Interval] = ANYTHING
+    """Between which numbers its results lie."""
 
     def infer(self, inputs: Types) -> TensorType:
         return only(self.keyword, inputs)
@@ -34,6 +38,11 @@ class Activation(Operation):
 
     def smooth(self) -> Operation:
         return self.relative() if self.relative else self
+
+    def bounds(self, inputs: Sequence[Interval]) -> Interval:
+        (given,) = inputs
+        passes = self.unchanged is not None and self.unchanged.holds(given)
+        return given if passes else self.range
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(zero=self.zero, per_channel=True, per_position=True)
@@ -62,6 +71,7 @@ class Sigmoid(Activation):
 
     keyword = attribute = "sigmoid"
     module, function = "nn.Sigmoid", "torch.sigmoid"
+    range = Interval(0.0, 1.0)
     zero = False
 
 
@@ -71,6 +81,7 @@ class Tanh(Activation):
 
     keyword = attribute = "tanh"
     module, function = "nn.Tanh", "torch.tanh"
+    range = Interval(-1.0, 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +90,7 @@ class ReLU(Activation):
 
     keyword = attribute = "relu"
     module, function = "nn.ReLU", "F.relu"
+    unchanged = range = POSITIVE
     in_place = by_result = True
     relative = SiLU
 
@@ -89,6 +101,7 @@ class ReLU6(Activation):
 
     keyword = attribute = "relu6"
     module, function = "nn.ReLU6", "F.relu6"
+    unchanged = range = Interval(0.0, 6.0)
     in_place = by_result = True
     relative = SiLU
 
@@ -109,6 +122,7 @@ class HardSigmoid(Activation):
 
     keyword = attribute = "hard_sigmoid"
     module, function = "nn.Hardsigmoid", "F.hardsigmoid"
+    range = Interval(0.0, 1.0)
     in_place = True
     zero = False
     relative = Sigmoid
@@ -120,6 +134,7 @@ class ELU(Activation):
 
     keyword = attribute = "elu"
     module, function = "nn.ELU", "F.elu"
+    unchanged = POSITIVE
     in_place = True
     relative = SiLU
 
@@ -135,6 +150,7 @@ class LeakyReLU(Activation):
 
     keyword = attribute = "leaky_relu"
     module, function = "nn.LeakyReLU", "F.leaky_relu"
+    unchanged = POSITIVE
     in_place = True
     relative = SiLU
 

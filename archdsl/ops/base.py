@@ -17,6 +17,7 @@ from enum import Enum
 from typing import ClassVar, TypeAlias
 
 from archdsl.ir.types import TensorType, Weight
+from archdsl.ops.growth import ANYTHING, Along, Interval, Route, Start
 
 Types = tuple[TensorType, ...]
 
@@ -226,6 +227,12 @@ class Operation(ABC):
     """Whether its result has one value for each input of a batch: not so weights and gates."""
     takes_indices: ClassVar[bool] = False
     """Whether its inputs may be whole numbers that stand for something; `results` sees to it."""
+    widths: ClassVar[tuple[str, ...]] = ()
+    """The arguments that say how large it is along axes that grow, and nothing else."""
+    unchanged: ClassVar[Interval | None] = None
+    """The inputs that it passes on in evaluation as they are, where there are any."""
+    additive: ClassVar[bool] = False
+    """Whether it is the sum of its inputs."""
 
     @abstractmethod
     def infer(self, inputs: Types) -> TensorType | Types:
@@ -312,6 +319,38 @@ class Operation(ABC):
     def slices(self, inputs: Types, shared: Sequence[Weight]) -> Mapping[str, Slice]:
         """How each weight of this size comes out of the shared ones: the first of each axis."""
         return {weight.name: (first(weight.shape),) for weight in self.weights(inputs)}
+
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]] | None:
+        """What the axes of each weight run over, by its name; None: it cannot be widened."""
+        return None
+
+    def wider(self, inputs: Types, channels: int) -> Operation | None:
+        """The same with so many channels in its result; None where its arguments say no width."""
+        return None
+
+    def with_units(self, inputs: Types, units: int) -> Operation | None:
+        """The same with so many hidden units; None where it has none."""
+        return None
+
+    def settled(self, inputs: Types) -> Operation:
+        """The same, with those sizes said that followed from the width of its inputs."""
+        return self
+
+    def even(self, inputs: Types) -> bool:
+        """Whether channels that are all there equally often give the same: norms over channels."""
+        return False
+
+    def identity(self, inputs: Types) -> Mapping[str, Start] | None:
+        """The weights with which it passes its input on in evaluation; None: none do."""
+        return None
+
+    def bounds(self, inputs: Sequence[Interval]) -> Interval:
+        """Between which numbers a result lies, by those between which the inputs do."""
+        return ANYTHING
+
+    def routes(self, inputs: Types) -> Sequence[Route] | None:
+        """Whence each channel comes, where channels are moved and nothing else; or None."""
+        return None
 
     def still(self) -> Operation:
         """The same without chance, for operations whose traits say `random`.

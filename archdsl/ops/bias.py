@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType, Weight
 from archdsl.ops.base import Argument, ChannelAffine, Code, Helper, Operation, Traits, Types
+from archdsl.ops.growth import ZERO, Along, Start
 from archdsl.ops.shapes import only
 
 BIAS = '''\
@@ -58,3 +60,10 @@ class Bias(Operation):
 
     def channel_affine(self, inputs: Types) -> ChannelAffine:
         return ChannelAffine(shift="bias")
+
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]]:
+        ones = (Along.REST, Along.REST) if len(inputs[0].shape) == 3 else ()
+        return {"bias": (Along.CHANNELS, *ones)}
+
+    def identity(self, inputs: Types) -> Mapping[str, Start]:
+        return {"bias": ZERO}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import Code, Operation, Traits, Types
+from archdsl.ops.growth import ANYTHING, Interval
 from archdsl.ops.shapes import only
 
 
@@ -15,6 +17,7 @@ class Identity(Operation):
 
     keyword = "id"
     attribute = "identity"
+    unchanged = ANYTHING
 
     def infer(self, inputs: Types) -> TensorType:
         return only("id", inputs)
@@ -38,6 +41,9 @@ class Zero(Operation):
 
     def code(self, inputs: Types) -> Code:
         return Code(expression="torch.zeros_like({0})")
+
+    def bounds(self, inputs: Sequence[Interval]) -> Interval:
+        return Interval(0.0, 0.0)
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(linear=True, affine=True, zero=True, per_channel=True, per_position=True)

@@ -18,6 +18,7 @@ from archdsl.ops.base import (
     Traits,
     Types,
 )
+from archdsl.ops.growth import EYE, ZERO, Along, Start
 from archdsl.ops.rectangles import RECTANGLES, rectangle_conv, rectangle_slices
 from archdsl.ops.rounding import ROUNDING, check_bits, in_words, rounded, rounded_traits
 from archdsl.ops.shapes import (
@@ -44,6 +45,7 @@ class Conv(Operation):
     attribute = "conv"
     channels_last = True
     helpers = (*helpers("ElasticConv2d", "ElasticKernelConv2d"), *ROUNDING, RECTANGLES[1])
+    widths = ("channels", "groups", "k", "kw")
 
     channels: int
     k: int = 1
@@ -172,6 +174,30 @@ class Conv(Operation):
             return rectangle_slices(self.weights(inputs), shared)
         return kernel_slices(self.weights(inputs), shared)
 
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]] | None:
+        if self.rounds or not (self.groups == 1 or self.depthwise(inputs)):
+            return None
+        window = _centred(self)
+        if self.groups > 1:
+            return {"weight": (Along.CHANNELS, Along.REST, *window), "bias": (Along.CHANNELS,)}
+        return {"weight": (Along.OUTPUTS, Along.INPUTS, *window), "bias": (Along.OUTPUTS,)}
+
+    def wider(self, inputs: Types, channels: int) -> Conv | None:
+        apart = self.groups > 1 and self.depthwise(inputs)
+        if self.rounds or (self.groups > 1 and not apart):
+            return None
+        return replace(self, channels=channels, groups=channels if apart else 1)
+
+    def identity(self, inputs: Types) -> Mapping[str, Start] | None:
+        """A kernel whose centre passes each channel on."""
+        centred = all(
+            2 * p == self.d * (k - 1) for k, p in zip(self.kernel, self.padding, strict=True)
+        )
+        alone = self.groups == 1 or self.depthwise(inputs)
+        if self.rounds or not (centred and alone) or self.infer(inputs) != inputs[0]:
+            return None
+        return {"weight": EYE, "bias": ZERO}
+
     def as_conv(self, inputs: Types) -> Conv:
         """Itself, as `DepthwiseConv` has it too."""
         return self
@@ -200,6 +226,7 @@ class DepthwiseConv(Operation):
     """A convolution of every channel on its own: as many channels out as in."""
 
     keyword = "dwconv"
+    widths = ("k", "kw")
     attribute = "dwconv"
     channels_last = True
     helpers = (*helpers("ElasticConv2d", "ElasticKernelConv2d"), *ROUNDING)
@@ -269,6 +296,15 @@ class DepthwiseConv(Operation):
     def traits(self, inputs: Types) -> Traits:
         return self.as_conv(inputs).traits(inputs)
 
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]] | None:
+        rest = (Along.REST, *_centred(self))
+        return (
+            None if self.rounds else {"weight": (Along.CHANNELS, *rest), "bias": (Along.CHANNELS,)}
+        )
+
+    def identity(self, inputs: Types) -> Mapping[str, Start] | None:
+        return self.as_conv(inputs).identity(inputs)
+
     def describe(self) -> str:
         return in_words(f"depthwise conv {_windowed(self)}", self.weight_bits, self.input_bits)
 
@@ -293,6 +329,12 @@ def _check(keyword: str, conv: Conv | DepthwiseConv) -> None:
     check_bits(keyword, conv.weight_bits, conv.input_bits)
     at_least(keyword, "p", conv.p, 0)
     at_least(keyword, "pw", conv.pw, 0)
+
+
+def _centred(conv: Conv | DepthwiseConv) -> tuple[Along, Along]:
+    """A window grows around its centre where padding goes along with it."""
+    axis = Along.KERNEL if conv.p is conv.pw is None else Along.REST
+    return axis, axis
 
 
 def _windowed(conv: Conv | DepthwiseConv) -> str:

@@ -7,6 +7,7 @@ from typing import Self
 
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import Argument, Code, Helper, Operation, OperationError, Traits, Types
+from archdsl.ops.growth import ANYTHING
 from archdsl.ops.shapes import axes, only
 
 DROP_PATH = '''\
@@ -41,6 +42,8 @@ class LockedDropout(nn.Module):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drop(Operation):
     """What all have in common: the share `p` that training drops."""
+
+    unchanged = ANYTHING
 
     p: float = 0.5
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType, Weight
 from archdsl.ops.base import Axis, AxisMap, Code, Helper, Operation, Traits, Types
+from archdsl.ops.growth import Along, Interval, hull
 from archdsl.ops.shapes import only, option
 
 GATE = '''\
@@ -47,6 +49,12 @@ class Gate(Operation):
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(linear=True, affine=True, zero=True, per_channel=True, per_position=True)
+
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]]:
+        return {"weight": ()}
+
+    def bounds(self, inputs: Sequence[Interval]) -> Interval:
+        return hull(inputs, 0.0)
 
     def axis_map(self, axis: Axis, inputs: Types) -> AxisMap:
         return AxisMap(gate="weight")

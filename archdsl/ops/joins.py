@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import Code, Operation, OperationError, Traits, Types
+from archdsl.ops.growth import ANYTHING, Interval, Route, hull
 
 
 def _some(keyword: str, inputs: Types) -> TensorType:
@@ -57,12 +59,16 @@ class Sum(Join):
 
     keyword = "sum"
     attribute = "sum"
+    additive = True
 
     def infer(self, inputs: Types) -> TensorType:
         return _equal("sum", inputs)
 
     def code(self, inputs: Types) -> Code:
         return Code(expression=_infix("+", inputs), tight=len(inputs) == 1)
+
+    def bounds(self, inputs: Sequence[Interval]) -> Interval:
+        return Interval(sum(one.low for one in inputs), sum(one.high for one in inputs))
 
     def traits(self, inputs: Types) -> Traits:
         return joined_traits(inputs)
@@ -82,6 +88,9 @@ class Mean(Join):
         if len(inputs) == 1:
             return Code(expression="{0}")
         return Code(expression=f"({_infix('+', inputs)}) / {len(inputs)}", tight=False)
+
+    def bounds(self, inputs: Sequence[Interval]) -> Interval:
+        return hull(inputs)
 
     def traits(self, inputs: Types) -> Traits:
         return joined_traits(inputs)
@@ -119,6 +128,9 @@ class Concat(Join):
         one = len(inputs) == 1
         return replace(joined_traits(inputs), per_channel=one)
 
+    def routes(self, inputs: Types) -> Sequence[Route]:
+        return [Route(i, c) for i, value in enumerate(inputs) for c in range(value.channels)]
+
 
 def _rest(value: TensorType) -> tuple[int, ...]:
     """The axes of a value that are not its channels."""
@@ -147,6 +159,9 @@ class Product(Join):
 
     def code(self, inputs: Types) -> Code:
         return Code(expression=_infix("*", inputs), tight=len(inputs) == 1)
+
+    def bounds(self, inputs: Sequence[Interval]) -> Interval:
+        return Interval(0.0) if all(one.low >= 0 for one in inputs) else ANYTHING
 
     def traits(self, inputs: Types) -> Traits:
         one = len(inputs) == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from archdsl.ir.types import TensorType, Weight
@@ -16,6 +16,7 @@ from archdsl.ops.base import (
     Traits,
     Types,
 )
+from archdsl.ops.growth import EYE, ZERO, Along, Start
 from archdsl.ops.rounding import ROUNDING, check_bits, in_words, rounded, rounded_traits
 from archdsl.ops.shapes import at_least, axes, option
 from archdsl.ops.sharing import helpers, shared
@@ -28,6 +29,7 @@ class Linear(Operation):
     keyword = "linear"
     attribute = "linear"
     helpers = (*helpers("ElasticLinear"), *ROUNDING)
+    widths = ("features",)
 
     features: int
     bias: bool = True
@@ -87,6 +89,18 @@ class Linear(Operation):
         linear = not self.bias
         traits = Traits(linear=linear, affine=True, zero=linear, per_position=True, fresh=True)
         return rounded_traits(traits, inputs, self.input_bits)
+
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]] | None:
+        if self.biased(inputs) is None:
+            return None
+        return {"weight": (Along.OUTPUTS, Along.INPUTS), "bias": (Along.OUTPUTS,)}
+
+    def wider(self, inputs: Types, channels: int) -> Linear | None:
+        return None if self.biased(inputs) is None else replace(self, features=channels)
+
+    def identity(self, inputs: Types) -> Mapping[str, Start] | None:
+        square = self.features == inputs[0].channels and self.biased(inputs) is not None
+        return {"weight": EYE, "bias": ZERO} if square else None
 
     def describe(self) -> str:
         return in_words("linear", self.weight_bits, self.input_bits)

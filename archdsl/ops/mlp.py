@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from archdsl.ir.types import TensorType, Weight
 from archdsl.ops.base import (
@@ -18,6 +18,7 @@ from archdsl.ops.base import (
     Traits,
     Types,
 )
+from archdsl.ops.growth import EYE, ZERO, Along, Start
 from archdsl.ops.shapes import hidden_size, map_axes, number, only, option, positive
 from archdsl.ops.sharing import helpers as helpers_of
 from archdsl.ops.sharing import shared
@@ -100,6 +101,8 @@ class MLP(Operation):
         *helpers_of("ElasticConv2d", "ElasticChannelMLP", "ElasticLinear", "ElasticTokenMLP"),
     )
 
+    widths = ("ratio",)
+
     ratio: float = 4.0
 
     def __post_init__(self) -> None:
@@ -136,6 +139,20 @@ class MLP(Operation):
     def biased(self, inputs: Types) -> MLP:
         return self
 
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]]:
+        ones = (Along.REST,) * (len(inputs[0].shape) - 1 if len(inputs[0].shape) == 3 else 0)
+        return {
+            "fc1.weight": (Along.UNITS, Along.INPUTS, *ones),
+            "fc1.bias": (Along.UNITS,),
+            "fc2.weight": (Along.OUTPUTS, Along.UNITS, *ones),
+            "fc2.bias": (Along.OUTPUTS,),
+        }
+
+    def with_units(self, inputs: Types, units: int) -> MLP:
+        dim = inputs[0].channels
+        exact = units / dim if int(dim * (units / dim)) == units else (units + 0.5) / dim
+        return replace(self, ratio=exact)
+
     def reads(self, inputs: Types) -> Layer:
         return Layer("fc1.weight", "fc1.bias")
 
@@ -153,6 +170,8 @@ class TokensMLP(Operation):
     keyword = "tokens_mlp"
     attribute = "mlp"
     helpers = (Helper(name="PositionMLP", source=POSITION_MLP),)
+
+    widths = ("ratio",)
 
     ratio: float = 0.5
 
@@ -180,6 +199,20 @@ class TokensMLP(Operation):
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(per_channel=True)
+
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]]:
+        return {
+            "fc1.weight": (Along.UNITS, Along.REST),
+            "fc1.bias": (Along.UNITS,),
+            "fc2.weight": (Along.REST, Along.UNITS),
+            "fc2.bias": (Along.REST,),
+        }
+
+    def with_units(self, inputs: Types, units: int) -> TokensMLP:
+        positions = _positions(inputs)
+        ratio = units / positions
+        exact = int(positions * ratio) == units
+        return replace(self, ratio=ratio if exact else (units + 0.5) / positions)
 
     def describe(self) -> str:
         return "position mlp"
@@ -216,6 +249,12 @@ class TokensLinear(Operation):
     def traits(self, inputs: Types) -> Traits:
         linear = not self.bias
         return Traits(linear=linear, affine=True, zero=linear, per_channel=True)
+
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]]:
+        return {"weight": (Along.REST, Along.REST), "bias": (Along.REST,)}
+
+    def identity(self, inputs: Types) -> Mapping[str, Start]:
+        return {"weight": EYE, "bias": ZERO}
 
     def axis_map(self, axis: Axis, inputs: Types) -> AxisMap | None:
         if axis is not Axis.POSITIONS:

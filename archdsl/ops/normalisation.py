@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType, Weight
@@ -17,6 +17,7 @@ from archdsl.ops.base import (
     Traits,
     Types,
 )
+from archdsl.ops.growth import ONE, ZERO, Along, Start
 from archdsl.ops.shapes import at_least, axes, divides, map_axes, only, option, positive
 from archdsl.ops.sharing import helpers as helpers_of
 from archdsl.ops.sharing import shared
@@ -111,6 +112,15 @@ class BatchNorm(Operation):
             factor=factor, shift=shift, mean="running_mean", var="running_var", eps=self.eps
         )
 
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]]:
+        names = ("weight", "bias", "running_mean", "running_var")
+        return {**dict.fromkeys(names, (Along.CHANNELS,)), "num_batches_tracked": ()}
+
+    def identity(self, inputs: Types) -> Mapping[str, Start]:
+        """Statistics that change nothing in evaluation; training measures its own."""
+        own = {"weight": ONE, "bias": ZERO} if self.affine else {}
+        return {**own, "running_mean": ZERO, "running_var": Start(1 - self.eps)}
+
     def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
         axes = len(inputs[0].shape)
         return None if axes == 2 else shared(self, inputs, f"ElasticBatchNorm{(axes + 1) // 2}d")
@@ -155,6 +165,12 @@ class GroupNorm(Operation):
     def traits(self, inputs: Types) -> Traits:
         return Traits(per_channel=self.groups == inputs[0].channels, fresh=True)
 
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]]:
+        return dict.fromkeys(("weight", "bias"), (Along.CHANNELS,))
+
+    def even(self, inputs: Types) -> bool:
+        return self.groups == 1
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LayerNorm(Operation):
@@ -186,6 +202,12 @@ class LayerNorm(Operation):
     def traits(self, inputs: Types) -> Traits:
         return Traits(per_position=True, fresh=True)
 
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]]:
+        return dict.fromkeys(("weight", "bias"), (Along.CHANNELS,))
+
+    def even(self, inputs: Types) -> bool:
+        return True
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale(Operation):
@@ -210,6 +232,13 @@ class Scale(Operation):
 
     def channel_affine(self, inputs: Types) -> ChannelAffine:
         return ChannelAffine(factor="weight")
+
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]]:
+        ones = (Along.REST, Along.REST) if len(inputs[0].shape) == 3 else ()
+        return {"weight": (Along.CHANNELS, *ones)}
+
+    def identity(self, inputs: Types) -> Mapping[str, Start]:
+        return {"weight": ONE}
 
     def code(self, inputs: Types) -> Code:
         name = "Scale" if len(inputs[0].shape) == 3 else "TokenScale"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,6 +19,7 @@ from archdsl.ops.base import (
     Traits,
     Types,
 )
+from archdsl.ops.growth import Interval, hull
 from archdsl.ops.shapes import at_least, axes, map_axes, option, same_padding, window
 
 POOL = '''\
@@ -153,6 +155,9 @@ class AvgPool(Operation):
             return None
         return AxisMap(rows=partial(_means, height, width, self.k, counted=self.count_pad))
 
+    def bounds(self, inputs: Sequence[Interval]) -> Interval:
+        return hull(inputs, 0.0) if self.count_pad else inputs[0]
+
     def describe(self) -> str:
         return f"avg pool {self.k}x{self.k}" + (f" stride {self.s}" if self.s > 1 else "")
 
@@ -201,6 +206,9 @@ class MaxPool(Operation):
             per_position=_pointwise(self),
         )
 
+    def bounds(self, inputs: Sequence[Interval]) -> Interval:
+        return inputs[0]
+
     def smooth(self) -> AvgPool:
         return AvgPool(k=self.k, s=self.s, p=self.p, ceil=self.ceil)
 
@@ -239,6 +247,9 @@ class AdaptivePool(Operation):
         same = self.infer(inputs) == inputs[0]
         return Traits(linear=True, affine=True, zero=True, per_channel=True, per_position=same)
 
+    def bounds(self, inputs: Sequence[Interval]) -> Interval:
+        return inputs[0]
+
     def describe(self) -> str:
         return f"avg pool to {self.size}x{self.size}"
 
@@ -259,3 +270,6 @@ class GlobalPool(Operation):
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(linear=True, affine=True, zero=True, per_channel=True)
+
+    def bounds(self, inputs: Sequence[Interval]) -> Interval:
+        return inputs[0]

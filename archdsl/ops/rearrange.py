@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import Argument, Code, Operation, OperationError, Traits, Types
+from archdsl.ops.growth import Interval, Route
 from archdsl.ops.shapes import at_least, divides, map_axes, only
 
 
@@ -42,6 +44,9 @@ class Crop(Operation):
         if columns == ":":
             return Code(expression="{0}" if rows == ":" else f"{{0}}[:, :, {rows}]")
         return Code(expression=f"{{0}}[:, :, {rows}, {columns}]")
+
+    def bounds(self, inputs: Sequence[Interval]) -> Interval:
+        return inputs[0]
 
     def traits(self, inputs: Types) -> Traits:
         whole = self.infer(inputs) == inputs[0]
@@ -100,6 +105,10 @@ class Channels(Operation):
         whole = self.infer(inputs) == inputs[0]
         return Traits(linear=True, affine=True, zero=True, per_channel=whole, per_position=True)
 
+    def routes(self, inputs: Types) -> Sequence[Route]:
+        end = inputs[0].channels if self.last is None else self.last
+        return [Route(0, channel) for channel in range(self.first, end, self.step)]
+
     def describe(self) -> str:
         end = "" if self.last is None else f" to {self.last - 1}"
         step = f" by {self.step}" if self.step > 1 else ""
@@ -142,6 +151,10 @@ class Shuffle(Operation):
         whole = self.groups in (1, inputs[0].channels)
         return Traits(linear=True, affine=True, zero=True, per_channel=whole, per_position=True)
 
+    def routes(self, inputs: Types) -> Sequence[Route]:
+        size = inputs[0].channels // self.groups
+        return [Route(0, g * size + i) for i in range(size) for g in range(self.groups)]
+
     def describe(self) -> str:
         return f"shuffle {self.groups} groups"
 
@@ -158,6 +171,15 @@ class Flatten(Operation):
 
     def code(self, inputs: Types) -> Code:
         return Code(constructor="nn.Flatten", expression="{0}.flatten(1)")
+
+    def routes(self, inputs: Types) -> Sequence[Route] | None:
+        value = inputs[0]
+        if len(value.shape) == 2:  # tokens lie one after another, each with all channels
+            return [Route(0, c, n) for n in range(value.shape[0]) for c in range(value.channels)]
+        places = value.elements // value.channels
+        if places == 1:
+            return [Route(0, channel) for channel in range(value.channels)]
+        return [Route(0, c, n) for c in range(value.channels) for n in range(places)]
 
     def traits(self, inputs: Types) -> Traits:
         value = inputs[0]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from archdsl.ir.types import TensorType
 from archdsl.ops.base import Argument, Code, Operation, Traits, Types
+from archdsl.ops.growth import Interval
 from archdsl.ops.shapes import at_least, map_axes
 
 
@@ -47,6 +49,9 @@ class Resize(Operation):
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(linear=True, affine=True, zero=True, per_channel=True)
+
+    def bounds(self, inputs: Sequence[Interval]) -> Interval:
+        return inputs[0]
 
     def describe(self) -> str:
         height, width = self.size

@@ -19,6 +19,7 @@ from archdsl.ops.base import (
     Slice,
     Types,
 )
+from archdsl.ops.growth import Along
 from archdsl.ops.shapes import at_least, axes, divides, option
 from archdsl.ops.sharing import helpers as helpers_of
 from archdsl.ops.sharing import shared as shared_by
@@ -135,6 +136,7 @@ class SelfAttention(Operation):
 
     keyword = "msa"
     attribute = "attention"
+    widths = ("head",)
     helpers = (
         Helper(name="TokenAttention", source=SELF),
         Helper(name="CausalAttention", source=CAUSAL),
@@ -228,6 +230,20 @@ class SelfAttention(Operation):
         own = super(SelfAttention, self).slices(inputs, shared)
         rows = 3 * self.heads * self.head_width(inputs)
         return {**own, "qkv.weight": thirds(rows, inputs[0].channels)}
+
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]]:
+        """The heads stay as they are: what they read and write may be wider."""
+        tables = (weight.name for weight in self.weights(inputs) if "positions" in weight.name)
+        return {
+            **dict.fromkeys(tables, (Along.REST, Along.REST)),
+            "qkv.weight": (Along.REST, Along.INPUTS),
+            "qkv.bias": (Along.REST,),
+            "out.weight": (Along.OUTPUTS, Along.REST),
+            "out.bias": (Along.OUTPUTS,),
+        }
+
+    def settled(self, inputs: Types) -> SelfAttention:
+        return replace(self, head=self.head_width(inputs))
 
     def biased(self, inputs: Types) -> SelfAttention:
         return replace(self, bias=True)

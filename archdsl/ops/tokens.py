@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from archdsl.ir.types import TensorType, Weight
@@ -16,6 +16,7 @@ from archdsl.ops.base import (
     Traits,
     Types,
 )
+from archdsl.ops.growth import ZERO, Along, Interval, Start
 from archdsl.ops.shapes import at_least, axes, map_axes
 from archdsl.ops.sharing import helpers as helpers_of
 from archdsl.ops.sharing import shared
@@ -93,6 +94,9 @@ class ClassToken(Operation):
         dim = Argument(inputs[0].channels, "dim")
         return Code(constructor="ClassToken", arguments=(dim,), helpers=("ClassToken",))
 
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]]:
+        return {"token": (Along.REST, Along.REST, Along.CHANNELS)}
+
     def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
         return shared(self, inputs, "ElasticClassToken", "ClassToken")
 
@@ -119,6 +123,12 @@ class Positions(Operation):
         tokens, channels = inputs[0].shape
         arguments = (Argument(tokens, "tokens"), Argument(channels, "dim"))
         return Code(constructor="Positions", arguments=arguments, helpers=("Positions",))
+
+    def along(self, inputs: Types) -> Mapping[str, tuple[Along, ...]]:
+        return {"positions": (Along.REST, Along.REST, Along.CHANNELS)}
+
+    def identity(self, inputs: Types) -> Mapping[str, Start]:
+        return {"positions": ZERO}
 
     def elastic(self, inputs: Types, sizes: Sequence[Operation]) -> Elastic | None:
         return shared(self, inputs, "ElasticPositions", "Positions")
@@ -149,6 +159,9 @@ class Token(Operation):
 
     def traits(self, inputs: Types) -> Traits:
         return Traits(linear=True, affine=True, zero=True, per_channel=True)
+
+    def bounds(self, inputs: Sequence[Interval]) -> Interval:
+        return inputs[0]
 
     def describe(self) -> str:
         return f"token {self.index}"

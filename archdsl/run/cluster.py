@@ -38,18 +38,22 @@ PAUSE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What tasks are about: a space by its text and parameters, and the settings of the search."""
+    """What tasks are about: a space by its text and parameters, and the settings of the search.
+
+    `folder` is that of the run, which nodes need where weights are inherited.
+    """
 
     text: str
     name: str
     parameters: tuple[tuple[str, Any], ...]
     settings: ExploreSettings
+    folder: str
 
     @classmethod
-    def of(cls, space: SearchSpace, settings: ExploreSettings) -> Problem:
+    def of(cls, space: SearchSpace, settings: ExploreSettings, folder: Path) -> Problem:
         program = space.program
         parameters = tuple(program.parameters.items())
-        return cls(program.text, program.space, parameters, settings)
+        return cls(program.text, program.space, parameters, settings, str(folder.resolve()))
 
 
 def judged(problem: Problem, text: str, step: int, again: int) -> Mapping[str, Any]:
@@ -64,7 +68,8 @@ def _judge(problem: Problem) -> Judge:
     from archdsl.syntax.parse import parse
 
     (space,) = parse(problem.text, problem.name).spaces
-    return Judge(open_space(space, dict(problem.parameters)), problem.settings)
+    opened = open_space(space, dict(problem.parameters))
+    return Judge(opened, problem.settings).keep_in(Path(problem.folder))
 
 
 class Tasks:
@@ -182,7 +187,7 @@ def cluster(
         except (ValueError, OSError) as problem:
             raise _nobody(address, problem) from None
     try:
-        yield Tasks(folder, ledger, Problem.of(space, settings), count, timeout)
+        yield Tasks(folder, ledger, Problem.of(space, settings, folder), count, timeout)
     finally:
         if own:
             ray.shutdown()

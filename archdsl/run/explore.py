@@ -75,6 +75,7 @@ def explore(
     with run_folder(out) as folder, graceful() as stopped:
         remember(folder / "settings.json", space.program, settings, {})
         write_whole(folder / "space.arch", space.program.text)
+        judge.keep_in(folder)
         with (
             open_leased(folder / "ledger.sqlite") as ledger,
             progress("search", settings.budget, quiet=quiet) as advance,

@@ -2,6 +2,7 @@
 
     each epoch    for every batch a step of the gates, on images that validate, and one of weights
     derive        the string that the gates point to, after every epoch
+    stages        after the last epoch of one, the next goes on in what is left of the space
     judge         the last of them, under the supernet's weights, on all of validation
 
 A run is a folder, and goes on where it was killed: all that is drawn comes from (seed, purpose,
@@ -12,24 +13,27 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from archdsl.codegen import mixture_source, network_source
-from archdsl.compiler import partial
 from archdsl.controllers.base import State
 from archdsl.controllers.gates import DartsSettings, Gates
+from archdsl.controllers.seeds import seed_for
+from archdsl.controllers.stages import Labels
 from archdsl.controllers.tensors import below
 from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, save_checkpoint
 from archdsl.evaluate.data import Data, classifies, open_data
 from archdsl.evaluate.relaxed import RelaxedWeights
 from archdsl.evaluate.training import accuracy
 from archdsl.files import write_whole
-from archdsl.library import Found
 from archdsl.recipes import Recipe
 from archdsl.run.running import Running, running
 from archdsl.run.settings import SearchSettings, check_settings
+from archdsl.run.stages import StageSpaces, left_of
 from archdsl.run.summary import GatesSummary, summarise_gates
 from archdsl.run.tables import write_gates_summary
 from archdsl.space.view import SearchSpace
+from archdsl.syntax.errors import ArchError
 
 CHECKPOINT_BATCHES = 200  # within one long epoch
 
@@ -51,8 +55,7 @@ def search_gates(
     """
     check_settings(settings)
     program = space.program
-    shares = method.shares
-    mixed = partial(Found(space=space, architecture=None), **shares).space if shares else space
+    stages = StageSpaces(space, method)
     text = recipe.text if recipe else ""
     recipe = recipe or settings.recipe
     image, classes = classifies(program.net)
@@ -64,12 +67,12 @@ def search_gates(
         program,
         settings,
         also={"recipe": text},
-        files={"space.arch": program.text, "supernet.py": mixture_source(mixed.program)},
+        files={"space.arch": program.text},
         title="search",
-        total=recipe.epochs * data.steps,
+        total=stages.stages.count * recipe.epochs * data.steps,
         quiet=quiet,
     ) as here:
-        best = _Run(space, mixed, method, data, settings, recipe, here).run()
+        best = _Run(stages, data, settings, recipe, here).run()
         write_whole(here.folder / "network.py", network_source(space.resolve(space.parse(best))))
         entries, seconds = here.ledger.entries(), here.ledger.seconds()
         summary = summarise_gates(space, settings, entries, seconds)
@@ -81,6 +84,7 @@ def search_gates(
 class Place:
     """The next batch of a search; `loss` is the sum over those of the epoch so far."""
 
+    stage: int = 0
     epoch: int = 0
     batch: int = 0
     loss: float = 0.0
@@ -91,41 +95,63 @@ class _Run:
 
     def __init__(
         self,
-        space: SearchSpace,
-        mixed: SearchSpace,
-        method: DartsSettings,
+        stages: StageSpaces,
         data: Data,
         settings: SearchSettings,
         recipe: Recipe,
         here: Running,
     ) -> None:
-        self.space = space
+        self.stages = stages
         self.data = data
+        self.settings = settings
         self.recipe = recipe
         self.here = here
         self.place = Place()
-        self.gates = Gates(space, method, seed=settings.seed)
+        saved = load_checkpoint(here.checkpoint)
+        left = left_of(stages.asked)
+        if saved is not None:
+            self.place = Place(**saved.values["place"])
+            left = {key: tuple(labels) for key, labels in saved.values["left"].items()}
+        self._begin(left)
+        if saved is not None:
+            self.weights.restore(below(saved.tensors, "shared."))
+            self.gates.restore(State(tensors=below(saved.tensors, "gates.")))
+
+    def _begin(self, left: Labels) -> None:
+        """The gates and weights of the stage, with what is left of every decision."""
+        stage, method = self.place.stage, self.stages.method
+        self.left = left
+        self.space = self.stages.space(stage, left)
+        mixed = self.stages.mixed(self.space, stage)
+        write_whole(self.here.folder / "supernet.py", mixture_source(mixed.program))
+        seed = seed_for(self.settings.seed, "stage", stage) if stage else self.settings.seed
+        self.gates = Gates(self.space, method, seed=seed)
         self.weights = RelaxedWeights(
             mixed,
-            data,
+            self.data,
             self.gates,
-            recipe=recipe,
-            seed=settings.seed,
-            device=settings.device,
-            calibration=settings.calibration,
+            recipe=self.recipe,
+            seed=seed,
+            device=self.settings.device,
+            calibration=self.settings.calibration,
         )
-        self._restore()
 
     def run(self) -> str:
         """What is left; the string that the gates point to."""
         while self.place.epoch < self.recipe.epochs and not self._ended():
             self._epoch()
-        best = self.gates.derived()
-        entry = self.here.ledger.ask(self.place.epoch, self.place.epoch, "final", best)
+        own = self.gates.architecture()
+        best = self.stages.of_asked(own).text
+        at = self._epochs()
+        entry = self.here.ledger.ask(at, at, "final", best)
         if entry.reward is None:
-            hits = self.weights.judge(best, self.data.validation_batches)
+            hits = self.weights.judge(own.text, self.data.validation_batches)
             self.here.ledger.tell(entry.step, accuracy(hits), {"hits": hits})
         return best
+
+    def _epochs(self) -> int:
+        """How many epochs are behind, of all stages."""
+        return self.place.stage * self.recipe.epochs + self.place.epoch
 
     def _ended(self) -> bool:
         """Whether the method has enough, which is asked between epochs."""
@@ -134,7 +160,8 @@ class _Run:
 
     def _epoch(self) -> None:
         """What is left of one epoch, then what the gates point to and a checkpoint."""
-        epoch = self.place.epoch
+        epoch, behind = self.place.epoch, self._epochs()
+        self.weights.let_fall(self.stages.stages.skip_dropout(self.place.stage), epoch)
         while self.place.batch < self.data.steps:
             self.here.pause(self._save)
             batch = self.place.batch
@@ -143,25 +170,47 @@ class _Run:
             loss = self.place.loss + self.weights.train_step(epoch, batch)
             self.place = replace(self.place, batch=batch + 1, loss=loss)
             mean = loss / (batch + 1)
-            self.here.advance(epoch * self.data.steps + batch + 1, f"loss {mean:.3f}")
+            self.here.advance(behind * self.data.steps + batch + 1, f"loss {mean:.3f}")
             if self.place.batch % CHECKPOINT_BATCHES == 0:
                 self._save()
-        mean = self.place.loss / self.data.steps
-        entry = self.here.ledger.ask(epoch, epoch, "derive", self.gates.derived())
-        self.here.ledger.tell(entry.step, None, {"loss": mean, "gates": self.gates.probabilities()})
-        self.place = Place(epoch=epoch + 1)
+        entry = self.here.ledger.ask(behind, behind, "derive", self._pointed())
+        self.here.ledger.tell(entry.step, None, self._seen())
+        self.place = replace(self.place, epoch=epoch + 1, batch=0, loss=0.0)
+        self._next_stage()
         self._save()
+
+    def _pointed(self) -> str:
+        """What the gates point to: in the space that was asked for, unless that decides more."""
+        found = self.gates.architecture()
+        try:
+            return self.stages.of_asked(found).text
+        except ArchError:
+            return found.text
+
+    def _seen(self) -> dict[str, Any]:
+        """What the ledger keeps of an epoch."""
+        mean = self.place.loss / self.data.steps
+        seen = {"loss": mean, "gates": self.gates.probabilities()}
+        if self.stages.stages.count > 1:
+            seen |= {"stage": self.place.stage, "left": left_of(self.space)}
+        return seen
+
+    def _next_stage(self) -> None:
+        """Go on in what is left, where a stage is at its end and another one follows."""
+        stage, plan = self.place.stage + 1, self.stages.stages
+        if self.place.epoch < self.recipe.epochs or stage == plan.count or self._ended():
+            return
+        gates, weights = self.gates, self.weights
+        left = gates.left(plan.keep[stage]) if plan.keep else self.left
+        self.place = Place(stage=stage)
+        self._begin(left)
+        if not gates.settings.fresh:
+            self.gates.follow(gates)
+            self.weights.follow(weights)
 
     def _save(self) -> None:
         tensors = {f"shared.{k}": v for k, v in self.weights.state().items()}
         tensors |= {f"gates.{k}": v for k, v in self.gates.state().tensors.items()}
-        checkpoint = Checkpoint.of(self.space.program, tensors, {"place": asdict(self.place)})
+        values = {"place": asdict(self.place), "left": self.left}
+        checkpoint = Checkpoint.of(self.stages.asked.program, tensors, values)
         save_checkpoint(self.here.checkpoint, checkpoint)
-
-    def _restore(self) -> None:
-        saved = load_checkpoint(self.here.checkpoint)
-        if saved is None:
-            return
-        self.place = Place(**saved.values["place"])
-        self.weights.restore(below(saved.tensors, "shared."))
-        self.gates.restore(State(tensors=below(saved.tensors, "gates.")))

@@ -1,4 +1,4 @@
-"""Weights that carry over from one network to another, by their names.
+"""Weights that carry over from one network to another.
 
 A file may hold the names of the text (-O0, checkpoints, supernets) or those of the optimised
 network (-O1): the weight map of the passes goes both ways.
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from archdsl.controllers.tensors import below
 from archdsl.evaluate.checkpoint import Checkpoint, save_checkpoint
+from archdsl.grow.heir import heir
 from archdsl.ir.graph import Program
 from archdsl.ir.types import Weight
 from archdsl.load import load_network
@@ -42,11 +43,17 @@ SAVED = (".pt", ".pth", ".bin", ".ckpt", ".pkl")
 class Inheritance:
     """What became of every tensor of the new network.
 
-    `carried` are as they were; `reshaped` have the name and another shape (name, old, new) and
-    are fresh, like `fresh`, which have no predecessor; `dropped` had no successor.
+    `carried` are as they were; `grown` are those of a narrower operation, with copies; `begun` are
+    new, and begin so that they change nothing; `reshaped` have the name and another shape (name,
+    old, new) and are fresh, like `fresh`, which have no predecessor; `dropped` had no successor.
+    `changed` are the places at which the new network computes something else in evaluation, None
+    where that is not known: the weights were a supernet's.
     """
 
     carried: tuple[str, ...]
+    grown: tuple[str, ...] = ()
+    begun: tuple[str, ...] = ()
+    changed: tuple[str, ...] | None = None
     reshaped: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
     fresh: tuple[str, ...]
     dropped: tuple[str, ...]
@@ -66,24 +73,34 @@ def inherit(
 ) -> Inheritance:
     """Write the weights of `after` to `out`, those that `before` has in common taken over.
 
-    `before` may be a space: then the file holds a supernet, of whose weights an elastic network
-    takes slices. The others are initialised as in a
-    new network, from `seed`. `level` and `device` are those of the network that will load them,
-    and, at level 1, of the file.
+    By the diff of the two, so that `after` computes what `before` does where that can be had
+    (`grow.heir`). `before` may be a space: then the file holds a supernet, whose weights are taken
+    by their names, and an elastic network takes slices. The others are initialised as in a new
+    network, from `seed`. `level` and `device` are those of the network that will load them, and,
+    at level 1, of the file.
 
     Raises:
         ArchError: E0708 for a file that cannot be read, E0812 where it does not hold exactly
             the weights of `before`, E0813 where the optimised network cannot take them.
     """
     known = as_written(read_weights(weights), before, weights, device=device)
-    found = shares(before, after)
-    old = {**known, **found.forward(known)}
-    used = {share.name for name, share in found.entries.items() if share.name in known}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         new = dict(load_network(after).state_dict())
+    taken = _by_name if any(graph.holes for graph in before.modules.values()) else _by_diff
+    tensors, report = taken(known, before, after, new, seed)
+    write_weights(out, tensors, after, level, device)
+    return report
+
+
+def _by_name(
+    known: Tensors, before: Program, after: Program, new: Tensors, seed: int
+) -> tuple[Tensors, Inheritance]:
+    """A network's weights from those of a supernet, under their names."""
+    found = shares(before, after)
+    old = {**known, **found.forward(known)}
+    used = {share.name for name, share in found.entries.items() if share.name in known}
     carried = [name for name in new if name in old and old[name].shape == new[name].shape]
-    parameters = {name: w.elements for name, w in network_weights(after).items() if not w.buffer}
     report = Inheritance(
         carried=tuple(carried),
         reshaped=tuple(
@@ -93,12 +110,39 @@ def inherit(
         ),
         fresh=tuple(name for name in new if name not in old),
         dropped=tuple(name for name in known if name not in used | set(new)),
-        carried_params=sum(parameters.get(name, 0) for name in carried),
-        params=sum(parameters.values()),
+        carried_params=_params(after, carried),
+        params=_params(after, new),
     )
-    new |= {name: old[name] for name in carried}
-    write_weights(out, new, after, level, device)
-    return report
+    return {**new, **{name: old[name] for name in carried}}, report
+
+
+def _by_diff(
+    known: Tensors, before: Program, after: Program, new: Tensors, seed: int
+) -> tuple[Tensors, Inheritance]:
+    """A network's weights from those of another, by the diff of the two."""
+    found = heir(before, after, seed=seed)
+    tensors = found.weights(known, new)
+    sources = found.sources()
+    same = [n for n, source in sources.items() if source and known[source].shape == new[n].shape]
+    grown = [n for n, source in sources.items() if source and n not in set(same)]
+    report = Inheritance(
+        carried=tuple(same),
+        grown=tuple(grown),
+        begun=tuple(name for name, source in sources.items() if not source),
+        reshaped=(),
+        fresh=tuple(name for name in new if name not in sources),
+        dropped=tuple(name for name in known if name not in set(sources.values())),
+        changed=found.changed,
+        carried_params=_params(after, [*same, *grown]),
+        params=_params(after, new),
+    )
+    return tensors, report
+
+
+def _params(program: Program, names: Iterable[str]) -> int:
+    """How many parameters some weights of a network have; statistics are none."""
+    sizes = {name: w.elements for name, w in network_weights(program).items() if not w.buffer}
+    return sum(sizes.get(name, 0) for name in names)
 
 
 def refuse_to_replace(weights: Path, files: Sequence[Path]) -> None:

@@ -6,18 +6,23 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from math import isfinite
+from pathlib import Path
 from typing import Any, TypeAlias
 
 from archdsl.evaluate.evaluator import Failed, Kind
 from archdsl.evaluate.evaluators import evaluator_of
+from archdsl.evaluate.inherited import Lineage
 from archdsl.evaluate.latency import clock_of
 from archdsl.evaluate.objectives import objectives_of, rule_of
 from archdsl.ir.cost import cost
 from archdsl.ir.types import Cost
+from archdsl.run.ledger import read_ledger
 from archdsl.run.settings import ExploreSettings
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 
+WEIGHTS = "weights"
+"""Where in the folder of a run an evaluator keeps what its children inherit."""
 COSTS = frozenset(field.name for field in fields(Cost))
 """What a text says of itself, and what an objective or a reward may name."""
 Worth: TypeAlias = tuple[float, ...]
@@ -50,6 +55,23 @@ class Judge:
         self.costs = COSTS.intersection(re.findall(r"\w+", settings.reward + settings.objectives))
         self.latency = clock_of(settings.latency).over(space) if settings.latency else None
         self.evaluator = evaluator_of(settings.evaluator).over(space)
+        self.batch = settings.batch
+
+    def keep_in(self, folder: Path) -> Judge:
+        """Let the evaluator keep weights in the folder of a run, where it keeps any."""
+        if isinstance(self.evaluator, Lineage):
+            ledger = folder / "ledger.sqlite"
+            self.evaluator.keep_in(folder / WEIGHTS, lambda step: self._measured(ledger, step))
+        return self
+
+    def _measured(self, ledger: Path, step: int) -> tuple[tuple[int, str], ...]:
+        """What was measured before the round of a step: the same for all workers, at any time."""
+        begun = step - step % self.batch
+        return tuple(
+            (entry.step, entry.text)
+            for entry in read_ledger(ledger)
+            if entry.step < begun and entry.reward is not None
+        )
 
     def __call__(self, text: str, step: int, again: int) -> Judged:
         """Measure an architecture at a step, which was measured `again` times before.

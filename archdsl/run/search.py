@@ -124,6 +124,7 @@ class _Search:
             seed=settings.seed,
             device=settings.device,
             calibration=settings.calibration,
+            code=settings.hypernetwork,
         )
         self._restore()
 

@@ -31,6 +31,8 @@ class SearchSettings:
     are judged on all of validation and told to the controller, under weights that no longer
     change. `measure_samples` architectures, drawn uniformly, show whether rewards tell
     architectures apart. `calibration` batches set batch statistics before each judgement.
+    With `hypernetwork` weights are worked out from a code of so many numbers for each
+    architecture, in place of being shared.
     """
 
     controller: str = "reinforce"
@@ -46,6 +48,7 @@ class SearchSettings:
     learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     calibration: int = 2
+    hypernetwork: int = 0
     as_released: bool = False
     threads: int = 2
     device: str = "cpu"
@@ -118,7 +121,7 @@ Settings = SearchSettings | ExploreSettings | RetrainSettings
 def check_settings(settings: Settings) -> None:
     """Refuse numbers that mean nothing. Raises ArchError E0810."""
     least = {"seed": 0, "epochs": 1, "measure_samples": 2, "decay": 0.0}
-    least |= {"controller_steps": 0, "frozen": 0}
+    least |= {"controller_steps": 0, "frozen": 0, "hypernetwork": 0}
     for name, value in asdict(settings).items():
         if isinstance(value, bool | str):
             continue

@@ -28,7 +28,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's business
     stopping = threading.Event()
     threading.Thread(target=_listen, args=(stopping,), daemon=True).start()
-    judge = Judge(*explored(folder))
+    judge = Judge(*explored(folder)).keep_in(folder)
     path = folder / "ledger.sqlite"
     threading.Thread(target=_beat, args=(path, name, beat), daemon=True).start()
     with open_leased(path) as ledger:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from archdsl.syntax.codes_files import FILE_ROWS
 from archdsl.syntax.codes_formats import EDIT_ROWS, FORMAT_ROWS
+from archdsl.syntax.codes_grow import GROW_ROWS
 from archdsl.syntax.codes_ir import IR_ROWS
 from archdsl.syntax.codes_lint import LINT_ROWS
 from archdsl.syntax.codes_runs import RUN_ROWS
@@ -277,6 +278,7 @@ ROWS = (
     *FILE_ROWS,
     *EDIT_ROWS,
     *RUN_ROWS,
+    *GROW_ROWS,
     # --- E09: internal ----------------------------------------------------------------------
     row(
         "E0901",

@@ -217,6 +217,15 @@ FILE_ROWS = (
         "archdsl retrain X --recipe my_recipe.arch ...",
     ),
     row(
+        "E0850",
+        "stages of a search that do not fit the space",
+        "A search in stages drops alternatives after each, and may let a whole number of the space "
+        "grow. The first stage has all alternatives, the last one fewer, and decides all that the "
+        "space decides.",
+        "archdsl search s.arch --controller 'darts(grow=\"layers=2, 4, 6\")' ...",
+        "archdsl search s.arch --controller 'darts(grow=\"depth=2, 4, 6\")' ...",
+    ),
+    row(
         "E0905",
         "archdsl failed",
         "An error of archdsl, not of the text: please report it with the input.",
