@@ -9,6 +9,7 @@ autoencoder of TNAS has learned. Every unit is kept when it is done; UNITS says 
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -48,10 +49,12 @@ RECIPE = Recipe(
     clip=5.0,
 )
 SMALL: Mapping[str, int] = {"size": 16, "width": 8, "cells": 1}
-VALIDATED, SHOWN = 1000, 4
-"""Images that architectures are judged on, and batches that set their batch statistics."""
-DRAWN, TOP = 500, 250
+VALIDATED, SEARCHED_ON, SHOWN = 5000, 8, 4
+"""Images that ranks are judged on, batches that an evolution is, and that set batch statistics."""
+DRAWN, TOP = 250, 120
 """Architectures that the ranks are taken over: of all, and of the best tenth."""
+ALONE, ALONE_EPOCHS = 24, 12
+"""Networks of the same size that are trained each for itself: what a supernet could know."""
 COUNTS = (10, 50, 100, 300)
 KEPT = RESULTS / "one_shot.jsonl"
 
@@ -96,14 +99,19 @@ def main() -> None:
     most = int(sys.argv[1]) if len(sys.argv) > 1 else len(units)
     kept = Kept(KEPT)
     missing = [(way, seed) for way, seed in units if key(way, seed) not in kept.known]
-    data = subset(SMALL["size"], validation=slice(0, VALIDATED)) if missing else None
+    for number in range(ALONE if len(sys.argv) < 2 else 0):
+        kept.once(f"alone {number}", lambda n=number: trained_alone(n, opened()))  # type: ignore[misc]
     for way, seed in missing[:most]:
-        assert data is not None
-        unit = _Unit(way, seed, data)
+        unit = _Unit(way, seed, opened())
         kept.once(key(way, seed), unit.run)
         print(key(way, seed), f"{kept.known[key(way, seed)]['seconds']:.0f} s", flush=True)
     ranks(kept)
     samples(kept)
+
+
+@functools.cache
+def opened() -> Data:
+    return subset(SMALL["size"], validation=slice(0, VALIDATED))
 
 
 def key(way: Way, seed: int) -> str:
@@ -132,7 +140,9 @@ class _Unit:
             if isinstance(self.controller, TNAS):
                 found |= self._drawn(self.controller)
             if self.way.ranked:
-                found["scores"] = [self._score(text) for text in ranked(self.space)]
+                batches = self.data.validation_batches
+                scores = (self.shared.judge(text, batches) for text in ranked(self.space))
+                found["scores"] = [accuracy(hits) for hits in scores]
         return found | {"seconds": time.process_time() - begun}
 
     def _train(self) -> float:
@@ -177,7 +187,27 @@ class _Unit:
         return {"drawn": [*map(named, drawn)], "learned": [named(one.text) for one in best]}
 
     def _score(self, text: str) -> float:
-        return accuracy(self.shared.judge(text, self.data.validation_batches))
+        return accuracy(self.shared.judge(text, self.data.validation_batches[:SEARCHED_ON]))
+
+
+def trained_alone(number: int, data: Data) -> dict[str, float]:
+    """One of the ranked architectures as a network of its own, by the same recipe."""
+    space = Library().space("nas_bench_201", SMALL)
+    text = ranked(space)[chosen_alone(space)[number]]
+    shared = SharedWeights(space, data, recipe=RECIPE, seed=number, calibration=SHOWN)
+    shared.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    with torch_settings(1):
+        for epoch in range(ALONE_EPOCHS):
+            for batch in range(data.steps):
+                shared.train_step([text], epoch * EPOCHS // ALONE_EPOCHS, batch)
+        return {"score": accuracy(shared.judge(text, data.validation_batches))}
+
+
+def chosen_alone(space: SearchSpace) -> list[int]:
+    """Where those stand among the ranked ones: at even steps of the true accuracy."""
+    texts = ranked(space)[:DRAWN]
+    order = sorted(range(DRAWN), key=lambda i: true(named(texts[i])))
+    return [order[i * DRAWN // ALONE] for i in range(ALONE)]
 
 
 def named(text: str) -> str:
@@ -214,6 +244,7 @@ def ranks(kept: Kept) -> None:
         _ranks("MACs", "", [one["macs"] for one in costs], truth),
         _ranks("12 epochs, whole networks", "", early, truth),
     ]
+    rows += _alone(kept, space, truth)
     for way in WAYS:
         for seed in SEEDS:
             unit = kept.known.get(key(way, seed), {})
@@ -236,6 +267,28 @@ def ranks(kept: Kept) -> None:
             _words(kept),
         ],
     )
+
+
+def _alone(kept: Kept, space: SearchSpace, truth: Sequence[float]) -> list[Row]:
+    """The same for the few that were trained each for itself, and for supernets over those."""
+    at = chosen_alone(space)
+    if any(f"alone {number}" not in kept.known for number in range(ALONE)):
+        return []
+    own = [kept.known[f"alone {number}"]["score"] for number in range(ALONE)]
+    few = [truth[i] for i in at]
+    note = f"{ALONE} of them"
+    rows: list[Row] = [
+        {"score": f"{note}, trained alone, {ALONE_EPOCHS} epochs", "of all": _tau(own, few)}
+    ]
+    for seed in SEEDS:
+        scores = kept.known.get(key(UNIFORM, seed), {}).get("scores")
+        if scores:
+            theirs = [scores[i] for i in at]
+            what = f"{note}, supernet, uniform"
+            rows.append({"score": what, "seed": str(seed), "of all": _tau(theirs, few)})
+            what = f"{note}, supernet against trained alone"
+            rows.append({"score": what, "seed": str(seed), "of all": _tau(theirs, own)})
+    return rows
 
 
 def _ranks(what: str, seed: str, scores: Sequence[float], truth: Sequence[float]) -> Row:
