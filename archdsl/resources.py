@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 PACKAGE = Path(__file__).resolve().parent
 
@@ -33,6 +37,21 @@ def grammar(name: str) -> str:
 def templates() -> Path:
     """The folder of the Jinja templates."""
     return folder("templates")
+
+
+@cache
+def environment(*, autoescape: bool) -> Environment:
+    """Jinja over the templates. `autoescape` is for HTML; what goes into Python is made safe by
+    whoever renders it."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # slow to import
+
+    return Environment(
+        loader=FileSystemLoader(templates()),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        autoescape=autoescape,
+    )
 
 
 def shipped_spaces() -> tuple[str, ...]:

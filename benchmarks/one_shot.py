@@ -13,7 +13,7 @@ import functools
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from statistics import fmean
 from typing import Any
@@ -37,7 +37,7 @@ from archdsl.space.view import SearchSpace
 from benchmarks.cifar import WORDS, subset
 from benchmarks.searches import bench
 from benchmarks.table import RESULTS, Row, write
-from benchmarks.trainings import Kept
+from benchmarks.trainings import Kept, train
 
 EPSILONS = (0.0, 0.04, 0.05, 0.0625, 0.1, 0.2, 0.5)
 SEEDS = (0, 1, 2)
@@ -194,13 +194,10 @@ def trained_alone(number: int, data: Data) -> dict[str, float]:
     """One of the ranked architectures as a network of its own, by the same recipe."""
     space = Library().space("nas_bench_201", SMALL)
     text = ranked(space)[chosen_alone(space)[number]]
-    shared = SharedWeights(space, data, recipe=RECIPE, seed=number, calibration=SHOWN)
-    shared.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    recipe = replace(RECIPE, epochs=ALONE_EPOCHS)
     with torch_settings(1):
-        for epoch in range(ALONE_EPOCHS):
-            for batch in range(data.steps):
-                shared.train_step([text], epoch * EPOCHS // ALONE_EPOCHS, batch)
-        return {"score": accuracy(shared.judge(text, data.validation_batches))}
+        found = train(space.resolve(space.parse(text)), data, recipe, number)
+    return {"score": found.held}
 
 
 def chosen_alone(space: SearchSpace) -> list[int]:

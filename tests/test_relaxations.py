@@ -8,7 +8,6 @@ from random import Random
 import pytest
 import torch
 
-import archdsl.run.running as gates_run
 from archdsl.controllers import gates_method
 from archdsl.controllers.darts import DartsSettings
 from archdsl.controllers.gates import Gates
@@ -26,6 +25,7 @@ from archdsl.run.latencies import operations
 from archdsl.run.ledger import read_ledger
 from archdsl.run.settings import SearchSettings
 from archdsl.syntax.errors import ArchError
+from tests.killed import killed_at
 from tests.shipped import shipped, written
 from tests.test_gates import PLAIN
 from tests.verify_spaces import drawn, tiny
@@ -280,22 +280,12 @@ def test_they_go_on_where_they_were_killed(relaxation, tmp_path, monkeypatch):
     settings = SearchSettings(epochs=3, batch_size=256, threads=1, derive_samples=3)
     expected = run(space, tmp_path / "whole", settings=settings, **method)[1]
 
-    class Killed(Exception):
-        pass
-
-    saved, count = gates_run.save_checkpoint, 0
-
-    def dies(path, checkpoint):
-        nonlocal count
-        count += 1
-        saved(path, checkpoint)
-        if count == 2:
-            raise Killed
-
-    monkeypatch.setattr(gates_run, "save_checkpoint", dies)
-    with pytest.raises(Killed):
-        run(space, tmp_path / "broken", settings=settings, **method)
-    monkeypatch.setattr(gates_run, "save_checkpoint", saved)
+    killed_at(
+        monkeypatch,
+        2,
+        lambda: run(space, tmp_path / "broken", settings=settings, **method),
+        saved=True,
+    )
     assert run(space, tmp_path / "broken", settings=settings, **method)[1] == expected
 
 

@@ -7,7 +7,6 @@ from random import Random
 import pytest
 import torch
 
-import archdsl.run.running as gates_run
 from archdsl.controllers import gates_method
 from archdsl.controllers.darts import DartsSettings
 from archdsl.controllers.gates import Gates
@@ -21,6 +20,7 @@ from archdsl.run.gates import search_gates
 from archdsl.run.ledger import read_ledger
 from archdsl.run.settings import SearchSettings
 from archdsl.syntax.errors import ArchError
+from tests.killed import killed_at
 from tests.shipped import shipped, written
 from tests.test_gates import PLAIN
 from tests.test_levels import NESTED
@@ -144,22 +144,7 @@ def test_it_goes_on_where_it_was_killed(tmp_path, monkeypatch):
     space = shipped("nas_bench_201", **SMALL)
     _, expected = run(space, tmp_path / "whole", epochs=3)
 
-    class Killed(Exception):
-        pass
-
-    saved, count = gates_run.save_checkpoint, 0
-
-    def dies(path, checkpoint):
-        nonlocal count
-        count += 1
-        saved(path, checkpoint)
-        if count == 2:
-            raise Killed
-
-    monkeypatch.setattr(gates_run, "save_checkpoint", dies)
-    with pytest.raises(Killed):
-        run(space, tmp_path / "broken", epochs=3)
-    monkeypatch.setattr(gates_run, "save_checkpoint", saved)
+    killed_at(monkeypatch, 2, lambda: run(space, tmp_path / "broken", epochs=3), saved=True)
     assert run(space, tmp_path / "broken", epochs=3)[1] == expected
 
 

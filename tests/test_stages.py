@@ -10,7 +10,6 @@ from safetensors.torch import load_file
 from torch import nn
 
 import archdsl
-import archdsl.run.running as gates_run
 from archdsl.controllers import gates_method
 from archdsl.controllers.darts import DartsSettings
 from archdsl.controllers.gates import Gates
@@ -26,6 +25,7 @@ from archdsl.run.settings import SearchSettings
 from archdsl.run.stages import StageSpaces, left_of
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError
+from tests.killed import killed_at
 from tests.shipped import shipped, written
 
 SMALL = {"width": 4, "cells": 1, "size": 8, "channels": 1}
@@ -152,22 +152,7 @@ def test_a_search_goes_on_between_its_stages(save, tmp_path, monkeypatch):
     method = {"keep": "5, 3, 2", "skip_dropout": "0.2"}
     _, expected = run(space, tmp_path / "whole", **method)
 
-    class Killed(Exception):
-        pass
-
-    saved, count = gates_run.save_checkpoint, 0
-
-    def dies(path, checkpoint):
-        nonlocal count
-        count += 1
-        if count == save:
-            raise Killed
-        saved(path, checkpoint)
-
-    monkeypatch.setattr(gates_run, "save_checkpoint", dies)
-    with pytest.raises(Killed):
-        run(space, tmp_path / "broken", **method)
-    monkeypatch.setattr(gates_run, "save_checkpoint", saved)
+    killed_at(monkeypatch, save, lambda: run(space, tmp_path / "broken", **method), saved=False)
     _, found = run(space, tmp_path / "broken", **method)
     assert found == expected
     for name in ("network.py", "supernet.py"):

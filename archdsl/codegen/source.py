@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
-from functools import cache
-from typing import TYPE_CHECKING
 
 from archdsl import __version__
 from archdsl.codegen.check import check_source
@@ -30,13 +28,10 @@ from archdsl.passes.device import CPU, Device, told
 from archdsl.passes.driver import Watch
 from archdsl.passes.mixed import mixture
 from archdsl.passes.paths import paths
-from archdsl.resources import templates
+from archdsl.resources import environment
 from archdsl.space.view import SearchSpace
 from archdsl.space.wording import number
 from archdsl.syntax.errors import fault
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 TYPES = {"choice": Types, "gates": GateTypes, "paths": PathTypes}
 """What a supernet takes, by what its `forward` calls it."""
@@ -123,24 +118,10 @@ def _source(
             problem.span,
             hint="fewer holes in one cell, or blocks, which are decided one by one",
         ) from None
-    text = _environment().get_template("file.py.jinja").render(file=view)
+    text = environment(autoescape=False).get_template("file.py.jinja").render(file=view)
     text = f"{text.strip()}\n"
     check_source(text)
     return _format(text) if format else text
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # slow to import
-
-    return Environment(
-        loader=FileSystemLoader(templates()),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=False,
-        autoescape=False,  # Python, not HTML; free text is made safe in literals.py
-    )
 
 
 def _format(text: str) -> str:

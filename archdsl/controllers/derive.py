@@ -30,7 +30,7 @@ def derive(space: SearchSpace, weights: Weights, *, none: bool = False) -> Archi
     """
     reader = _Reader(space, weights, none)
     found = reader.read()
-    if space.accept is None or space.accept(found):
+    if space.accepts(found):
         return found
     rng = Random(0)
     return max((space.sample(rng) for _ in range(DRAWN)), key=reader.likelihood)

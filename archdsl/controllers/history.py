@@ -93,7 +93,7 @@ class Historic(ABC, Generic[S]):
         """The first that the constraints of the space accept; after some tries any of the space."""
         for _ in range(TRIES):
             made = self.space.build(draw())
-            if self.space.accept is None or self.space.accept(made):
+            if self.space.accepts(made):
                 return made
         return self.space.sample(rng)
 

@@ -94,7 +94,7 @@ class NAO(Modelled[NAOSettings, Valued]):
         for _ in range(TRIES):
             code = code + length * model.uphill(code)
             made = self.space.build(model.read(code, rng, most_likely))
-            accepted = self.space.accept is None or self.space.accept(made)
+            accepted = self.space.accepts(made)
             if accepted and made not in self.seen:
                 return made
             length *= 2

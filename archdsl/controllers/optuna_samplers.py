@@ -119,7 +119,7 @@ class Sampled(Historic[SamplerSettings]):
             self.study.sampler = self.settings.sampler(rng.getrandbits(32))
             self._trial = self.study.ask()
             made = self.space.build(self._choices(self._trial, rng))
-            if self.space.accept is None or self.space.accept(made):
+            if self.space.accepts(made):
                 return made
             self.study.tell(self._trial, state=TrialState.FAIL)
         self._trial = None

@@ -108,7 +108,7 @@ class Policy(nn.Module):
             with torch.no_grad():
                 walk = self.walk(lambda _, sets: sets.sample(rng))
             made = self.space.build(walk.choices)
-            if self.space.accept is None or self.space.accept(made):
+            if self.space.accepts(made):
                 return made
         return self.space.sample(rng)
 

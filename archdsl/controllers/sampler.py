@@ -70,7 +70,7 @@ class Sampler:
         model = self._model = self._model or self._trained()
         for _ in range(TRIES):
             found = self.space.build(model.propose(rng))
-            if self.space.accept is None or self.space.accept(found):
+            if self.space.accepts(found):
                 return found
         return self.space.sample(rng)
 

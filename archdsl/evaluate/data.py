@@ -151,6 +151,13 @@ class Data:
         return order
 
 
+def opened_for(net: Graph, name: str, batch_size: int) -> Data:
+    """Data in the shape that a net takes. Raises ArchError E0804 as `classifies` does, and those of
+    `open_data`."""
+    image, classes = classifies(net)
+    return open_data(name, shape=image, classes=classes, batch_size=batch_size)
+
+
 def classifies(net: Graph) -> tuple[tuple[int, ...], int]:
     """The shape of the images that a net takes, and how many classes it tells apart.
 

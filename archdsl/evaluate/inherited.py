@@ -81,14 +81,11 @@ class Lineage:
     """The data, and the weights of everything that was measured."""
 
     def __init__(self, space: SearchSpace, settings: InheritedSettings) -> None:
-        from archdsl.evaluate.data import classifies, open_data
+        from archdsl.evaluate.data import opened_for
 
-        image, classes = classifies(space.program.net)
         self.space = space
         self.settings = settings
-        self.data: Data = open_data(
-            settings.data, shape=image, classes=classes, batch_size=settings.batch_size
-        )
+        self.data: Data = opened_for(space.program.net, settings.data, settings.batch_size)
         self.folder: Path | None = None
         self.measured: Callable[[int], Measured] = lambda step: ()
 

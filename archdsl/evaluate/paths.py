@@ -187,7 +187,7 @@ class _Fair:
         rng = stream(self.seed, "paths", number)
         for _ in range(TRIES):
             made = [self.space.build(choices) for choices in self._dealt(rng)]
-            if self.space.accept is None or all(map(self.space.accept, made)):
+            if all(map(self.space.accepts, made)):
                 return [one.text for one in made]
         return [self.space.sample(rng).text for _ in range(self.count)]
 
@@ -275,8 +275,7 @@ class _Sandwich:
             return given if fits and given is not None else self.space.forest.least(i, so_far)
 
         made = self.space.build(self.space.forest.fill(mixed, missing))
-        fits = self.space.accept is None or self.space.accept(made)
-        return made if fits else self.largest
+        return made if self.space.accepts(made) else self.largest
 
 
 def _name(decision: Decision) -> str:

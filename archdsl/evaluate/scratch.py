@@ -59,14 +59,11 @@ class Trained:
     """The data, opened once for all networks of a space."""
 
     def __init__(self, space: SearchSpace, settings: TrainSettings) -> None:
-        from archdsl.evaluate.data import classifies, open_data
+        from archdsl.evaluate.data import opened_for
 
-        image, classes = classifies(space.program.net)
         self.space = space
         self.settings = settings
-        self.data: Data = open_data(
-            settings.data, shape=image, classes=classes, batch_size=settings.batch_size
-        )
+        self.data: Data = opened_for(space.program.net, settings.data, settings.batch_size)
 
     def __call__(self, architecture: Architecture, step: int, again: int) -> Mapping[str, float]:
         from archdsl.evaluate.training import torch_settings
@@ -98,21 +95,22 @@ def learned(network: nn.Module, data: Data, settings: Learning, epochs: int) -> 
 
     Raises Failed where the loss is no number.
     """
-    import torch
-
-    from archdsl.evaluate.training import accuracy, correct, training_step
+    from archdsl.evaluate.followed import Followed
+    from archdsl.evaluate.training import accuracy, correct
+    from archdsl.recipes import Recipe
+    from archdsl.recipes.optimizers import AdamW
 
     seed, steps = settings.seed, max(1, round(settings.share * data.steps))
-    optimiser = torch.optim.AdamW(
-        network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
+    adamw = AdamW(learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
+    recipe = Recipe(epochs=epochs, optimizer=adamw)
+    followed = Followed(recipe, network.parameters(), steps=steps, classes=data.classes)
     curve = []
     for epoch in range(epochs):
         network.train()
         for number in range(steps):
-            images, labels = data.training_batch(seed, epoch, number)
+            batch = data.training_batch(seed, epoch, number)
             drawn = (seed * epochs + epoch) * steps + number
-            loss = training_step(network, optimiser, images, labels, drawn)
+            loss = followed.train((network,), batch, epoch, number, drawn)
             if isnan(loss):
                 raise Failed("not a number", f"the loss, in epoch {epoch + 1}")
         network.eval()

@@ -50,7 +50,7 @@ class Inherited:
     def __init__(self, space: SearchSpace, settings: SupernetSettings) -> None:
         from archdsl.controllers.tensors import below
         from archdsl.evaluate.checkpoint import load_checkpoint
-        from archdsl.evaluate.data import classifies, open_data
+        from archdsl.evaluate.data import opened_for
         from archdsl.evaluate.normal import Normal
         from archdsl.evaluate.shared import SharedWeights
         from archdsl.recipes import Recipe
@@ -74,14 +74,10 @@ class Inherited:
                 expected="a finished search",
                 hint="the command that began it goes on with it",
             )
-        image, classes = classifies(space.program.net)
         known = _known(folder, needed=not settings.data)
         self.settings = settings
-        self.data = open_data(
-            settings.data or str(known["data"]),
-            shape=image,
-            classes=classes,
-            batch_size=settings.batch_size,
+        self.data = opened_for(
+            space.program.net, settings.data or str(known["data"]), settings.batch_size
         )
         if inputs := saved.values.get("inputs"):  # as they were when it was trained
             self.data = self.data.normalised(Normal.of(inputs))

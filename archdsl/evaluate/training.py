@@ -1,4 +1,4 @@
-"""One step of training and one pass of judging, shared by search and retraining."""
+"""What training and judging have in common: chance, counts, settings of torch."""
 
 from __future__ import annotations
 
@@ -7,32 +7,12 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from archdsl.evaluate.data import Batch, moved
 from archdsl.evaluate.norms import calibrated
 from archdsl.evaluate.ranks import SINGLE, Ranks
 
 Forward = Callable[[Tensor], Tensor]
-
-
-def training_step(
-    forward: Forward,
-    optimizer: torch.optim.Optimizer,
-    images: Tensor,
-    labels: Tensor,
-    seed: int,
-) -> float:
-    """One step on the cross entropy; returns the loss. Dropout draws from `seed` alone.
-
-    What the path does not use has no gradient, so the optimiser leaves it alone.
-    """
-    with seeded(images.device, seed):
-        loss = F.cross_entropy(forward(images), labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-    optimizer.step()
-    return loss.item()
 
 
 @contextmanager

@@ -69,6 +69,15 @@ def replicas(old: int, new: int, seed: int) -> tuple[int, ...]:
     return tuple(found)
 
 
+def found_again(before: Channels, now: Channels) -> list[int]:
+    """Where each channel stood before: at its own place, else at its first; -1 where nowhere."""
+    where = {channel: i for i, channel in reversed(tuple(enumerate(before)))}
+    return [
+        i if i < len(before) and before[i] == channel else where.get(channel, -1)
+        for i, channel in enumerate(now)
+    ]
+
+
 def taken(indices: Sequence[int]) -> Copies:
     """Places copied whole."""
     return Copies(tuple((index,) for index in indices), (1.0,) * len(indices))
@@ -168,11 +177,7 @@ class Carrier:
         if not indexed_by_channel(operation, inputs):
             given = tuple(self.atoms.apart(owner, operation, -1, channel) for channel in now)
             return Fit(Carried(owner=owner, along=along, copies={}), given, False)
-        where = {channel: i for i, channel in reversed(tuple(enumerate(before)))}
-        at = [
-            i if i < len(before) and before[i] == channel else where.get(channel, -1)
-            for i, channel in enumerate(now)
-        ]
+        at = found_again(before, now)
         broken = all(index < 0 for index in at)
         if broken:  # another input: the channels are taken to be what they were
             at = list(replicas(len(before), len(now), self.seed))
@@ -202,15 +207,9 @@ class Carrier:
             count[c] * len(before) == old[c] * len(now) for c in old
         )
         exact = now == before or (even and operation.even(self.child.inputs(new)))
-        where = {channel: i for i, channel in reversed(tuple(enumerate(before)))}
-        at = replicas(len(before), len(now), self.seed)
-        if exact:
-            at = tuple(
-                i if i < len(before) and before[i] == channel else where[channel]
-                for i, channel in enumerate(now)
-            )
-        copies = {sort: taken(at) for sort in (Along.CHANNELS, Along.OUTPUTS)}
-        given = tuple(self.channels[place][index] for index in at)
+        seen = found_again(before, now) if exact else replicas(len(before), len(now), self.seed)
+        copies = {sort: taken(seen) for sort in (Along.CHANNELS, Along.OUTPUTS)}
+        given = tuple(self.channels[place][index] for index in seen)
         return Fit(Carried(owner=owner, along=along, copies=copies), given, not exact)
 
     def _summed(

@@ -46,7 +46,7 @@ def _climbed(space: SearchSpace, sign: int) -> Architecture:
         together = _joined(space, here, better)
         best, there = max(zip(known_worths, around, strict=True), key=lambda pair: pair[0])
         (all_at_once,) = worths([together])
-        if all_at_once > best and (space.accept is None or space.accept(together)):
+        if all_at_once > best and space.accepts(together):
             here, worth = together, all_at_once
         else:
             here, worth = there, best

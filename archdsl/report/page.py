@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from archdsl.codegen import network_source
 from archdsl.ir.graph import Program
@@ -19,14 +17,11 @@ from archdsl.report.figure import check_matplotlib
 from archdsl.report.outcome import outcome, retrained, settings
 from archdsl.report.ranking import pareto, ranking
 from archdsl.report.view import Facts, Lines, Page, Part, Section, Words
-from archdsl.resources import templates
+from archdsl.resources import environment
 from archdsl.run.audited import read_audit
 from archdsl.run.record import Kind, Record, read_record
 from archdsl.run.settings import read_settings
 from archdsl.syntax.errors import ArchError
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
 
 
 def report_html(
@@ -51,7 +46,7 @@ def report_html(
         subtitle=record.space.program.title,
         sections=tuple(Section(name, title, tuple(parts)) for name, title, parts in sections),
     )
-    html = _environment().get_template("report.html.jinja").render(page=page)
+    html = environment(autoescape=True).get_template("report.html.jinja").render(page=page)
     return html.encode("utf-8", "replace").decode()  # halves of letters, which JSON can name
 
 
@@ -101,16 +96,3 @@ def _retrainings(records: Sequence[Record]) -> Iterator[Part]:
 
 def _code(found: Program) -> Iterator[Part]:
     yield coloured(network_source(found))
-
-
-@cache
-def _environment() -> Environment:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    return Environment(
-        loader=FileSystemLoader(templates()),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        autoescape=True,
-    )

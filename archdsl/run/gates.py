@@ -23,7 +23,7 @@ from archdsl.controllers.seeds import seed_for, stream
 from archdsl.controllers.stages import Labels
 from archdsl.controllers.tensors import below
 from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint
-from archdsl.evaluate.data import Data, classifies, open_data
+from archdsl.evaluate.data import Data, opened_for
 from archdsl.evaluate.relaxed import RelaxedWeights
 from archdsl.evaluate.training import accuracy
 from archdsl.files import write_whole
@@ -62,9 +62,7 @@ def search_gates(
     stages = StageSpaces(space, method)
     text = recipe.text if recipe else ""
     recipe = recipe or settings.recipe
-    if data is None:
-        image, classes = classifies(program.net)
-        data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
+    data = data or opened_for(program.net, settings.data, recipe.batch_size)
     data = data.prepared(recipe)
     with running(
         out,

@@ -20,7 +20,7 @@ from archdsl.codegen import network_source
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint
-from archdsl.evaluate.data import Batch, Data, classifies, moved, open_data
+from archdsl.evaluate.data import Batch, Data, moved, opened_for
 from archdsl.evaluate.followed import DropPaths, Followed
 from archdsl.evaluate.training import accuracy, correct, gathered
 from archdsl.ir.cost import cost
@@ -54,9 +54,7 @@ def retrain(
     check_settings(settings)
     text = recipe.text if recipe else ""
     recipe = recipe or settings.recipe
-    image, classes = classifies(program.net)
-    data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
-    data = data.prepared(recipe)
+    data = opened_for(program.net, settings.data, recipe.batch_size).prepared(recipe)
     with running(
         out,
         program,

@@ -24,7 +24,7 @@ from archdsl.controllers import State, Told, make_controller
 from archdsl.controllers.seeds import stream
 from archdsl.controllers.tensors import below
 from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint
-from archdsl.evaluate.data import Batch, Data, classifies, open_data
+from archdsl.evaluate.data import Batch, Data, opened_for
 from archdsl.evaluate.paths import make_sampler
 from archdsl.evaluate.shared import SharedWeights
 from archdsl.evaluate.training import accuracy
@@ -60,9 +60,7 @@ def search(
     program = space.program
     text = recipe.text if recipe else ""
     recipe = recipe or settings.recipe
-    image, classes = classifies(program.net)
-    data = open_data(settings.data, shape=image, classes=classes, batch_size=recipe.batch_size)
-    data = data.prepared(recipe)
+    data = opened_for(program.net, settings.data, recipe.batch_size).prepared(recipe)
     with running(
         out,
         program,
@@ -144,10 +142,11 @@ class _Search:
         while self.place.epoch < self.recipe.epochs:
             self._train_epoch()
             for _ in range(self.settings.controller_steps):
-                self._learn()
+                self._learn("search", self._reward_batch())
             self.place = Place(epoch=self.place.epoch + 1, step=self.place.step)
-        one = self._explore if self.settings.frozen else self._derive
-        derived = [one() for _ in range(self.settings.frozen or self.settings.derive_samples)]
+        derived = [
+            self._learn("derive", self.data.validation_batches) for _ in range(self.settings.frozen)
+        ] or [self._derive() for _ in range(self.settings.derive_samples)]
         best = max(derived, key=lambda entry: entry.reward or 0.0)  # the first of equals
         winner = self._judged("final", best.text, self.data.validation_batches)
         for text in self._uniform():
@@ -196,23 +195,17 @@ class _Search:
 
     # ---- proposals -------------------------------------------------------------------------------
 
-    def _learn(self) -> None:
+    def _learn(self, kind: str, batches: Sequence[Batch]) -> Entry:
+        """A proposal and what it is worth, of which the controller hears."""
         (text,) = self.controller.ask(1)
-        entry = self._judged("search", text, self._reward_batch())
+        entry = self._judged(kind, text, batches)
         assert entry.reward is not None
         self.controller.tell([Told(text, entry.reward)])
+        return entry
 
     def _derive(self) -> Entry:
         (text,) = self.controller.ask(1)
         return self._judged("derive", text, self._reward_batch())
-
-    def _explore(self) -> Entry:
-        """A proposal on all of validation, of which the controller hears."""
-        (text,) = self.controller.ask(1)
-        entry = self._judged("derive", text, self.data.validation_batches)
-        assert entry.reward is not None
-        self.controller.tell([Told(text, entry.reward)])
-        return entry
 
     def _reward_batch(self) -> Sequence[Batch]:
         """One batch, drawn for this step of the ledger."""

@@ -217,6 +217,10 @@ class SearchSpace:
         """From now on draw only what is accepted, out of what a guide holds, if there is one."""
         self.accept, self._guides = accept, guides
 
+    def accepts(self, architecture: Architecture) -> bool:
+        """Whether the constraints let an architecture through; without any, always."""
+        return self.accept is None or self.accept(architecture)
+
     @cached_property
     def guide(self) -> Guide | None:
         """What draws among few that hold all that the constraints let through, if anything does."""
@@ -265,10 +269,10 @@ class SearchSpace:
             for _ in range(n):
                 choices = self._mutated(choices, rng, draw, among or self.free)
             made = self._made(choices)
-            if self.accept is None or self.accept(made):
+            if self.accepts(made):
                 return made
         near = islice(self._around(architecture, among or self.free), MAX_NEIGHBOURS)
-        around = [one for one in near if self.accept is None or self.accept(one)]
+        around = list(filter(self.accepts, near))
         return rng.choice(around) if around else self.sample(rng)
 
     def _mutated(self, choices: Choices, rng: Random, draw: Draw, among: Sequence[int]) -> Choices:
@@ -301,7 +305,7 @@ class SearchSpace:
 
         for _ in range(FEW_TRIES):
             made = self._made(self._forest.fill(self._forest.empty(), inherited))
-            if self.accept is None or self.accept(made):
+            if self.accepts(made):
                 return made
         return self._grafted(first, second, rng)
 
@@ -330,11 +334,9 @@ class SearchSpace:
         return child
 
     def _accepted(self, draw: Callable[[], Choices]) -> Architecture:
-        if self.accept is None:
-            return self._made(draw())
         for _ in range(MAX_TRIES):
             made = self._made(draw())
-            if self.accept(made):
+            if self.accepts(made):
                 return made
         raise self._too_little(f"none accepted in {MAX_TRIES:,} draws")
 
@@ -363,9 +365,7 @@ class SearchSpace:
         Decisions that come to exist take their first alternatives (their first k; none of any).
         An iterator, since a decision that takes any of n alternatives has 2^n - 1 others.
         """
-        for one in self._around(architecture, self.free):
-            if self.accept is None or self.accept(one):
-                yield one
+        yield from filter(self.accepts, self._around(architecture, self.free))
 
     def _around(self, architecture: Architecture, among: Sequence[int]) -> Iterator[Architecture]:
         for i in among:
