@@ -60,8 +60,8 @@ class Followed:
         """One step of an epoch on a batch; returns the first loss. `seed` is all it draws from.
 
         Where there are several ways through a network, the step is on the sum of their losses.
-        With `distill` all but the first learn its scores in place of the labels: Yu and Huang,
-        "Universally Slimmable Networks", section 3.3.
+        With `distill` all but the first learn its scores in place of the labels, which are soft
+        already: Yu and Huang, "Universally Slimmable Networks", section 3.3.
         """
         images, labels = batch
         self.move(epoch, number)
@@ -72,7 +72,8 @@ class Followed:
             with self.ranks.part(images, targets, seed) as (images, targets, share):
                 for way, forward in enumerate(forwards):
                     scores = self.scores(forward, images)
-                    loss = share * self._entropy(scores, targets)
+                    smoothing = 0.0 if distill and way else self.recipe.label_smoothing
+                    loss = share * F.cross_entropy(scores, targets, label_smoothing=smoothing)
                     loss.backward()
                     if way == 0:
                         first = loss.item()
@@ -86,17 +87,14 @@ class Followed:
 
     def loss(self, forward: Forward, images: Tensor, targets: Tensor) -> Tensor:
         """The cross entropy of a batch, in the recipe's precision."""
-        return self._entropy(self.scores(forward, images), targets)
+        scores = self.scores(forward, images)
+        return F.cross_entropy(scores, targets, label_smoothing=self.recipe.label_smoothing)
 
     def scores(self, forward: Forward, images: Tensor) -> Tensor:
         """What a network says of a batch (B, classes), worked out in the recipe's precision."""
         with self.precision(images.device):
             scores = forward(images)
         return scores.float() if scores.dtype == torch.bfloat16 else scores
-
-    def _entropy(self, scores: Tensor, targets: Tensor) -> Tensor:
-        smoothing = self.recipe.label_smoothing
-        return F.cross_entropy(scores, targets, label_smoothing=smoothing)
 
     @contextmanager
     def precision(self, device: torch.device) -> Iterator[None]:
