@@ -234,6 +234,7 @@ GATES: dict[str, dict[str, float | str]] = {
     "first": {"order": 1},
     "penalty": {"order": 1, "relaxation": "gumbel", "fair_skip": 1.0},
     "two_paths": {"order": 1, "relaxation": "two_paths"},
+    "sampled": {"order": 1, "relaxation": "vae", "refit": 5, "best": 4, "vae_steps": 5},
 }
 
 

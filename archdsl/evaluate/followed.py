@@ -60,8 +60,8 @@ class Followed:
         """One step of an epoch on a batch; returns the first loss. `seed` is all it draws from.
 
         Where there are several ways through a network, the step is on the sum of their losses.
-        With `distill` all but the first learn its scores in place of the labels: Yu and Huang,
-        "Universally Slimmable Networks", section 3.3.
+        With `distill` all but the first learn its scores in place of the labels, which are soft
+        already: Yu and Huang, "Universally Slimmable Networks", section 3.3.
         """
         images, labels = batch
         self.move(epoch, number)
@@ -72,7 +72,8 @@ class Followed:
             with self.ranks.part(images, targets, seed) as (images, targets, share):
                 for way, forward in enumerate(forwards):
                     scores = self.scores(forward, images)
-                    loss = share * self._losses(scores, targets)
+                    smoothing = 0.0 if distill and way else self.recipe.label_smoothing
+                    loss = share * self._losses(scores, targets, smoothing)
                     loss.backward()
                     if way == 0:
                         first = loss.item()
@@ -86,7 +87,8 @@ class Followed:
 
     def loss(self, forward: Forward, images: Tensor, targets: Tensor) -> Tensor:
         """The cross entropy of a batch, in the recipe's precision."""
-        return self._losses(self.scores(forward, images), targets)
+        smoothing = self.recipe.label_smoothing
+        return self._losses(self.scores(forward, images), targets, smoothing)
 
     def scores(self, forward: Forward, images: Tensor) -> tuple[Tensor, ...]:
         """What a network and its auxiliary heads say of a batch, each (B, classes), worked out in
@@ -95,14 +97,12 @@ class Followed:
             found = outputs(forward(images))
         return tuple(one.float() if one.dtype == torch.bfloat16 else one for one in found)
 
-    def _losses(self, scores: Sequence[Tensor], targets: Tensor) -> Tensor:
+    def _losses(self, scores: Sequence[Tensor], targets: Tensor, smoothing: float) -> Tensor:
         """That of the network, and a part of those of its auxiliary heads."""
-        first, *others = (self._entropy(one, targets) for one in scores)
+        first, *others = (
+            F.cross_entropy(one, targets, label_smoothing=smoothing) for one in scores
+        )
         return first + self.recipe.auxiliary * torch.stack(others).sum() if others else first
-
-    def _entropy(self, scores: Tensor, targets: Tensor) -> Tensor:
-        smoothing = self.recipe.label_smoothing
-        return F.cross_entropy(scores, targets, label_smoothing=smoothing)
 
     @contextmanager
     def precision(self, device: torch.device) -> Iterator[None]:

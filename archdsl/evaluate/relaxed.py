@@ -206,11 +206,11 @@ class RelaxedWeights:
         def validation() -> Tensor:
             loss = self._loss_of(forward, held, epoch, step, "gates")
             heard.append(-loss.item())
-            return loss * self._cost_factor(self.gates.plain()) + self.gates.penalty()
+            return loss * self._cost_factor(self.gates.plain()) + self._penalty()
 
-        first_order(validation, tuple(self.gates.logits.values()))
+        first_order(validation, tuple(self.gates.logits.values()), self.ranks)
         self.gates.step()
-        sampler.tell(one, heard[0])
+        sampler.tell(one, self.ranks.sums(heard)[0])
 
     def _sampled(self, sampler: Sampler, epoch: int, step: int) -> Architecture:
         """The architecture whose gates and weights learn in a step."""
