@@ -134,16 +134,21 @@ class DropPaths:
         self.recipe = recipe
         found = (m for m in model.modules() if type(m).__name__ == "DropPath")
         self.modules = list(found) if recipe.drop_path >= 0 else []
-        if recipe.drop_path > 0 and not self.modules:
-            raise fault(
-                "E0810",
-                f"{recipe.name} sets the drop paths of a network that has none",
-                found=f"drop_path = {recipe.drop_path}",
-                expected="a network with drop_path",
-                hint="write `-> drop_path(0.1)` in its text, or leave the setting out",
-            )
+        refuse_drop_paths(recipe, len(self.modules))
 
     def rise(self, epoch: int) -> None:
         """Set them for an epoch."""
         for module in self.modules:
             module.p = self.recipe.drop_path * epoch / self.recipe.epochs  # type: ignore[assignment]
+
+
+def refuse_drop_paths(recipe: Recipe, count: int) -> None:
+    """Raise ArchError E0810 where a recipe sets drop paths of a network that has `count` of 0."""
+    if recipe.drop_path > 0 and not count:
+        raise fault(
+            "E0810",
+            f"{recipe.name} sets the drop paths of a network that has none",
+            found=f"drop_path = {recipe.drop_path}",
+            expected="a network with drop_path",
+            hint="write `-> drop_path(0.1)` in its text, or leave the setting out",
+        )

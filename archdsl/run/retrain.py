@@ -27,7 +27,8 @@ from archdsl.ir.cost import cost
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
 from archdsl.recipes import Recipe
-from archdsl.run.running import CHECKPOINT, Running, running
+from archdsl.run.folder import CHECKPOINT
+from archdsl.run.running import Running, running
 from archdsl.run.settings import RetrainSettings, check_settings
 from archdsl.run.summary import RetrainSummary
 from archdsl.run.tables import write_retrain_summary

@@ -16,6 +16,7 @@ from archdsl.ir.graph import Program
 from archdsl.part import left, restricted
 from archdsl.recipes import Recipe
 from archdsl.recipes.optimizers import AdamW, Steps
+from archdsl.run.folder import begun
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import fault
 
@@ -211,8 +212,9 @@ def remember(
     """Write the settings of a new run, or compare them with those that it was started with.
 
     `extra` is what else must stay the same (the architecture). The environment and the
-    number of `processes` are recorded and may change, and a budget may grow after whole rounds.
-    Raises ArchError E0809 that names every difference, E0807 for a broken file.
+    number of `processes` are recorded and may change, and a budget may grow after whole rounds;
+    before the first step all may change. Raises ArchError E0809 that names every difference, E0807
+    for a broken file.
     """
     kept = left(program)
     now = {
@@ -228,7 +230,8 @@ def remember(
         return
     then = read_settings(path)
     names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
-    if names == ["budget"] and _goes_on(then, now):
+    nothing_yet = "hash" in then and not begun(path.parent)
+    if (names and nothing_yet) or (names == ["budget"] and _goes_on(then, now)):
         _write(path, now, processes)
     elif names:
         raise fault(
