@@ -14,6 +14,8 @@ from archdsl.files import read_text, write_whole
 from archdsl.run.tables import as_text, facts
 from archdsl.syntax.errors import fault
 
+ENOUGH = 20
+"""Architectures from which on a bootstrap interval is about as wide as it says."""
 COLUMNS = ("score", "params", "macs", "over_params", "over_macs")
 NAMES = {
     "score": "tau of the scores",
@@ -97,11 +99,18 @@ def said(found: Agreement) -> str:
     return f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
 
 
+def caution(compared: Sequence[Compared]) -> str:
+    """Whether intervals are not to be relied on; empty where they are of enough architectures."""
+    if all(one.score.count >= ENOUGH for one in compared):
+        return ""
+    return f"intervals of fewer than {ENOUGH} architectures are too narrow, not to be relied on"
+
+
 def audit_table(summary: AuditSummary) -> Table:
     """One audit as rows of name and value."""
     rows = [*audit_facts(summary)]
     for one in summary.compared:
-        rows.append((f"{one.part}, {one.score.count:,} architectures", ""))
+        rows.append((f"{one.part}, {one.score.count:,} architectures", caution([one])))
         rows += [(f"  {NAMES[name]}", said(getattr(one, name))) for name in COLUMNS]
     return facts(f"Audit of {summary.space}; 95 % in brackets", rows)
 

@@ -79,7 +79,7 @@ def running(
             write_whole(folder / name, text)
         with (
             open_ledger(folder / LEDGER) as ledger,
-            progress(title, total, quiet=quiet or not ranks.first) as advance,
+            progress(title, total, quiet=quiet or not ranks.first, folder=folder) as advance,
         ):
             ledger.begin()
             yield Running(
