@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from math import isnan
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from archdsl.evaluate.data import Batch, moved
 from archdsl.evaluate.norms import calibrated
 from archdsl.evaluate.ranks import SINGLE, Ranks
+from archdsl.syntax.errors import fault
 
 Forward = Callable[[Tensor], Tensor]
 
@@ -21,6 +23,22 @@ def seeded(device: torch.device, seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield
+
+
+def sound(number: float, epoch: int) -> float:
+    """What training came to in an epoch, counted from 0.
+
+    Raises ArchError E0864 where it is no number: weights do not come back from there.
+    """
+    if isnan(number):
+        raise fault(
+            "E0864",
+            f"training diverged in epoch {epoch + 1}",
+            found="a loss that is not a number",
+            expected="a finite one",
+            hint="a smaller learning rate, or `clip = 5` in a recipe, with another folder",
+        )
+    return number
 
 
 def correct(forward: Forward, batches: Iterable[tuple[Tensor, Tensor]]) -> list[tuple[int, int]]:

@@ -22,7 +22,8 @@ class Plain:
     appendix A.7); left out, they keep what the text of the network says. `clip` bounds the norm
     of the gradient, 0 is off. `judge_every` epochs validation says which weights are the best,
     and all is saved. `normalise`: images have the mean of those trained on taken away, and are
-    over their deviation, channel by channel. `precision` is that of autocast.
+    over their deviation, channel by channel. `precision` is that of autocast. `compile`: a network
+    that is retrained is compiled by torch; supernets, which run another path each time, are not.
     """
 
     keyword: ClassVar[str] = "train"

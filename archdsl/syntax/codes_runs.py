@@ -76,6 +76,13 @@ RUN_ROWS = (
         "with its shape: a supernet of the same space, with the same parameters.",
     ),
     row(
+        "E0864",
+        "training diverged",
+        "The loss, or a gate, became what is no number, and no later step brings the weights back. "
+        "A smaller learning rate, a warm-up or `clip` in a recipe helps; that is another run, with "
+        "a folder of its own.",
+    ),
+    row(
         "E0860",
         "a method says what means nothing",
         "A method has the settings of `archdsl search`, or several stages that have them. Data, "
