@@ -11,15 +11,23 @@ from archdsl.evaluate.evaluators import evaluator_of
 from archdsl.evaluate.latency import clock_of
 from archdsl.evaluate.objectives import objectives_of, rule_of
 from archdsl.evaluate.paths import paths_of
+from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.library import Library
 from archdsl.methods import Method, Stage
 from archdsl.part import fixed
 from archdsl.recipes import Recipe
 from archdsl.run.explore import HERE, How, explore
 from archdsl.run.gates import search_gates
+from archdsl.run.ledger import copied, reading
+from archdsl.run.running import LEDGER
 from archdsl.run.search import search
 from archdsl.run.settings import PROPOSING, ExploreSettings, RunSettings
-from archdsl.run.summary import ExploreSummary, GatesSummary, SearchSummary
+from archdsl.run.summary import (
+    ExploreSummary,
+    GatesSummary,
+    SearchSummary,
+    summarise_exploration,
+)
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError, fault
 
@@ -55,6 +63,7 @@ def run_stages(
     recipes: Recipes,
     pause: Callable[[], None] = lambda: None,
     how: How = HERE,
+    ranks: Ranks = SINGLE,
     quiet: bool = False,
 ) -> list[Searched]:
     """Run every stage in a folder of its name in `out`, or go on with those that are there.
@@ -66,7 +75,7 @@ def run_stages(
     for stage in method.stages:
         pause()
         part = _part(space, stage, done)
-        summary = _search(stage, part, out / stage.name, settings, recipes, how, quiet)
+        summary = _search(stage, part, out / stage.name, settings, recipes, how, ranks, quiet)
         if not summary.best:
             raise _nothing(stage, summary)
         done.append(Searched(stage=stage, space=part, summary=summary))
@@ -88,17 +97,32 @@ def _search(
     here: RunSettings,
     recipes: Recipes,
     how: How,
+    ranks: Ranks,
     quiet: bool,
 ) -> Summary:
     settings = stage.at(here)
     if isinstance(settings, ExploreSettings):
         beside = bool(stage.weights)
-        return explore(space, out=out, settings=settings, how=how, beside=beside, quiet=quiet)
+        if ranks.first:
+            explore(space, out=out, settings=settings, how=how, beside=beside, quiet=quiet)
+        return _explored(space, out / LEDGER, settings, ranks)
     recipe = recipes.get(stage.name)
     gates = gates_method(settings.controller)
     if gates is None:
         return search(space, out=out, settings=settings, recipe=recipe, quiet=quiet)
     return search_gates(space, gates, out=out, settings=settings, recipe=recipe, quiet=quiet)
+
+
+def _explored(
+    space: SearchSpace, path: Path, settings: ExploreSettings, ranks: Ranks
+) -> ExploreSummary:
+    """What a search with an evaluator found, which the first of several processes ran alone."""
+    content = ranks.spread(copied(path) if ranks.several and ranks.first else b"")
+    if not ranks.first:
+        path.parent.mkdir()
+        path.write_bytes(content)
+    with reading(path) as ledger:
+        return summarise_exploration(space, settings, ledger.entries(), ledger.seconds())
 
 
 def _check(stage: Stage) -> None:
