@@ -161,7 +161,8 @@ def opened_for(net: Graph, name: str, batch_size: int) -> Data:
 def classifies(net: Graph) -> tuple[tuple[int, ...], int]:
     """The shape of the images that a net takes, and how many classes it tells apart.
 
-    Outputs behind the first are auxiliary heads. Raises ArchError E0804 where a net does not classify images: training needs one that does.
+    Outputs behind the first are auxiliary heads. Raises ArchError E0804 where a net does not
+    classify images: training needs one that does.
     """
     takes = [net.nodes[i].type for i in net.inputs]
     gives = net.result_types
@@ -171,7 +172,7 @@ def classifies(net: Graph) -> tuple[tuple[int, ...], int]:
             "E0804",
             "only networks with one image in and scores of classes out are trained here",
             found=f"{', '.join(map(str, takes))} in, {', '.join(map(str, gives))} out",
-            expected="one input such as image: 3 x 32 x 32; scores (10) out, and those of auxiliary heads",
+            expected="one input such as image: 3 x 32 x 32; scores (10) out, also of heads",
             hint="compile the network and train the file: it needs torch only",
         )
     return takes[0].shape, gives[0].channels

@@ -22,8 +22,9 @@ class Plain:
     appendix A.7); left out, they keep what the text of the network says. `clip` bounds the norm
     of the gradient, 0 is off. `auxiliary` is the weight of the loss of every output of a network
     behind the first (as in that paper); without any it says nothing. `judge_every` epochs
-    validation says which weights are the best, and all is saved. `normalise`: images have the mean of those trained on taken away, and are
-    over their deviation, channel by channel. `precision` is that of autocast.
+    validation says which weights are the best, and all is saved. `normalise`: images have the
+    mean of those trained on taken away, and are over their deviation, channel by channel.
+    `precision` is that of autocast.
     """
 
     keyword: ClassVar[str] = "train"
