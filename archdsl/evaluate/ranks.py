@@ -159,7 +159,8 @@ def placed() -> Ranks:
 def joined(device: str, silence: timedelta = timedelta(minutes=30)) -> Iterator[Ranks]:
     """This process among the others, while they are connected; they stay so in another one inside.
 
-    One that says nothing for as long as `silence`, and is waited for, is lost. Raises ArchError E0880 where they do not find each other, or one is lost.
+    One that is waited for and says nothing for as long as `silence` is lost. Raises ArchError
+    E0880 where they do not find each other, or one is lost.
     """
     ranks = placed()
     if not ranks.several or dist.is_initialized():
