@@ -61,8 +61,8 @@ def main(repeats: int = REPEATS) -> None:
         rows,
         [
             f"Digits, batches of 128 in all, {EPOCHS} epochs, medians of {repeats} in random "
-            "order, on two cores, gloo over the loopback. Steps with all that they prepare; starting is "
-            "not in them. The reference is one process of one thread.",
+            "order, on two cores, gloo over the loopback. Steps with all that they prepare; "
+            "starting is not in them. The reference is one process of one thread.",
             *(f"{name}: `{text}`." for name, text in NETWORKS.items()),
         ],
     )
