@@ -54,6 +54,20 @@ def recipes_of(method: Method, library: Library) -> Recipes:
     return {stage.name: _recipe(stage, library) for stage in method.stages if stage.around.recipe}
 
 
+def check_levels(space: SearchSpace, method: Method) -> None:
+    """Refuse a method that fixes all of a space. Raises ArchError E0864."""
+    deepest = max((space.levels[i] for i in space.free), default=0)
+    for stage in method.stages:
+        if stage.around.fixed and stage.around.levels > deepest:
+            raise fault(
+                "E0864",
+                f"{stage.name} has nothing to search: {stage.around.fixed} fixes every decision",
+                found=f"levels = {stage.around.levels}, and {space.program.space} has as many",
+                expected="a space with decisions inside the alternatives of others",
+                hint="another --method: `archdsl show` says what the decisions of a space are",
+            )
+
+
 def run_stages(
     space: SearchSpace,
     method: Method,

@@ -27,7 +27,7 @@ from archdsl.run.against import Other
 from archdsl.run.explore import HERE, How
 from archdsl.run.retrain import retrain
 from archdsl.run.running import folder_of
-from archdsl.run.searches import Recipes, Searched, run_stages
+from archdsl.run.searches import Recipes, Searched, check_levels, run_stages
 from archdsl.run.settings import RetrainSettings, RunSettings, check_settings, remember
 from archdsl.run.stop import Interrupted, graceful
 from archdsl.run.summary import RetrainSummary
@@ -79,6 +79,7 @@ def run_whole(
     is saved.
     """
     check_settings(settings)
+    check_levels(space, method)
     _check_data([space.program, *(one.program for one in against)], settings.data)
     texts = {
         "method": method.text,
