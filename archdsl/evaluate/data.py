@@ -168,20 +168,21 @@ def opened_for(net: Graph, name: str, batch_size: int) -> Data:
 def classifies(net: Graph) -> tuple[tuple[int, ...], int]:
     """The shape of the images that a net takes, and how many classes it tells apart.
 
-    Raises ArchError E0804 where a net does not classify images: training needs one that does.
+    Outputs behind the first are auxiliary heads. Raises ArchError E0804 where a net does not
+    classify images: training needs one that does.
     """
     takes = [net.nodes[i].type for i in net.inputs]
-    several = len(takes) != 1 or len(net.outputs) != 1
-    if several or takes[0].below is not None:
-        gives = [str(type_) for type_ in net.result_types]
+    gives = net.result_types
+    scores = len(set(gives)) == 1 and len(gives[0].shape) == 1
+    if len(takes) != 1 or takes[0].below is not None or not scores:
         raise fault(
             "E0804",
-            "only networks with one image in and one vector out are trained here",
-            found=f"{', '.join(map(str, takes))} in, {', '.join(gives)} out",
-            expected="one input such as image: 3 x 32 x 32, one output",
+            "only networks with one image in and scores of classes out are trained here",
+            found=f"{', '.join(map(str, takes))} in, {', '.join(map(str, gives))} out",
+            expected="one input such as image: 3 x 32 x 32; scores (10) out, also of heads",
             hint="compile the network and train the file: it needs torch only",
         )
-    return takes[0].shape, net.result_types[0].channels
+    return takes[0].shape, gives[0].channels
 
 
 def open_data(text: str, *, shape: tuple[int, ...], classes: int, batch_size: int = 128) -> Data:

@@ -35,11 +35,11 @@ class _All:
 
     def under(self, weights: Weights, draw: int) -> Forward:
         gates = self.net.gates(weights)
-        return lambda images: only(self.net(images, gates))
+        return lambda images: self.net(images, gates)
 
     def along(self, architecture: Architecture) -> Forward:
         gates = self.net.one_hot(architecture)
-        return lambda images: only(self.net(images, gates))
+        return lambda images: self.net(images, gates)
 
 
 class _Few:
@@ -70,7 +70,7 @@ class _Few:
     def run(self, gates: Mapping[str, Mapping[int, Tensor]], rest: Architecture) -> Forward:
         """The alternatives that have these gates, and what `rest` takes of several."""
         given = self.net.gates(gates, rest)
-        return lambda images: only(self.net(images, given))
+        return lambda images: self.net(images, given)
 
 
 def _mixture(space: SearchSpace, ranks: Ranks) -> Mixture:
@@ -79,12 +79,6 @@ def _mixture(space: SearchSpace, ranks: Ranks) -> Mixture:
     net = load_mixture(space)
     apart = any(callable(getattr(one, "statistics", None)) for one in net.module.modules())
     return load_mixture(space, level=0) if ranks.several and apart else net
-
-
-def only(result: Tensor | tuple[Tensor, ...]) -> Tensor:
-    """The one output of a network that classifies."""
-    assert isinstance(result, Tensor)
-    return result
 
 
 class RelaxedWeights:

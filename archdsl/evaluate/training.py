@@ -14,7 +14,13 @@ from archdsl.evaluate.norms import calibrated
 from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.syntax.errors import fault
 
-Forward = Callable[[Tensor], Tensor]
+Forward = Callable[[Tensor], Tensor | tuple[Tensor, ...]]
+"""Images to scores (B, classes); several where a network has auxiliary heads."""
+
+
+def outputs(result: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """What a network says of a batch, and behind it what its auxiliary heads say."""
+    return result if isinstance(result, tuple) else (result,)
 
 
 @contextmanager
@@ -46,7 +52,8 @@ def correct(forward: Forward, batches: Iterable[tuple[Tensor, Tensor]]) -> list[
     counts = []
     with torch.no_grad():
         for images, labels in batches:
-            hits = (forward(images).argmax(1) == labels).sum()
+            scores = outputs(forward(images))[0]
+            hits = (scores.argmax(1) == labels).sum()
             counts.append((int(hits), len(labels)))
     return counts
 

@@ -112,4 +112,10 @@ RUN_ROWS = (
         "archdsl run s.arch --against a.arch --against a.arch ...",
         "archdsl run s.arch --against a.arch --against second=a.arch ...",
     ),
+    row(
+        "E0864",
+        "a stage with nothing to search",
+        "`fixed = STAGE` keeps what was found in the outermost levels of decisions; a stage "
+        "searches what they leave open, which is nothing in a space of as many levels.",
+    ),
 )
