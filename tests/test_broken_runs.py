@@ -75,7 +75,7 @@ WAYS = {"search": searched, "gates": gated, "retrain": retrained}
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_training_that_diverges_finds_nothing(way, tmp_path):
-    assert code_of(lambda: WAYS[way](tmp_path, learning_rate=1e30, batch_size=64)) == "E0864"
+    assert code_of(lambda: WAYS[way](tmp_path, learning_rate=1e30, batch_size=64)) == "E0842"
     assert not (tmp_path / "summary.json").exists()
 
 
@@ -83,7 +83,7 @@ def test_a_training_that_diverges_finds_nothing(way, tmp_path):
 def test_gates_that_are_no_numbers_point_to_nothing(relaxation, tmp_path):
     method = DartsSettings(relaxation=relaxation, refit=1, best=1, vae_steps=1)
     run = lambda: gated(tmp_path, method, learning_rate=1e30, batch_size=64)  # noqa: E731
-    assert code_of(run) == "E0864"
+    assert code_of(run) == "E0842"
 
 
 # ---- images --------------------------------------------------------------------------------------

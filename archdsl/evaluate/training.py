@@ -34,11 +34,11 @@ def seeded(device: torch.device, seed: int) -> Iterator[None]:
 def sound(number: float, epoch: int) -> float:
     """What training came to in an epoch, counted from 0.
 
-    Raises ArchError E0864 where it is no number: weights do not come back from there.
+    Raises ArchError E0842 where it is no number: weights do not come back from there.
     """
     if isnan(number):
         raise fault(
-            "E0864",
+            "E0842",
             f"training diverged in epoch {epoch + 1}",
             found="a loss that is not a number",
             expected="a finite one",

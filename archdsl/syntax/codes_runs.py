@@ -76,7 +76,7 @@ RUN_ROWS = (
         "with its shape: a supernet of the same space, with the same parameters.",
     ),
     row(
-        "E0864",
+        "E0842",
         "training diverged",
         "The loss, or a gate, became what is no number, and no later step brings the weights back. "
         "A smaller learning rate, a warm-up or `clip` in a recipe helps; that is another run, with "
