@@ -26,7 +26,7 @@ from archdsl.controllers.darts import DartsSettings
 from archdsl.controllers.gates import Gates
 from archdsl.evaluate.data import Data
 from archdsl.evaluate.images import MemoryImages
-from archdsl.evaluate.relaxed import RelaxedWeights, only
+from archdsl.evaluate.relaxed import RelaxedWeights
 from archdsl.ir.cost import cost
 from archdsl.library import Library
 from archdsl.recipes import Recipe
@@ -179,7 +179,7 @@ def kept_bytes(stage: int, tokens: str) -> dict[str, float]:
 
     forward = made.supernet.under(made.gates.weights(0.0, 0), 0)
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        only(forward(images))
+        forward(images)
     total = sum(t.untyped_storage().nbytes() for at, t in kept.items() if at not in known)
     command = [sys.executable, "-m", "benchmarks.dasvit", "--alone", f"{stage}:{tokens}"]
     done = subprocess.run(command, check=True, capture_output=True, text=True)

@@ -381,17 +381,19 @@ def test_a_search_ends_when_it_points_to_many_skips(tmp_path):
     ) == summary  # fmt: skip
 
 
-def test_two_paths_move_two_logits_of_a_decision():
+@pytest.mark.parametrize("decay", [0.0, 1e-3])
+def test_two_paths_move_two_logits_of_a_decision(decay):
     space = shipped("nas_bench_201", width=4, cells=1, size=8, channels=1)
     data = open_data("digits", shape=(1, 8, 8), classes=10, batch_size=64)
-    method = DartsSettings(relaxation="two_paths", weight_decay=0, learning_rate=0.1)
+    method = DartsSettings(relaxation="two_paths", weight_decay=decay, learning_rate=0.1)
     gates = Gates(space, method, seed=0)
     weights = RelaxedWeights(space, data, gates, recipe=Recipe(), seed=0)
-    before = {key: one.detach().clone() for key, one in gates.logits.items()}
-    weights.learn_gates(0, 0)
-    moved = {key: int((one.detach() != before[key]).sum()) for key, one in gates.logits.items()}
-    assert any(moved.values()) and all(count in (0, 2) for count in moved.values())
-    for key, one in gates.logits.items():
-        same = one.detach() == before[key]
-        chances = one.detach().softmax(0), before[key].softmax(0)
-        assert torch.allclose(chances[0][same], chances[1][same], atol=1e-6)
+    for step in range(4):  # what an optimizer remembers of the steps before moves nothing else
+        before = {key: one.detach().clone() for key, one in gates.logits.items()}
+        weights.learn_gates(0, step)
+        moved = {key: int((one.detach() != before[key]).sum()) for key, one in gates.logits.items()}
+        assert any(moved.values()) and all(count in (0, 2) for count in moved.values())
+        for key, one in gates.logits.items():
+            same = one.detach() == before[key]
+            chances = one.detach().softmax(0), before[key].softmax(0)
+            assert torch.allclose(chances[0][same], chances[1][same], atol=1e-6)

@@ -218,8 +218,11 @@ def test_a_step_along_several_paths_adds_their_gradients():
         torch.testing.assert_close(moved, gradient, atol=1e-6, rtol=1e-4)
 
 
-def test_all_but_the_first_learn_its_scores():
-    recipe = Recipe(optimizer=SGD(learning_rate=1.0, momentum=0.0))
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_all_but_the_first_learn_its_scores(smoothing):
+    """As they are: labels alone are smoothed."""
+    sgd = SGD(learning_rate=1.0, momentum=0.0)
+    recipe = Recipe(optimizer=sgd, label_smoothing=smoothing)
     shared, apart = weights(recipe), weights(recipe)
     paths = [small().unrank(number).text for number in (15000, 9000)]
     before = {k: v.detach().clone() for k, v in shared.model.named_parameters()}
@@ -228,7 +231,8 @@ def test_all_but_the_first_learn_its_scores():
     apart.model.train()
     first, second = (apart.supernet.module(images, apart.supernet.choice(p)) for p in paths)
     wanted = first.detach().softmax(1)
-    loss = F.cross_entropy(first, labels) - (wanted * second.log_softmax(1)).sum(1).mean()
+    hard = F.cross_entropy(first, labels, label_smoothing=smoothing)
+    loss = hard - (wanted * second.log_softmax(1)).sum(1).mean()
     loss.backward()
     for name, weight in apart.model.named_parameters():
         gradient = torch.zeros_like(weight) if weight.grad is None else weight.grad
@@ -320,6 +324,17 @@ def test_weights_are_worked_out_from_the_architecture():
     name = next(name for name in given if "1x1" in name)
     other = shared.hyper.weights(small().unrank(15000))[name]
     assert not torch.allclose(given[name], other), "another architecture, other weights"
+
+
+def test_a_weight_of_one_number_can_be_worked_out():
+    space = written(
+        "archdsl 1\n\nspace one {\n  net network(image: 1 x 8 x 8) {\n"
+        "    return image -> {a = conv(1, k=1) | b = conv(1, k=3)} -> global_pool -> linear(10)\n"
+        "  }\n}\n"
+    )
+    data = open_data("digits", shape=(1, 8, 8), classes=10)
+    shared = SharedWeights(space, data, recipe=Recipe(), seed=1, code=4)
+    assert all(one.isfinite().all() for one in shared.model.parameters())
 
 
 def test_gradients_reach_the_hypernetwork():

@@ -15,7 +15,7 @@ from archdsl.evaluate.followed import DropPaths, Followed
 from archdsl.library import Library
 from archdsl.ops.binding import signature
 from archdsl.recipes import Recipe, whole_recipe
-from archdsl.recipes.augment import AUGMENTS
+from archdsl.recipes.augment import AUGMENTS, Cutout
 from archdsl.recipes.optimizers import OPTIMIZERS, SCHEDULES, SGD, Cosine, Linear, Steps
 from archdsl.recipes.read import PARTS
 from archdsl.recipes.recipe import Plain
@@ -191,6 +191,15 @@ def test_augmentations_keep_shapes_and_follow_their_seed(part):
                   (changed.training_batch(0, 0, s)[0] for s in range(4)), strict=True)  # fmt: skip
     assert any((a - b).abs().max() > 0.05 for a, b in batches)
     assert torch.equal(changed.validation_batches[0][0], data.validation_batches[0][0])
+
+
+@pytest.mark.parametrize("side", [1, 2, 3, 4])
+def test_a_cut_square_has_the_side_that_is_said(side):
+    cut = Cutout(side=side).transform((12, 12))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        areas = [int((cut(torch.ones(1, 12, 12)) == 0).sum()) for _ in range(40)]
+    assert max(areas) == side * side
 
 
 def test_mixed_batches_mix_images_and_labels():

@@ -164,6 +164,13 @@ def test_what_does_not_fit_is_refused_and_changes_nothing(more, code, done):
     assert {path: path.read_bytes() for path in out.rglob("*.json")} == before
 
 
+def test_a_method_of_two_levels_needs_a_space_of_two(tmp_path):
+    line = ["run", "nas_bench_201(width=4, cells=1, size=8)", "--method=glit", "--recipe=darts"]
+    result = CliRunner().invoke(app, [*line, "-o", str(tmp_path / "run")])
+    assert result.exit_code == 2 and "E0864" in result.output
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_stage_that_finds_nothing_ends_the_run(tmp_path):
     text = 'archdsl 1\n\nmethod m {\n  evaluator = "call:tests.somebodys:worse"\n  budget = 2\n}\n'
     path = tmp_path / "m.arch"

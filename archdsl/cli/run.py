@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Protocol, TypeVar
 
 import typer
 
 from archdsl.cli.command import Session, X, command, space_names
-from archdsl.cli.output import put, put_json
-from archdsl.cli.train import Data, Device, Run, Seed, Threads
+from archdsl.cli.several import first, in_one_voice
+from archdsl.cli.train import Data, Device, Run, Seed, Threads, put_summary
 
 app = typer.Typer()
 T = TypeVar("T", covariant=True)
@@ -18,6 +17,7 @@ NAMED = "one that ships, of a --space file, or a file that holds one"
 
 
 @command(app)
+@in_one_voice
 def run(
     session: Session,
     named: Annotated[str, typer.Argument(metavar="SPACE", help=X, autocompletion=space_names)],
@@ -88,11 +88,8 @@ def run(
         against=others(library, against, space),
         quiet=session.quiet,
     )
-    text = write_whole_summary(out, whole)
-    if session.json:
-        put_json(json.loads((out / "summary.json").read_text(encoding="utf-8")))
-    else:
-        put(text)
+    if first():
+        put_summary(session, out, write_whole_summary(out, whole))
     session.tell(f"what was found: {out / 'network.py'}, known as {out}:best")
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from archdsl.controllers.seeds import seed_for, stream
 from archdsl.evaluate.images import Images
 from archdsl.evaluate.normal import Normal, normal_of
-from archdsl.evaluate.ranks import SINGLE, Ranks
+from archdsl.evaluate.ranks import LEAST, SINGLE, Ranks
 from archdsl.evaluate.sources import open_source
 from archdsl.ir.graph import Graph
 from archdsl.recipes import Recipe
@@ -152,36 +152,44 @@ class Data:
 
 
 def opened_for(net: Graph, name: str, batch_size: int) -> Data:
-    """Data in the shape that a net takes. Raises ArchError E0804 as `classifies` does, and those of
-    `open_data`."""
+    """Data in the shape that a net takes. Raises ArchError E0804 as `classifies` does, those of
+    `open_data`, and E0810 for batches of one image, which have no batch statistics."""
     image, classes = classifies(net)
+    if batch_size < LEAST:
+        raise fault(
+            "E0810",
+            f"batch_size cannot be {batch_size}",
+            found=str(batch_size),
+            expected="at least 2: one image has no batch statistics",
+        )
     return open_data(name, shape=image, classes=classes, batch_size=batch_size)
 
 
 def classifies(net: Graph) -> tuple[tuple[int, ...], int]:
     """The shape of the images that a net takes, and how many classes it tells apart.
 
-    Raises ArchError E0804 where a net does not classify images: training needs one that does.
+    Outputs behind the first are auxiliary heads. Raises ArchError E0804 where a net does not
+    classify images: training needs one that does.
     """
     takes = [net.nodes[i].type for i in net.inputs]
-    several = len(takes) != 1 or len(net.outputs) != 1
-    if several or takes[0].below is not None:
-        gives = [str(type_) for type_ in net.result_types]
+    gives = net.result_types
+    scores = len(set(gives)) == 1 and len(gives[0].shape) == 1
+    if len(takes) != 1 or takes[0].below is not None or not scores:
         raise fault(
             "E0804",
-            "only networks with one image in and one vector out are trained here",
-            found=f"{', '.join(map(str, takes))} in, {', '.join(gives)} out",
-            expected="one input such as image: 3 x 32 x 32, one output",
+            "only networks with one image in and scores of classes out are trained here",
+            found=f"{', '.join(map(str, takes))} in, {', '.join(map(str, gives))} out",
+            expected="one input such as image: 3 x 32 x 32; scores (10) out, also of heads",
             hint="compile the network and train the file: it needs torch only",
         )
-    return takes[0].shape, net.result_types[0].channels
+    return takes[0].shape, gives[0].channels
 
 
 def open_data(text: str, *, shape: tuple[int, ...], classes: int, batch_size: int = 128) -> Data:
     """The data named by `text`, for networks that take `shape` (C, H, W) and tell `classes`.
 
-    Raises ArchError: E0802 an unknown name, E0803 files that are not there, E0804 a network
-    that does not fit the data.
+    Raises ArchError: E0802 an unknown name, E0803 files that are not there, or too few, E0804 a
+    network that does not fit the data.
     """
     if len(shape) != 3:
         raise fault(
@@ -199,6 +207,16 @@ def open_data(text: str, *, shape: tuple[int, ...], classes: int, batch_size: in
             found=f"{classes} classes",
             expected=str(source.classes),
             hint=f"give the space that parameter, for example classes={source.classes}",
+        )
+    parts = {"train": source.train, "validate": source.validation, "test": source.test}
+    if few := [part for part, images in parts.items() if len(images) < LEAST]:
+        counts = ", ".join(f"{len(images)} to {part}" for part, images in parts.items())
+        raise fault(
+            "E0803",
+            f"{name} has too few images to {few[0]}",
+            found=counts,
+            expected=f"at least {LEAST} of each",
+            hint="what is cut off for a part is a share of every class, rounded",
         )
     return Data(
         name=name,

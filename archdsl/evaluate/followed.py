@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from archdsl.evaluate.data import Batch
 from archdsl.evaluate.ranks import SINGLE, Ranks
-from archdsl.evaluate.training import Forward, seeded
+from archdsl.evaluate.training import Forward, outputs, seeded
 from archdsl.recipes import Recipe
 from archdsl.syntax.errors import fault
 
@@ -60,8 +60,8 @@ class Followed:
         """One step of an epoch on a batch; returns the first loss. `seed` is all it draws from.
 
         Where there are several ways through a network, the step is on the sum of their losses.
-        With `distill` all but the first learn its scores in place of the labels: Yu and Huang,
-        "Universally Slimmable Networks", section 3.3.
+        With `distill` all but the first learn its scores in place of the labels, which are soft
+        already: Yu and Huang, "Universally Slimmable Networks", section 3.3.
         """
         images, labels = batch
         self.move(epoch, number)
@@ -72,11 +72,12 @@ class Followed:
             with self.ranks.part(images, targets, seed) as (images, targets, share):
                 for way, forward in enumerate(forwards):
                     scores = self.scores(forward, images)
-                    loss = share * self._entropy(scores, targets)
+                    smoothing = 0.0 if distill and way else self.recipe.label_smoothing
+                    loss = share * self._losses(scores, targets, smoothing)
                     loss.backward()
                     if way == 0:
                         first = loss.item()
-                        targets = scores.detach().softmax(1) if distill else targets
+                        targets = scores[0].detach().softmax(1) if distill else targets
         parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.ranks.add_gradients(parameters)
         if self.recipe.clip:
@@ -86,17 +87,22 @@ class Followed:
 
     def loss(self, forward: Forward, images: Tensor, targets: Tensor) -> Tensor:
         """The cross entropy of a batch, in the recipe's precision."""
-        return self._entropy(self.scores(forward, images), targets)
-
-    def scores(self, forward: Forward, images: Tensor) -> Tensor:
-        """What a network says of a batch (B, classes), worked out in the recipe's precision."""
-        with self.precision(images.device):
-            scores = forward(images)
-        return scores.float() if scores.dtype == torch.bfloat16 else scores
-
-    def _entropy(self, scores: Tensor, targets: Tensor) -> Tensor:
         smoothing = self.recipe.label_smoothing
-        return F.cross_entropy(scores, targets, label_smoothing=smoothing)
+        return self._losses(self.scores(forward, images), targets, smoothing)
+
+    def scores(self, forward: Forward, images: Tensor) -> tuple[Tensor, ...]:
+        """What a network and its auxiliary heads say of a batch, each (B, classes), worked out in
+        the recipe's precision."""
+        with self.precision(images.device):
+            found = outputs(forward(images))
+        return tuple(one.float() if one.dtype == torch.bfloat16 else one for one in found)
+
+    def _losses(self, scores: Sequence[Tensor], targets: Tensor, smoothing: float) -> Tensor:
+        """That of the network, and a part of those of its auxiliary heads."""
+        first, *others = (
+            F.cross_entropy(one, targets, label_smoothing=smoothing) for one in scores
+        )
+        return first + self.recipe.auxiliary * torch.stack(others).sum() if others else first
 
     @contextmanager
     def precision(self, device: torch.device) -> Iterator[None]:

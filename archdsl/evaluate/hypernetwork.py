@@ -39,7 +39,10 @@ class Hypernetwork(nn.Module):
         self.names = [name for name, weight in supernet.named_parameters() if weight.dim() > 1]
         given = dict(supernet.named_parameters())
         self.maps = nn.ParameterList(
-            SPREAD * given[name].detach().std() * torch.randn(given[name].numel(), code) / code**0.5
+            SPREAD
+            * given[name].detach().std(correction=0)
+            * torch.randn(given[name].numel(), code)
+            / code**0.5
             for name in self.names
         )
 

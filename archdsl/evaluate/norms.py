@@ -16,7 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 @contextmanager
 def calibrated(
-    model: nn.Module, forward: Callable[[Tensor], Tensor], images: Iterable[Tensor]
+    model: nn.Module, forward: Callable[[Tensor], object], images: Iterable[Tensor]
 ) -> Iterator[None]:
     """Evaluation mode with the statistics of `forward` over `images`; afterwards as before.
 
@@ -41,7 +41,7 @@ def calibrated(
 
 
 def _measure(
-    norms: list[_BatchNorm], forward: Callable[[Tensor], Tensor], images: Iterable[Tensor]
+    norms: list[_BatchNorm], forward: Callable[[Tensor], object], images: Iterable[Tensor]
 ) -> None:
     for norm in norms:
         norm.reset_running_stats()

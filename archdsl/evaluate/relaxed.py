@@ -16,7 +16,7 @@ from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.bilevel import first_order, second_order
 from archdsl.evaluate.data import Batch, Data, moved
 from archdsl.evaluate.expected import Expected
-from archdsl.evaluate.followed import Followed
+from archdsl.evaluate.followed import DropPaths, Followed
 from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.evaluate.training import Forward, judged, seeded
 from archdsl.evaluate.two_paths import keep_rest, two_paths
@@ -35,11 +35,11 @@ class _All:
 
     def under(self, weights: Weights, draw: int) -> Forward:
         gates = self.net.gates(weights)
-        return lambda images: only(self.net(images, gates))
+        return lambda images: self.net(images, gates)
 
     def along(self, architecture: Architecture) -> Forward:
         gates = self.net.one_hot(architecture)
-        return lambda images: only(self.net(images, gates))
+        return lambda images: self.net(images, gates)
 
 
 class _Few:
@@ -70,7 +70,7 @@ class _Few:
     def run(self, gates: Mapping[str, Mapping[int, Tensor]], rest: Architecture) -> Forward:
         """The alternatives that have these gates, and what `rest` takes of several."""
         given = self.net.gates(gates, rest)
-        return lambda images: only(self.net(images, given))
+        return lambda images: self.net(images, given)
 
 
 def _mixture(space: SearchSpace, ranks: Ranks) -> Mixture:
@@ -79,12 +79,6 @@ def _mixture(space: SearchSpace, ranks: Ranks) -> Mixture:
     net = load_mixture(space)
     apart = any(callable(getattr(one, "statistics", None)) for one in net.module.modules())
     return load_mixture(space, level=0) if ranks.several and apart else net
-
-
-def only(result: Tensor | tuple[Tensor, ...]) -> Tensor:
-    """The one output of a network that classifies."""
-    assert isinstance(result, Tensor)
-    return result
 
 
 class RelaxedWeights:
@@ -123,6 +117,7 @@ class RelaxedWeights:
             few = gates.settings.relaxation in ALONE
             self.supernet = _Few(load_paths(space)) if few else _All(_mixture(space, ranks))
         self.model = self.supernet.net.module.to(self.device)
+        self.drop_paths = DropPaths(recipe, self.model)
         self.followed = Followed(
             recipe,
             self.model.parameters(),
@@ -212,11 +207,11 @@ class RelaxedWeights:
         def validation() -> Tensor:
             loss = self._loss_of(forward, held, epoch, step, "gates")
             heard.append(-loss.item())
-            return loss * self._cost_factor(self.gates.plain()) + self.gates.penalty()
+            return loss * self._cost_factor(self.gates.plain()) + self._penalty()
 
-        first_order(validation, tuple(self.gates.logits.values()))
+        first_order(validation, tuple(self.gates.logits.values()), self.ranks)
         self.gates.step()
-        sampler.tell(one, heard[0])
+        sampler.tell(one, self.ranks.sums(heard)[0])
 
     def _sampled(self, sampler: Sampler, epoch: int, step: int) -> Architecture:
         """The architecture whose gates and weights learn in a step."""
@@ -254,11 +249,12 @@ class RelaxedWeights:
             if name in known and known[name].shape == tensor.shape:
                 tensor.copy_(known[name])
 
-    def let_fall(self, rate: float, epoch: int) -> None:
-        """Dropout behind skips falls to none with the epochs, from this rate."""
+    def begin_epoch(self, epoch: int, skip_dropout: float) -> None:
+        """Drop paths rise with the epochs; dropout behind skips falls to none, from this rate."""
+        self.drop_paths.rise(epoch)
         for name, module in self.model.named_modules():
             if isinstance(module, nn.Dropout) and NAME in name.rpartition(".")[2]:
-                module.p = rate * (1 - epoch / self.recipe.epochs)
+                module.p = skip_dropout * (1 - epoch / self.recipe.epochs)
 
     def state(self) -> dict[str, Tensor]:
         """Weights, buffers and the optimizer's memory."""

@@ -42,10 +42,14 @@ def two_paths(logits: Mapping[str, Tensor], generator: torch.Generator) -> Gates
 
 @torch.no_grad()
 def keep_rest(logits: Mapping[str, Tensor], before: Mapping[str, Tensor], drawn: Gates) -> None:
-    """Shift the logits that were drawn so that all others keep their probabilities.
+    """Leave the logits that were not drawn where they were, and shift those that were, so that all
+    others keep their probabilities.
 
-    In place, after a step of an optimiser; `before`: the logits before it.
+    In place, after a step of an optimiser, whose momentum and decay move what has no gradient too;
+    `before`: the logits before it.
     """
     for key, gates in drawn.items():
         pair = list(gates)
-        logits[key][pair] += before[key][pair].logsumexp(0) - logits[key][pair].logsumexp(0)
+        moved = logits[key][pair]
+        logits[key].copy_(before[key])
+        logits[key][pair] = moved + before[key][pair].logsumexp(0) - moved.logsumexp(0)

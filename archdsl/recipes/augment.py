@@ -179,10 +179,9 @@ class Cutout:
         height, width = size
 
         def cut(image: torch.Tensor) -> torch.Tensor:
-            row, column = (int(torch.randint(n, ())) for n in (height, width))
-            top, left = max(row - self.side // 2, 0), max(column - self.side // 2, 0)
+            row, column = (int(torch.randint(n, ())) - self.side // 2 for n in (height, width))
             image = image.clone()
-            image[:, top : row + self.side // 2, left : column + self.side // 2] = 0
+            image[:, max(row, 0) : row + self.side, max(column, 0) : column + self.side] = 0
             return image
 
         return v2.Lambda(cut)

@@ -20,9 +20,12 @@ class Plain:
     is off; where both are on, each batch has one of them. `drop_path` is what the drop paths of
     a network rise to, over the epochs (Zoph et al., "Learning Transferable Architectures",
     appendix A.7); left out, they keep what the text of the network says. `clip` bounds the norm
-    of the gradient, 0 is off. `judge_every` epochs validation says which weights are the best,
-    and all is saved. `normalise`: images have the mean of those trained on taken away, and are
-    over their deviation, channel by channel. `precision` is that of autocast.
+    of the gradient, 0 is off. `auxiliary` is the weight of the loss of every output of a network
+    behind the first (as in that paper); without any it says nothing. `judge_every` epochs
+    validation says which weights are the best, and all is saved. `normalise`: images have the
+    mean of those trained on taken away, and are over their deviation, channel by channel.
+    `precision` is that of autocast. `compile`: a network that is retrained is compiled by torch;
+    supernets, which run another path each time, are not.
     """
 
     keyword: ClassVar[str] = "train"
@@ -35,6 +38,7 @@ class Plain:
     label_smoothing: float = 0.0
     drop_path: float = -1.0
     clip: float = 0.0
+    auxiliary: float = 0.4
     judge_every: int = 10
     normalise: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
@@ -42,7 +46,7 @@ class Plain:
 
     def __post_init__(self) -> None:
         at_least(self, 1, ("epochs", "batch_size", "judge_every"))
-        at_least(self, 0, ("warmup", "mixup", "cutmix", "clip"))
+        at_least(self, 0, ("warmup", "mixup", "cutmix", "clip", "auxiliary"))
         share(self, ("label_smoothing",))
         if self.drop_path >= 1:
             raise OperationError(

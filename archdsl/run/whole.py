@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from archdsl.codegen import network_source
 from archdsl.diff import as_text, diff
 from archdsl.evaluate.data import classifies, open_data
+from archdsl.evaluate.ranks import joined
 from archdsl.files import write_whole
 from archdsl.ir.graph import Program
 from archdsl.methods import Method
@@ -23,9 +25,9 @@ from archdsl.methods.method import AGAINST, FOUND
 from archdsl.recipes import Recipe
 from archdsl.run.against import Other
 from archdsl.run.explore import HERE, How
-from archdsl.run.folder import run_folder
 from archdsl.run.retrain import retrain
-from archdsl.run.searches import Recipes, Searched, run_stages
+from archdsl.run.running import folder_of
+from archdsl.run.searches import Recipes, Searched, check_levels, run_stages
 from archdsl.run.settings import (
     RetrainSettings,
     RunSettings,
@@ -36,6 +38,9 @@ from archdsl.run.settings import (
 from archdsl.run.stop import Interrupted, graceful
 from archdsl.run.summary import RetrainSummary
 from archdsl.space.view import SearchSpace
+
+ALONE = timedelta(days=7)
+"""How long the first of several processes may measure, while the others wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,7 @@ def run_whole(
     is saved.
     """
     check_settings(settings)
+    check_levels(space, method)
     _check_data([space.program, *(one.program for one in against)], settings.data)
     texts = {
         "method": method.text,
@@ -87,12 +93,17 @@ def run_whole(
         **{f"recipe of {name}": one.text for name, one in recipes.items()},
         **{f"against {one.title}": one.program.genotype for one in against},
     }
-    with run_folder(out) as folder, graceful() as stopped:
-        remember(folder / "settings.json", space.program, settings, texts, anew=_only_named(folder))
+    with (
+        joined(settings.device, silence=ALONE) as ranks,
+        folder_of(out, ranks) as folder,
+        graceful() as stopped,
+    ):
+        path, named = folder / "settings.json", _only_named(folder)
+        remember(path, space.program, settings, texts, processes=ranks.world, anew=named)
         write_whole(folder / "space.arch", space.program.text)
 
         def pause() -> None:
-            if stopped():
+            if any(ranks.sums([stopped()])):
                 raise Interrupted(folder)
 
         try:
@@ -104,6 +115,7 @@ def run_whole(
                 recipes=recipes,
                 pause=pause,
                 how=how,
+                ranks=ranks,
                 quiet=quiet,
             )
             best = searches[-1].summary.best
