@@ -14,6 +14,7 @@ from benchmarks import (
     partial_channels,
     partial_tokens,
     runs,
+    several,
     startup,
     strings,
     supernet,
@@ -41,6 +42,7 @@ EVERY = (
     workers,
     latency,
     autocast_gates,
+    several,
     runs,
 )
 

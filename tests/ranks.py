@@ -1,6 +1,6 @@
 """Ranks: runs of several processes, of which one is killed at a random moment; all begin again.
 
-    python -m tests.ranks [KILLS] [SEED] [retrain|proposals|gates]
+    python -m tests.ranks [KILLS] [SEED] [retrain|proposals|gates|whole]
 
 Every run must end as one of as many processes that nobody disturbed: the same ledger, the same
 weights, the same files. `python -m tests.ranks FOLDER` leaves there what tests/test_ranks.py
@@ -27,6 +27,7 @@ import torchvision.transforms.v2  # noqa: F401
 from safetensors.torch import save_file
 from torch import Tensor
 
+from archdsl.cli.main import app
 from archdsl.controllers.gates import DartsSettings
 from archdsl.evaluate.data import Batch, open_data
 from archdsl.evaluate.followed import Followed
@@ -40,8 +41,9 @@ from archdsl.run.search import search
 from archdsl.run.settings import RetrainSettings, SearchSettings
 from archdsl.run.stop import Interrupted
 from archdsl.syntax.errors import ArchError
-from tests.kills import compare, rows_of
+from tests.kills import compare_runs, rows_of
 from tests.shipped import written
+from tests.small_runs import words
 
 LOST, STOPPED = 3, 4
 """Exit statuses: of a process that has lost another, and of one that was asked to stop."""
@@ -120,6 +122,11 @@ def gates(folder: Path, **method: float | str) -> None:
     settings = SearchSettings(epochs=3, threads=1)
     how = DartsSettings(**({"order": 2} | method))  # type: ignore[arg-type]
     search_gates(written(SPACE), how, out=folder, settings=settings, quiet=True)
+
+
+def whole(folder: Path) -> None:
+    """Shared weights, an evolution under them, both again on a part of the space; retrainings."""
+    app(words("glit", folder), standalone_mode=False)
 
 
 WAYS = {"retrain": retrained, "proposals": proposals, "gates": gates}
@@ -224,6 +231,8 @@ def leave(folder: Path) -> None:
     stopped(lambda: retrained(place), place, 1)
     together(lambda: retrained(place))
     together(lambda: retrained(folder / "long", LONG))
+    for world in (1, 2):
+        together(lambda place=folder / f"whole-{world}": whole(place), world)
     for name, method in GATES.items():
         for world in (1, 2):
             place = folder / f"{name}-{world}"
@@ -240,7 +249,7 @@ GATES: dict[str, dict[str, float | str]] = {
 
 def main(kills: int = 25, seed: int = 0, way: str = "retrain") -> None:
     """Kill as often as asked; prints one line for each run and a last one with the counts."""
-    rng, run = random.Random(seed), WAYS[way]
+    rng, run = random.Random(seed), (WAYS | {"whole": whole})[way]
     with tempfile.TemporaryDirectory() as temporary:
         done = runs = 0
         references: dict[int, tuple[Path, float]] = {}
@@ -257,7 +266,7 @@ def main(kills: int = 25, seed: int = 0, way: str = "retrain") -> None:
                     break
                 done, here = done + 1, here + 1
             together(lambda: run(folder), world)  # noqa: B023
-            compare(folder, reference)
+            compare_runs(folder, reference)
             runs += 1
             print(f"run {runs}: {world} processes, killed {here} times, the same", flush=True)
         print(f"{done} kills in {runs} runs, no difference")
@@ -268,5 +277,5 @@ if __name__ == "__main__":
     if words and os.sep in words[0]:
         leave(Path(words[0]))
     else:
-        named = next((word for word in words if word in WAYS), "retrain")
+        named = next((word for word in words if word in (*WAYS, "whole")), "retrain")
         main(*(int(word) for word in words if word != named), way=named)

@@ -16,11 +16,15 @@ from pathlib import Path
 from typer.testing import CliRunner
 
 from archdsl.cli.main import app
+from archdsl.methods import whole_method
 from archdsl.ops import OPERATIONS
+from archdsl.recipes import whole_recipe
 from archdsl.syntax.codes import CODES
+from archdsl.syntax.parse import parse
 from tests.reference import PAGE, page
 
 TUTORIAL = PAGE.parent / "tutorial.md"
+RUNS = PAGE.parent / "runs.md"
 BLOCK = re.compile(r"```(console|arch FILE=(\S+)|python)\n(.*?)```", re.DOTALL)
 
 
@@ -29,6 +33,14 @@ def test_the_reference_is_fresh() -> None:
     assert text == PAGE.read_text(encoding="utf-8"), "run `make regen`, and read the difference"
     assert all(f"| `{operation.keyword}" in text for operation in OPERATIONS)
     assert all(f"| {code} |" in text for code in CODES)
+
+
+def test_texts_of_recipes_and_methods_mean_something() -> None:
+    blocks = re.findall(r"```\n(archdsl 1\n.*?)```", RUNS.read_text(encoding="utf-8"), re.DOTALL)
+    written = [parse(block) for block in blocks]
+    methods = [whole_method(one) for document in written for one in document.methods]
+    recipes = [whole_recipe(one) for document in written for one in document.recipes]
+    assert len(methods) >= 1 and len(recipes) >= 1
 
 
 def shown(block: str) -> str:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import io
-import math
-import random
 from types import SimpleNamespace
 
 import pytest
 
-from archdsl.run import agreement as statistics
 from archdsl.run import progress as lines
-from archdsl.run.agreement import agreement
-from archdsl.run.audited import ENOUGH, Agreement, Compared, caution
 from archdsl.run.moved import moved, moved_rows
 from archdsl.run.tables import worth
 from archdsl.run.whole_tables import verdicts
@@ -66,30 +61,6 @@ def test_a_reward_is_in_percent_where_it_is_an_accuracy():
     assert worth(0.248889, {"reward": 0.248889, "accuracy": 0.248889}) == "24.9 % accuracy"
     assert worth(0.248889, {"accuracy": 0.5}) == "0.248889"
     assert worth(94.3, {"accuracy": 94.3}) == "94.3"
-
-
-def compared(count: int) -> Compared:
-    one = Agreement(value=0.5, low=0.1, high=0.9, count=count)
-    return Compared(part="all", score=one, params=one, macs=one, over_params=one, over_macs=one)
-
-
-def test_intervals_of_few_architectures_come_with_a_warning(monkeypatch):
-    assert "not to be relied on" in caution([compared(ENOUGH), compared(ENOUGH - 1)])
-    assert caution([compared(ENOUGH)]) == ""
-    monkeypatch.setattr(statistics, "RESAMPLES", 100)
-    assert coverage(4, 60) < 0.88  # what the warning is for
-
-
-def coverage(size: int, repeats: int, r: float = 0.6) -> float:
-    """How often the interval holds 2 / pi asin r, the tau of normal pairs with correlation r."""
-    rng, inside = random.Random(2), 0
-    for repeat in range(repeats):
-        xs = [rng.gauss(0, 1) for _ in range(size)]
-        ys = [r * x + math.sqrt(1 - r * r) * rng.gauss(0, 1) for x in xs]
-        found = agreement(xs, ys, seed=repeat)
-        assert found.low is not None and found.high is not None
-        inside += found.low <= 2 / math.pi * math.asin(r) <= found.high
-    return inside / repeats
 
 
 def test_without_a_terminal_progress_is_a_plain_line_now_and_then(monkeypatch, tmp_path):

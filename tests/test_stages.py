@@ -174,7 +174,7 @@ def test_dropout_stands_behind_skips_and_falls():
     ) * len(space.decisions)
     rates = []
     for epoch in range(4):
-        weights.let_fall(0.5, epoch)
+        weights.begin_epoch(epoch, 0.5)
         rates.append({m.p for m in drops})
     assert rates == [{0.5}, {0.375}, {0.25}, {0.125}]
     assert set(weights.model.state_dict()) == set(plain.module.state_dict())

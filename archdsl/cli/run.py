@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 import typer
 
 from archdsl.cli.command import Session, X, command, space_names
-from archdsl.cli.output import put, put_json
-from archdsl.cli.train import Data, Device, Run, Seed, Threads
-from archdsl.syntax.errors import ArchError
+from archdsl.cli.several import first, in_one_voice
+from archdsl.cli.train import Data, Device, Run, Seed, Threads, put_summary
 
 app = typer.Typer()
-T = TypeVar("T")
+T = TypeVar("T", covariant=True)
 
 NAMED = "one that ships, of a --space file, or a file that holds one"
 
 
 @command(app)
+@in_one_voice
 def run(
     session: Session,
     named: Annotated[str, typer.Argument(metavar="SPACE", help=X, autocompletion=space_names)],
@@ -90,19 +88,15 @@ def run(
         against=others(library, against, space),
         quiet=session.quiet,
     )
-    text = write_whole_summary(out, whole)
-    if session.json:
-        put_json(json.loads((out / "summary.json").read_text(encoding="utf-8")))
-    else:
-        put(text)
+    if first():
+        put_summary(session, out, write_whole_summary(out, whole))
     session.tell(f"what was found: {out / 'network.py'}, known as {out}:best")
 
 
-def _written(find: Callable[[str], T], given: str, named: str, space: str) -> T:
+class _Find(Protocol[T]):
+    def __call__(self, named: str, beside: str = "") -> T: ...
+
+
+def _written(find: _Find[T], given: str, named: str, space: str) -> T:
     """The text that is given, else the only one in the file of the space, else of its name."""
-    if not given and named.endswith(".arch"):
-        try:
-            return find(named)
-        except ArchError:
-            return find(space)
-    return find(given or space)
+    return find(given or space, beside=named if named.endswith(".arch") and not given else "")

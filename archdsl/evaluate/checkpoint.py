@@ -7,7 +7,8 @@ replaced together or not at all.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,11 +93,26 @@ def load_checkpoint(path: Path) -> Checkpoint | None:
             genotype=metadata["architecture"],
             values=json.loads(metadata["values"]),
         )
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise fault(
             "E0807",
             f"{path} is not a checkpoint: {error}",
             found=str(path),
             expected="a safetensors file that archdsl wrote",
+            hint="move it away to begin anew",
+        ) from error
+
+
+@contextmanager
+def restoring(path: Path) -> Iterator[None]:
+    """What goes wrong while a run goes on from a checkpoint, as ArchError E0807."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
+        raise fault(
+            "E0807",
+            f"{path} is not the checkpoint of this run",
+            found=f"{type(error).__name__}: {str(error).partition(chr(10))[0]}",
+            expected="what this run saved",
             hint="move it away to begin anew",
         ) from error

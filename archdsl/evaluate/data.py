@@ -22,7 +22,7 @@ from torch import Tensor
 from archdsl.controllers.seeds import seed_for, stream
 from archdsl.evaluate.images import Images
 from archdsl.evaluate.normal import Normal, normal_of
-from archdsl.evaluate.ranks import SINGLE, Ranks
+from archdsl.evaluate.ranks import LEAST, SINGLE, Ranks
 from archdsl.evaluate.sources import open_source
 from archdsl.ir.graph import Graph
 from archdsl.recipes import Recipe
@@ -152,9 +152,16 @@ class Data:
 
 
 def opened_for(net: Graph, name: str, batch_size: int) -> Data:
-    """Data in the shape that a net takes. Raises ArchError E0804 as `classifies` does, and those of
-    `open_data`."""
+    """Data in the shape that a net takes. Raises ArchError E0804 as `classifies` does, those of
+    `open_data`, and E0810 for batches of one image, which have no batch statistics."""
     image, classes = classifies(net)
+    if batch_size < LEAST:
+        raise fault(
+            "E0810",
+            f"batch_size cannot be {batch_size}",
+            found=str(batch_size),
+            expected="at least 2: one image has no batch statistics",
+        )
     return open_data(name, shape=image, classes=classes, batch_size=batch_size)
 
 
@@ -181,8 +188,8 @@ def classifies(net: Graph) -> tuple[tuple[int, ...], int]:
 def open_data(text: str, *, shape: tuple[int, ...], classes: int, batch_size: int = 128) -> Data:
     """The data named by `text`, for networks that take `shape` (C, H, W) and tell `classes`.
 
-    Raises ArchError: E0802 an unknown name, E0803 files that are not there, E0804 a network
-    that does not fit the data.
+    Raises ArchError: E0802 an unknown name, E0803 files that are not there, or too few, E0804 a
+    network that does not fit the data.
     """
     if len(shape) != 3:
         raise fault(
@@ -200,6 +207,16 @@ def open_data(text: str, *, shape: tuple[int, ...], classes: int, batch_size: in
             found=f"{classes} classes",
             expected=str(source.classes),
             hint=f"give the space that parameter, for example classes={source.classes}",
+        )
+    parts = {"train": source.train, "validate": source.validation, "test": source.test}
+    if few := [part for part, images in parts.items() if len(images) < LEAST]:
+        counts = ", ".join(f"{len(images)} to {part}" for part, images in parts.items())
+        raise fault(
+            "E0803",
+            f"{name} has too few images to {few[0]}",
+            found=counts,
+            expected=f"at least {LEAST} of each",
+            hint="what is cut off for a part is a share of every class, rounded",
         )
     return Data(
         name=name,

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
@@ -155,13 +156,14 @@ def placed() -> Ranks:
 
 
 @contextmanager
-def joined(device: str) -> Iterator[Ranks]:
-    """This process among the others, while they are connected.
+def joined(device: str, silence: timedelta = timedelta(minutes=30)) -> Iterator[Ranks]:
+    """This process among the others, while they are connected; they stay so in another one inside.
 
-    Raises ArchError E0880 where they do not find each other, or one is lost.
+    One that is waited for and says nothing for as long as `silence` is lost. Raises ArchError
+    E0880 where they do not find each other, or one is lost.
     """
     ranks = placed()
-    if not ranks.several:
+    if not ranks.several or dist.is_initialized():
         yield ranks
         return
     kind = torch.device(device).type
@@ -171,7 +173,9 @@ def joined(device: str) -> Iterator[Ranks]:
         backend = "cpu:gloo,cuda:nccl" if kind == "cuda" else "gloo"
         told = next(iter(rendezvous("env://")))[0]  # without torchrun it ends with this name
         meeting = _meeting(ranks, told)
-        dist.init_process_group(backend, store=meeting, rank=ranks.rank, world_size=ranks.world)
+        dist.init_process_group(
+            backend, store=meeting, rank=ranks.rank, world_size=ranks.world, timeout=silence
+        )
     try:
         yield ranks
     finally:

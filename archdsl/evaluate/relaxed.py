@@ -16,7 +16,7 @@ from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.bilevel import first_order, second_order
 from archdsl.evaluate.data import Batch, Data, moved
 from archdsl.evaluate.expected import Expected
-from archdsl.evaluate.followed import Followed
+from archdsl.evaluate.followed import DropPaths, Followed
 from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.evaluate.training import Forward, judged, seeded
 from archdsl.evaluate.two_paths import keep_rest, two_paths
@@ -117,6 +117,7 @@ class RelaxedWeights:
             few = gates.settings.relaxation in ALONE
             self.supernet = _Few(load_paths(space)) if few else _All(_mixture(space, ranks))
         self.model = self.supernet.net.module.to(self.device)
+        self.drop_paths = DropPaths(recipe, self.model)
         self.followed = Followed(
             recipe,
             self.model.parameters(),
@@ -248,11 +249,12 @@ class RelaxedWeights:
             if name in known and known[name].shape == tensor.shape:
                 tensor.copy_(known[name])
 
-    def let_fall(self, rate: float, epoch: int) -> None:
-        """Dropout behind skips falls to none with the epochs, from this rate."""
+    def begin_epoch(self, epoch: int, skip_dropout: float) -> None:
+        """Drop paths rise with the epochs; dropout behind skips falls to none, from this rate."""
+        self.drop_paths.rise(epoch)
         for name, module in self.model.named_modules():
             if isinstance(module, nn.Dropout) and NAME in name.rpartition(".")[2]:
-                module.p = rate * (1 - epoch / self.recipe.epochs)
+                module.p = skip_dropout * (1 - epoch / self.recipe.epochs)
 
     def state(self) -> dict[str, Tensor]:
         """Weights, buffers and the optimizer's memory."""

@@ -11,7 +11,7 @@ from torch.func import functional_call
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.data import Batch, Data, moved
-from archdsl.evaluate.followed import Followed
+from archdsl.evaluate.followed import DropPaths, Followed
 from archdsl.evaluate.hypernetwork import Hypernetwork
 from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.evaluate.training import Forward, judged
@@ -50,6 +50,7 @@ class SharedWeights:
             module = self.supernet.module
             self.hyper = Hypernetwork(space, module, code=code) if code else None
         self.model = (self.hyper or module).to(self.device)
+        self.drop_paths = DropPaths(recipe, self.model)
         self.new_optimizer()
 
     def new_optimizer(self) -> None:
@@ -71,6 +72,7 @@ class SharedWeights:
         but the first learn from it.
         """
         batch = moved(self.data.training_batch(self.seed, epoch, step), self.device)
+        self.drop_paths.rise(epoch)
         self.model.train()
         paths = [self._path(text) for text in texts]
         drawn = seed_for(self.seed, "step", epoch, step)

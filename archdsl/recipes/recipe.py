@@ -24,7 +24,8 @@ class Plain:
     behind the first (as in that paper); without any it says nothing. `judge_every` epochs
     validation says which weights are the best, and all is saved. `normalise`: images have the
     mean of those trained on taken away, and are over their deviation, channel by channel.
-    `precision` is that of autocast.
+    `precision` is that of autocast. `compile`: a network that is retrained is compiled by torch;
+    supernets, which run another path each time, are not.
     """
 
     keyword: ClassVar[str] = "train"

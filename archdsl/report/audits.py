@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from archdsl.report.figure import BLUE, figure
-from archdsl.report.view import Facts, Grid, Part, Picture, Pictures, Words
-from archdsl.run.audited import COLUMNS, NAMES, AuditSummary, audit_facts, caution, said
+from archdsl.report.view import Facts, Grid, Part, Picture, Pictures
+from archdsl.run.audited import COLUMNS, NAMES, AuditSummary, audit_facts, said
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,8 +18,6 @@ def audit(summary: AuditSummary) -> Iterator[Part]:
     yield Facts(tuple(audit_facts(summary)))
     if summary.compared:
         yield _taus(summary)
-        if warning := caution(summary.compared):
-            yield Words(f"In brackets: {warning}.")
     if summary.architectures:
         yield Pictures((_drawn(summary),))
 

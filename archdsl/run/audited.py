@@ -14,8 +14,6 @@ from archdsl.files import read_text, write_whole
 from archdsl.run.tables import as_text, facts
 from archdsl.syntax.errors import fault
 
-ENOUGH = 20
-"""Architectures from which on a bootstrap interval is about as wide as it says."""
 COLUMNS = ("score", "params", "macs", "over_params", "over_macs")
 NAMES = {
     "score": "tau of the scores",
@@ -30,7 +28,7 @@ NAMES = {
 class Agreement:
     """Kendall's tau-b, or a difference of two, from `low` to `high` with 95 %, over `count`
     architectures. All three are None where there is none: one of the two orders has a single
-    value."""
+    value. The ends alone are None where the architectures are too few for an interval."""
 
     value: float | None
     low: float | None
@@ -94,23 +92,18 @@ def audit_facts(summary: AuditSummary) -> Iterator[tuple[str, str]]:
 
 def said(found: Agreement) -> str:
     """`+0.53 (+0.21 to +0.78)`."""
-    if found.value is None or found.low is None or found.high is None:
+    if found.value is None:
         return "none: all are the same"
+    if found.low is None or found.high is None:
+        return f"{found.value:+.2f} (too few for an interval)"
     return f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
-
-
-def caution(compared: Sequence[Compared]) -> str:
-    """Whether intervals are not to be relied on; empty where they are of enough architectures."""
-    if all(one.score.count >= ENOUGH for one in compared):
-        return ""
-    return f"intervals of fewer than {ENOUGH} architectures are too narrow, not to be relied on"
 
 
 def audit_table(summary: AuditSummary) -> Table:
     """One audit as rows of name and value."""
     rows = [*audit_facts(summary)]
     for one in summary.compared:
-        rows.append((f"{one.part}, {one.score.count:,} architectures", caution([one])))
+        rows.append((f"{one.part}, {one.score.count:,} architectures", ""))
         rows += [(f"  {NAMES[name]}", said(getattr(one, name))) for name in COLUMNS]
     return facts(f"Audit of {summary.space}; 95 % in brackets", rows)
 

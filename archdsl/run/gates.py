@@ -22,10 +22,10 @@ from archdsl.controllers.gates import Gates
 from archdsl.controllers.seeds import seed_for, stream
 from archdsl.controllers.stages import Labels
 from archdsl.controllers.tensors import below
-from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint
+from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, restoring
 from archdsl.evaluate.data import Data, opened_for
 from archdsl.evaluate.relaxed import RelaxedWeights
-from archdsl.evaluate.training import accuracy
+from archdsl.evaluate.training import accuracy, sound
 from archdsl.files import write_whole
 from archdsl.recipes import Recipe
 from archdsl.run.running import Running, running
@@ -110,15 +110,16 @@ class _Run:
         self.here = here
         self.place = Place()
         saved = load_checkpoint(here.checkpoint)
-        left = left_of(stages.asked)
-        if saved is not None:
+        if saved is None:
+            self._begin(left_of(stages.asked))
+            return
+        with restoring(here.checkpoint):
             self.place = Place(**saved.values["place"])
-            left = {key: tuple(labels) for key, labels in saved.values["left"].items()}
-        self._begin(left)
-        if saved is not None:
+            self._begin({key: tuple(labels) for key, labels in saved.values["left"].items()})
             self.weights.restore(below(saved.tensors, "shared."))
             learned = below(saved.tensors, "gates.")
             self.gates.restore(State(tensors=learned, values=saved.values["gates"]))
+        here.ledger.check(self._epochs())
 
     def _begin(self, left: Labels) -> None:
         """The gates and weights of the stage, with what is left of every decision."""
@@ -180,18 +181,19 @@ class _Run:
     def _epoch(self) -> None:
         """What is left of one epoch, then what the gates point to and a checkpoint."""
         epoch, behind = self.place.epoch, self._epochs()
-        self.weights.let_fall(self.stages.stages.skip_dropout(self.place.stage), epoch)
+        self.weights.begin_epoch(epoch, self.stages.stages.skip_dropout(self.place.stage))
         while self.place.batch < self.data.steps:
             self.here.pause(self._save)
             batch = self.place.batch
             if epoch >= self.gates.settings.warmup:
                 self.weights.learn_gates(epoch, batch)
-            loss = self.place.loss + self.weights.train_step(epoch, batch)
+            loss = self.place.loss + sound(self.weights.train_step(epoch, batch), epoch)
             self.place = replace(self.place, batch=batch + 1, loss=loss)
             mean = loss / (batch + 1)
             self.here.advance(behind * self.data.steps + batch + 1, f"loss {mean:.3f}")
             if self.place.batch % CHECKPOINT_BATCHES == 0:
                 self._save()
+        sound(sum(map(sum, self.gates.probabilities().values())), epoch)
         entry = self.here.ledger.ask(behind, behind, "derive", self._pointed())
         self.here.ledger.tell(entry.step, None, self._seen())
         self.place = replace(self.place, epoch=epoch + 1, batch=0, loss=0.0)

@@ -47,8 +47,8 @@ class Lease:
 class LeasedLedger(Ledger):
     """The ledger as workers and their driver see it; every method is one transaction."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        super().__init__(connection)
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        super().__init__(connection, path)
         with told_plainly(), connection:
             connection.execute(SCHEMA)
 
@@ -120,4 +120,4 @@ class LeasedLedger(Ledger):
 def open_leased(path: Path) -> Iterator[LeasedLedger]:
     """The ledger in that file, with its leases; raises as `connected` does."""
     with connected(path) as connection:
-        yield LeasedLedger(connection)
+        yield LeasedLedger(connection, path)

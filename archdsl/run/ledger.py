@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
+from json import JSONDecodeError
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,9 @@ class Entry:
 class Ledger:
     """The ledger of one run. Use `open_ledger`."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
+        self._path = path
 
     def ask(self, step: int, epoch: int, kind: str, text: str) -> Entry:
         """Note that a string is asked at this step, or find that it was.
@@ -123,17 +125,31 @@ class Ledger:
         with told_plainly(), self._connection:
             self._connection.execute("INSERT OR IGNORE INTO sessions VALUES (?)", (time.time(),))
 
+    def check(self, rows: int) -> None:
+        """Raise ArchError E0808 where there are fewer rows than a checkpoint knows of."""
+        with _read_plainly(self._path):
+            ((count,),) = self._connection.execute("SELECT count(*) FROM ledger")
+        if count < rows:
+            raise fault(
+                "E0808",
+                "the ledger does not fit this run: it has lost rows",
+                found=str(count),
+                expected=f"at least {rows}, which the checkpoint knows of",
+                hint="another file was put there; start a new run with -o",
+            )
+
     def _read(self, rest: str, *values: int) -> Iterator[Entry]:
         query = f"SELECT step, epoch, kind, text, reward, detail FROM ledger {rest}"
-        for step, epoch, kind, text, reward, detail in self._connection.execute(query, values):
-            yield Entry(
-                step=step,
-                epoch=epoch,
-                kind=kind,
-                text=text,
-                reward=reward,
-                detail=json.loads(detail) if detail is not None else None,
-            )
+        with _read_plainly(self._path):
+            for step, epoch, kind, text, reward, detail in self._connection.execute(query, values):
+                yield Entry(
+                    step=step,
+                    epoch=epoch,
+                    kind=kind,
+                    text=text,
+                    reward=reward,
+                    detail=json.loads(detail) if detail is not None else None,
+                )
 
 
 @contextmanager
@@ -162,7 +178,7 @@ def connected(path: Path) -> Iterator[sqlite3.Connection]:
 def open_ledger(path: Path) -> Iterator[Ledger]:
     """The ledger in that file; raises as `connected` does."""
     with connected(path) as connection:
-        yield Ledger(connection)
+        yield Ledger(connection, path)
 
 
 def read_ledger(path: Path) -> tuple[Entry, ...]:
@@ -190,7 +206,7 @@ def reading(path: Path) -> Iterator[Ledger]:
     address = f"{path.resolve().as_uri()}?mode=ro{alone}"
     try:
         with closing(sqlite3.connect(address, timeout=PATIENCE, uri=True)) as connection:
-            yield Ledger(connection)
+            yield Ledger(connection, path)
     except (sqlite3.Error, ValueError) as error:  # ValueError: no JSON where JSON was written
         raise _broken(error, path) from error
 
@@ -202,6 +218,15 @@ def told_plainly(path: Path | None = None) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _plain(error, path) from error
+
+
+@contextmanager
+def _read_plainly(path: Path) -> Iterator[None]:
+    """The errors of rows that are not there, or whose details are no JSON, as ours."""
+    try:
+        yield
+    except (sqlite3.Error, JSONDecodeError, RecursionError) as error:
+        raise _broken(error, path) from error
 
 
 def _plain(error: sqlite3.Error, path: Path | None) -> ArchError:

@@ -19,10 +19,10 @@ from torch import Tensor
 from archdsl.codegen import network_source
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
-from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint
+from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, restoring
 from archdsl.evaluate.data import Batch, Data, moved, opened_for
 from archdsl.evaluate.followed import DropPaths, Followed
-from archdsl.evaluate.training import accuracy, correct, gathered
+from archdsl.evaluate.training import accuracy, correct, gathered, sound
 from archdsl.ir.cost import cost
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
@@ -141,7 +141,7 @@ class _Retrain:
             begun, step = time.monotonic(), self.place.batch
             batch = moved(self.data.training_batch(seed, epoch, step), self.device)
             drawn = seed_for(seed, "step", epoch, step)
-            self.followed.train((self.model,), batch, epoch, step, drawn)
+            sound(self.followed.train((self.model,), batch, epoch, step, drawn), epoch)
             spent = self.place.seconds + time.monotonic() - begun
             self.place = replace(self.place, batch=step + 1, seconds=spent)
             self.here.advance(
@@ -209,10 +209,13 @@ class _Retrain:
         saved = load_checkpoint(self.here.checkpoint)
         if saved is None:
             return False
-        self.place = Place(**saved.values["place"])
-        self.model.load_state_dict(below(saved.tensors, "weights."))
-        unpack_optimizer(self.optimizer, below(saved.tensors, "adamw."))
-        self.best = below(saved.tensors, "best.")
+        with restoring(self.here.checkpoint):
+            self.place = Place(**saved.values["place"])
+            self.model.load_state_dict(below(saved.tensors, "weights."))
+            unpack_optimizer(self.optimizer, below(saved.tensors, "adamw."))
+            self.best = below(saved.tensors, "best.")
+        done, every = self.place.epoch, self.recipe.judge_every
+        self.here.ledger.check(-(-done // every) if done == self.recipe.epochs else done // every)
         return True
 
 

@@ -70,10 +70,11 @@ def running(
     """
     with (
         joined(settings.device) as ranks,
-        _folder(out, ranks) as folder,
+        folder_of(out, ranks) as folder,
         torch_settings(settings.threads),
         graceful() as stopped,
     ):
+        _hand_out(folder, ranks)
         remember(folder / "settings.json", program, settings, also, processes=ranks.world)
         for name, text in files.items():
             write_whole(folder / name, text)
@@ -88,15 +89,13 @@ def running(
 
 
 @contextmanager
-def _folder(out: Path, ranks: Ranks) -> Iterator[Path]:
-    """The folder that this process works in, with what the run has so far."""
+def folder_of(out: Path, ranks: Ranks) -> Iterator[Path]:
+    """The folder that this process works in: of several, the first has the run's."""
     if ranks.first:
         with run_folder(out) as folder:
-            _hand_out(folder, ranks)
             yield folder
         return
     with TemporaryDirectory(prefix="archdsl-") as temporary:
-        _hand_out(Path(temporary), ranks)
         yield Path(temporary)
 
 

@@ -23,11 +23,11 @@ from archdsl.codegen import network_source, supernet_source
 from archdsl.controllers import State, Told, make_controller
 from archdsl.controllers.seeds import stream
 from archdsl.controllers.tensors import below
-from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint
+from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, restoring
 from archdsl.evaluate.data import Batch, Data, opened_for
 from archdsl.evaluate.paths import make_sampler
 from archdsl.evaluate.shared import SharedWeights
-from archdsl.evaluate.training import accuracy
+from archdsl.evaluate.training import accuracy, sound
 from archdsl.files import write_whole
 from archdsl.recipes import Recipe
 from archdsl.run.ledger import Entry
@@ -168,7 +168,7 @@ class _Search:
                 self._paths(), epoch, self.place.batch, distill=self.sampler.distill
             )
             self.place = replace(
-                self.place, batch=self.place.batch + 1, loss=self.place.loss + loss
+                self.place, batch=self.place.batch + 1, loss=self.place.loss + sound(loss, epoch)
             )
             if self.place.batch % CHECKPOINT_BATCHES == 0:
                 self._save()
@@ -260,8 +260,9 @@ class _Search:
         saved = load_checkpoint(self.here.checkpoint)
         if saved is None:
             return
-        self.place = Place(**saved.values["place"])
-        self.shared.restore(below(saved.tensors, "shared."))
-        self.controller.restore(
-            State(tensors=below(saved.tensors, "controller."), values=saved.values["controller"])
-        )
+        learned = below(saved.tensors, "controller.")
+        with restoring(self.here.checkpoint):
+            self.place = Place(**saved.values["place"])
+            self.shared.restore(below(saved.tensors, "shared."))
+            self.controller.restore(State(tensors=learned, values=saved.values["controller"]))
+        self.here.ledger.check(self.place.step)

@@ -11,15 +11,23 @@ from archdsl.evaluate.evaluators import evaluator_of
 from archdsl.evaluate.latency import clock_of
 from archdsl.evaluate.objectives import objectives_of, rule_of
 from archdsl.evaluate.paths import paths_of
+from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.library import Library
 from archdsl.methods import Method, Stage
 from archdsl.part import fixed
 from archdsl.recipes import Recipe
 from archdsl.run.explore import HERE, How, explore
+from archdsl.run.folder import LEDGER
 from archdsl.run.gates import search_gates
+from archdsl.run.ledger import copied, reading
 from archdsl.run.search import search
 from archdsl.run.settings import PROPOSING, ExploreSettings, RunSettings
-from archdsl.run.summary import ExploreSummary, GatesSummary, SearchSummary
+from archdsl.run.summary import (
+    ExploreSummary,
+    GatesSummary,
+    SearchSummary,
+    summarise_exploration,
+)
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError, fault
 
@@ -46,6 +54,20 @@ def recipes_of(method: Method, library: Library) -> Recipes:
     return {stage.name: _recipe(stage, library) for stage in method.stages if stage.around.recipe}
 
 
+def check_levels(space: SearchSpace, method: Method) -> None:
+    """Refuse a method that fixes all of a space. Raises ArchError E0864."""
+    deepest = max((space.levels[i] for i in space.free), default=0)
+    for stage in method.stages:
+        if stage.around.fixed and stage.around.levels > deepest:
+            raise fault(
+                "E0864",
+                f"{stage.name} has nothing to search: {stage.around.fixed} fixes every decision",
+                found=f"levels = {stage.around.levels}, and {space.program.space} has as many",
+                expected="a space with decisions inside the alternatives of others",
+                hint="another --method: `archdsl show` says what the decisions of a space are",
+            )
+
+
 def run_stages(
     space: SearchSpace,
     method: Method,
@@ -55,6 +77,7 @@ def run_stages(
     recipes: Recipes,
     pause: Callable[[], None] = lambda: None,
     how: How = HERE,
+    ranks: Ranks = SINGLE,
     quiet: bool = False,
 ) -> list[Searched]:
     """Run every stage in a folder of its name in `out`, or go on with those that are there.
@@ -66,7 +89,7 @@ def run_stages(
     for stage in method.stages:
         pause()
         part = _part(space, stage, done)
-        summary = _search(stage, part, out / stage.name, settings, recipes, how, quiet)
+        summary = _search(stage, part, out / stage.name, settings, recipes, how, ranks, quiet)
         if not summary.best:
             raise _nothing(stage, summary)
         done.append(Searched(stage=stage, space=part, summary=summary))
@@ -88,17 +111,32 @@ def _search(
     here: RunSettings,
     recipes: Recipes,
     how: How,
+    ranks: Ranks,
     quiet: bool,
 ) -> Summary:
     settings = stage.at(here)
     if isinstance(settings, ExploreSettings):
         beside = bool(stage.weights)
-        return explore(space, out=out, settings=settings, how=how, beside=beside, quiet=quiet)
+        if ranks.first:
+            explore(space, out=out, settings=settings, how=how, beside=beside, quiet=quiet)
+        return _explored(space, out / LEDGER, settings, ranks)
     recipe = recipes.get(stage.name)
     gates = gates_method(settings.controller)
     if gates is None:
         return search(space, out=out, settings=settings, recipe=recipe, quiet=quiet)
     return search_gates(space, gates, out=out, settings=settings, recipe=recipe, quiet=quiet)
+
+
+def _explored(
+    space: SearchSpace, path: Path, settings: ExploreSettings, ranks: Ranks
+) -> ExploreSummary:
+    """What a search with an evaluator found, which the first of several processes ran alone."""
+    content = ranks.spread(copied(path) if ranks.several and ranks.first else b"")
+    if not ranks.first:
+        path.parent.mkdir()
+        path.write_bytes(content)
+    with reading(path) as ledger:
+        return summarise_exploration(space, settings, ledger.entries(), ledger.seconds())
 
 
 def _check(stage: Stage) -> None:

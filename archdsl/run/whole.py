@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from archdsl.codegen import network_source
 from archdsl.diff import as_text, diff
 from archdsl.evaluate.data import classifies, open_data
 from archdsl.evaluate.followed import refuse_drop_paths
+from archdsl.evaluate.ranks import joined
 from archdsl.files import write_whole
 from archdsl.ir.graph import Apply, Program
 from archdsl.methods import Method
@@ -25,13 +27,22 @@ from archdsl.ops.dropout import DropPath
 from archdsl.recipes import Recipe
 from archdsl.run.against import Other
 from archdsl.run.explore import HERE, How
-from archdsl.run.folder import run_folder
 from archdsl.run.retrain import retrain
-from archdsl.run.searches import Recipes, Searched, run_stages
-from archdsl.run.settings import RetrainSettings, RunSettings, check_settings, remember
+from archdsl.run.running import folder_of
+from archdsl.run.searches import Recipes, Searched, check_levels, run_stages
+from archdsl.run.settings import (
+    RetrainSettings,
+    RunSettings,
+    check_settings,
+    read_settings,
+    remember,
+)
 from archdsl.run.stop import Interrupted, graceful
 from archdsl.run.summary import RetrainSummary
 from archdsl.space.view import SearchSpace
+
+ALONE = timedelta(days=7)
+"""How long the first of several processes may measure, while the others wait."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +87,7 @@ def run_whole(
     is saved.
     """
     check_settings(settings)
+    check_levels(space, method)
     programs = [space.program, *(one.program for one in against)]
     _check_data(programs, settings.data)
     _check_drop_paths(programs, recipe)
@@ -85,12 +97,17 @@ def run_whole(
         **{f"recipe of {name}": one.text for name, one in recipes.items()},
         **{f"against {one.title}": one.program.genotype for one in against},
     }
-    with run_folder(out) as folder, graceful() as stopped:
-        remember(folder / "settings.json", space.program, settings, texts)
+    with (
+        joined(settings.device, silence=ALONE) as ranks,
+        folder_of(out, ranks) as folder,
+        graceful() as stopped,
+    ):
+        path, named = folder / "settings.json", _only_named(folder)
+        remember(path, space.program, settings, texts, processes=ranks.world, anew=named)
         write_whole(folder / "space.arch", space.program.text)
 
         def pause() -> None:
-            if stopped():
+            if any(ranks.sums([stopped()])):
                 raise Interrupted(folder)
 
         try:
@@ -102,6 +119,7 @@ def run_whole(
                 recipes=recipes,
                 pause=pause,
                 how=how,
+                ranks=ranks,
                 quiet=quiet,
             )
             best = searches[-1].summary.best
@@ -126,6 +144,13 @@ def run_whole(
         networks=networks,
         change=as_text(diff(against[0].program, found)) if against else "",
     )
+
+
+def _only_named(folder: Path) -> bool:
+    """Whether a run was to be here and nothing of it has begun, so that all may still change."""
+    path = folder / "settings.json"
+    ours = path.is_file() and "method" in read_settings(path)
+    return ours and not any(folder.glob("*/settings.json"))
 
 
 def _check_data(programs: Sequence[Program], data: str) -> None:

@@ -42,8 +42,8 @@ RUN_ROWS = (
     row(
         "E0806",
         "the folder of a run cannot be written",
-        "The disk is full or the folder may not be written. What was there is intact, and the same "
-        "command goes on from it.",
+        "The disk is full or the folder may not be written; or it is no run, and has files that a "
+        "run would replace. What was there is intact, and the same command goes on from it.",
     ),
     row(
         "E0807",
@@ -76,6 +76,13 @@ RUN_ROWS = (
         "with its shape: a supernet of the same space, with the same parameters.",
     ),
     row(
+        "E0842",
+        "training diverged",
+        "The loss, or a gate, became what is no number, and no later step brings the weights back. "
+        "A smaller learning rate, a warm-up or `clip` in a recipe helps; that is another run, with "
+        "a folder of its own.",
+    ),
+    row(
         "E0860",
         "a method says what means nothing",
         "A method has the settings of `archdsl search`, or several stages that have them. Data, "
@@ -104,5 +111,11 @@ RUN_ROWS = (
         "`TITLE=X`.",
         "archdsl run s.arch --against a.arch --against a.arch ...",
         "archdsl run s.arch --against a.arch --against second=a.arch ...",
+    ),
+    row(
+        "E0864",
+        "a stage with nothing to search",
+        "`fixed = STAGE` keeps what was found in the outermost levels of decisions; a stage "
+        "searches what they leave open, which is nothing in a space of as many levels.",
     ),
 )
