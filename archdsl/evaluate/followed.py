@@ -132,7 +132,7 @@ def _by_axes(parameters: Iterable[Tensor]) -> list[dict[str, Any]]:
     vectors: list[Tensor] = []
     for one in parameters:
         (several if one.ndim > 1 else vectors).append(one)
-    groups = [{"params": several}, {"params": vectors, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": several}, {"params": vectors, "weight_decay": 0.0}]
     return [group for group in groups if group["params"]]
 
 
