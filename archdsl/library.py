@@ -171,15 +171,21 @@ class Library:
         """
         return whole_recipe(self.written_recipe(named))
 
-    def written_recipe(self, named: str) -> tree.Train:
-        """The same as it is written. Raises ArchError E0831 where there is none."""
+    def written_recipe(self, named: str, beside: str = "") -> tree.Train:
+        """The same as it is written; before it comes the only one of the file `beside`, where that
+        has any. Raises ArchError E0831 where there is none."""
+        if beside:
+            return RECIPES.beside(beside, named, self._recipes)
         return RECIPES.find(named, self._recipes)
 
-    def written_method(self, named: str) -> tree.Method:
-        """The method that a file holds alone, or that one of the given files or ours calls so.
+    def written_method(self, named: str, beside: str = "") -> tree.Method:
+        """The method that a file holds alone, or that one of the given files or ours calls so;
+        before it comes the only one of the file `beside`, where that has any.
 
         Raises ArchError E0861 where there is none.
         """
+        if beside:
+            return METHODS.beside(beside, named, self._methods)
         return METHODS.find(named, self._methods)
 
     def _only(self, document: tree.Document, name: str, folder: Path | None = None) -> Found:

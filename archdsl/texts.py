@@ -46,6 +46,12 @@ class Texts(Generic[Written]):
             (known[named],) = self.of(parse(text, f"{named}.arch"))
         return known[named]
 
+    def beside(self, file: str, named: str, known: dict[str, Written]) -> Written:
+        """The only one of a file; where it has none, the one that is called so."""
+        if self.of(parse(read_text(Path(file)), file)):
+            return self._only(file)
+        return self.find(named, known)
+
     def _only(self, named: str) -> Written:
         found = self.of(parse(read_text(Path(named)), named))
         if len(found) != 1:

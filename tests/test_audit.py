@@ -12,6 +12,7 @@ import sys
 import time
 from itertools import combinations
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -19,7 +20,7 @@ from archdsl.report import report_html
 from archdsl.run import agreement as statistics
 from archdsl.run.agreement import advantage, agreement, parts
 from archdsl.run.audit import audit, sampled
-from archdsl.run.audited import read_audit
+from archdsl.run.audited import Agreement, read_audit, said
 from archdsl.run.ledger import read_ledger
 from archdsl.run.record import Score, read_record
 from archdsl.run.settings import AuditSettings
@@ -61,8 +62,9 @@ def test_tau_by_its_definition() -> None:
         ys = [float(rng.randrange(size)) for _ in range(size)]
         found = agreement(xs, ys, seed=0)
         assert found.value == pytest.approx(tau(xs, ys)) and found.count == size
-        assert found.low is not None and found.high is not None
-        assert -1 <= found.low <= found.value <= found.high <= 1
+        assert (found.low is None) == (found.high is None) == (size < 10)
+        if found.low is not None and found.high is not None:
+            assert -1 <= found.low <= found.value <= found.high <= 1
 
 
 def test_the_same_order_the_reverse_and_none() -> None:
@@ -87,6 +89,30 @@ def test_intervals_hold_what_they_promise(monkeypatch: pytest.MonkeyPatch) -> No
         assert found.low is not None and found.high is not None
         inside += found.low <= 2 / math.pi * math.asin(r) <= found.high
     assert inside >= 34
+
+
+def test_fewer_than_ten_have_no_interval() -> None:
+    """Resamples of three in one order all say 1, whatever the truth."""
+    found = agreement([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], seed=0)
+    assert found == Agreement(value=pytest.approx(1.0), low=None, high=None, count=3)
+    assert said(found) == "+1.00 (too few for an interval)"
+    many = [float(i) for i in range(10)]
+    assert agreement(many, many, seed=0).low is not None
+    assert advantage(many[:9], many[:9], many[8::-1], seed=0).low is None
+
+
+def test_a_sample_is_above_all_by_no_more_than_docs_say() -> None:
+    rng, count, repeats = random.Random(2), 10, 40
+    samples, wholes = [], []
+    for seed in range(repeats):
+        xs = [rng.gauss(0, 1) for _ in range(200)]
+        ys = [0.8 * x + 0.6 * rng.gauss(0, 1) for x in xs]
+        scores = {f"{i}": Score(reward=x, step=i, times=1, values={}) for i, x in enumerate(xs)}
+        drawn = [int(text) for text in sampled(scores, count, seed)]
+        samples.append(tau([xs[i] for i in drawn], [ys[i] for i in drawn]))
+        wholes.append(tau(xs, ys))
+    sample, whole = fmean(samples), fmean(wholes)
+    assert whole < sample < whole * (1 + 1.5 / count)
 
 
 def test_parts_are_the_best_by_the_truth() -> None:

@@ -191,6 +191,39 @@ def test_what_was_refused_before_it_began_leaves_nothing_behind(tmp_path):
     assert CliRunner().invoke(app, words("dasvit", out)).exit_code == 0
 
 
+def test_somebody_else_s_folder_stays_as_it_is(tmp_path):
+    """A search of its own, and files that somebody wrote, are not a run that has not begun."""
+    out = tmp_path / "searched"
+    line = ["search", "nas_bench_201(cells=1, width=2)", '--evaluator=score(score="params")']
+    line += ["--controller=random", "--budget=3", "-o", str(out)]
+    assert CliRunner().invoke(app, line).exit_code == 0
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "space.arch").write_text("archdsl 1\n# mine\n")
+    for folder, code in ((out, "E0809"), (own, "E0806")):
+        before = {path: path.read_bytes() for path in folder.rglob("*") if path.name != "lock"}
+        result = CliRunner().invoke(app, words("tnas", folder))
+        assert result.exit_code == 2 and code in result.output, result.output
+        after = {path: path.read_bytes() for path in folder.rglob("*") if path.name != "lock"}
+        assert after == before
+    result = CliRunner().invoke(app, [*line[:-1], str(own)])
+    assert result.exit_code == 2 and "E0806" in result.output
+
+
+def test_a_file_of_two_methods_names_none(tmp_path):
+    """Nor is the one that ships under the name of the space taken in their place."""
+    path = tmp_path / "mine.arch"
+    path.write_text(
+        "archdsl 1\n\nspace tnas(classes=10) { net n(x: 3 x 8 x 8) = "
+        "x -> {a = conv(4) | b = conv(4, k=3)} -> global_pool -> linear(classes) }\n"
+        "method a { epochs = 1 }\nmethod b { epochs = 2 }\n"
+    )
+    result = CliRunner().invoke(
+        app, ["run", str(path), "--recipe=darts", "-o", str(tmp_path / "r")]
+    )
+    assert result.exit_code == 2 and "E0861" in result.output and "2 methods" in result.output
+
+
 def test_texts_are_found_beside_the_space_or_by_its_name(tmp_path):
     path = tmp_path / "mine.arch"
     net = "x -> {a = conv(4) | b = conv(4, k=3)} -> global_pool -> linear(classes)"

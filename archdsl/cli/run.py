@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, TypeVar
+from typing import Annotated, Protocol, TypeVar
 
 import typer
 
 from archdsl.cli.command import Session, X, command, space_names
 from archdsl.cli.several import first, in_one_voice
 from archdsl.cli.train import Data, Device, Run, Seed, Threads, put_summary
-from archdsl.syntax.errors import ArchError
 
 app = typer.Typer()
-T = TypeVar("T")
+T = TypeVar("T", covariant=True)
 
 NAMED = "one that ships, of a --space file, or a file that holds one"
 
@@ -95,11 +93,10 @@ def run(
     session.tell(f"what was found: {out / 'network.py'}, known as {out}:best")
 
 
-def _written(find: Callable[[str], T], given: str, named: str, space: str) -> T:
+class _Find(Protocol[T]):
+    def __call__(self, named: str, beside: str = "") -> T: ...
+
+
+def _written(find: _Find[T], given: str, named: str, space: str) -> T:
     """The text that is given, else the only one in the file of the space, else of its name."""
-    if not given and named.endswith(".arch"):
-        try:
-            return find(named)
-        except ArchError:
-            return find(space)
-    return find(given or space)
+    return find(given or space, beside=named if named.endswith(".arch") and not given else "")

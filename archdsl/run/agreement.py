@@ -21,7 +21,8 @@ from archdsl.seeds import seed_for
 RESAMPLES = 1000
 INSIDE = 0.95
 LEAST = 10
-"""Architectures that a part needs: the interval of fewer says nothing."""
+"""Architectures that an interval needs, and a part besides the whole. Resamples of fewer repeat
+each other: of three, 95 % intervals hold the true tau 12 to 61 times in 100 (normal pairs)."""
 PARTS = {"all": 1.0, "best half": 0.5, "best tenth": 0.1}
 """Shares of what the truth calls best, ties with the last included."""
 
@@ -62,6 +63,8 @@ def _resampled(
     value = statistic(*data)
     if not isfinite(value):
         return Agreement(value=None, low=None, high=None, count=len(data[0]))
+    if len(data[0]) < LEAST:
+        return Agreement(value=value, low=None, high=None, count=len(data[0]))
     outside = (1 - INSIDE) / 2
     with warnings.catch_warnings():
         # A resample of one architecture again and again has no tau; the others have.

@@ -83,7 +83,10 @@ def audit(
 
 def sampled(scores: Mapping[str, Score], count: int, seed: int) -> list[str]:
     """So many architectures, each drawn from a stratum of as many scores; all, where there are no
-    more."""
+    more.
+
+    Pairs within a stratum, hard to order, are never drawn: tau of a sample is by up to a share of
+    1 / `count` above that of all."""
     order = sorted(scores, key=lambda text: (scores[text].reward, text))
     count = min(count, len(order))
     edges = [i * len(order) // count for i in range(count + 1)]

@@ -28,7 +28,7 @@ NAMES = {
 class Agreement:
     """Kendall's tau-b, or a difference of two, from `low` to `high` with 95 %, over `count`
     architectures. All three are None where there is none: one of the two orders has a single
-    value."""
+    value. The ends alone are None where the architectures are too few for an interval."""
 
     value: float | None
     low: float | None
@@ -92,8 +92,10 @@ def audit_facts(summary: AuditSummary) -> Iterator[tuple[str, str]]:
 
 def said(found: Agreement) -> str:
     """`+0.53 (+0.21 to +0.78)`."""
-    if found.value is None or found.low is None or found.high is None:
+    if found.value is None:
         return "none: all are the same"
+    if found.low is None or found.high is None:
+        return f"{found.value:+.2f} (too few for an interval)"
     return f"{found.value:+.2f} ({found.low:+.2f} to {found.high:+.2f})"
 
 

@@ -159,6 +159,11 @@ class RunSettings:
 
 BESIDE = "runs"
 """What is noted where an evaluator names runs beside its own, not from the working folder."""
+REPLACED = (
+    *("space.arch", "network.py", "supernet.py"),
+    *("checkpoint.safetensors", "best.safetensors", "summary.txt", "summary.json"),
+)
+"""Files that runs write besides those that only runs have."""
 MOST = {"hypernetwork": 1024}
 """What takes memory by itself."""
 Settings = SearchSettings | ExploreSettings | RetrainSettings | RunSettings
@@ -207,12 +212,14 @@ def remember(
     extra: Mapping[str, str],
     *,
     processes: int = 1,
+    anew: bool = False,
 ) -> None:
     """Write the settings of a new run, or compare them with those that it was started with.
 
     `extra` is what else must stay the same (the architecture). The environment and the
-    number of `processes` are recorded and may change, and a budget may grow after whole rounds.
-    Raises ArchError E0809 that names every difference, E0807 for a broken file.
+    number of `processes` are recorded and may change, and a budget may grow after whole rounds;
+    `anew`: so may all the rest. Raises ArchError E0809 that names every difference, E0807 for a
+    broken file, E0806 for a folder without a run that has files which a run would replace.
     """
     kept = left(program)
     now = {
@@ -224,6 +231,8 @@ def remember(
         **extra,
     }
     if not path.exists():
+        _check_free(path.parent)
+    if anew or not path.exists():
         _write(path, now, processes)
         return
     then = read_settings(path)
@@ -237,6 +246,19 @@ def remember(
             found=", ".join(f"{name}={now.get(name)}" for name in names),
             expected=", ".join(f"{name}={then.get(name)}" for name in names),
             hint="give the same settings to go on, or another folder with -o",
+        )
+
+
+def _check_free(folder: Path) -> None:
+    """Refuse a folder that is no run and has what a run would replace: somebody wrote that."""
+    names = [name for name in REPLACED if (folder / name).exists()]
+    if names and not (folder / "ledger.sqlite").exists():
+        raise fault(
+            "E0806",
+            f"{folder} is no run, and has files that a run replaces",
+            found=", ".join(names),
+            expected="a folder of its own",
+            hint="choose another folder with -o, or move them away",
         )
 
 

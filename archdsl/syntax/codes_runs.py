@@ -42,8 +42,8 @@ RUN_ROWS = (
     row(
         "E0806",
         "the folder of a run cannot be written",
-        "The disk is full or the folder may not be written. What was there is intact, and the same "
-        "command goes on from it.",
+        "The disk is full or the folder may not be written; or it is no run, and has files that a "
+        "run would replace. What was there is intact, and the same command goes on from it.",
     ),
     row(
         "E0807",
