@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,8 @@ class Followed:
         self.ranks = ranks
         self.steps = steps
         self.classes = classes
-        self.optimizer = recipe.optimizer.over(parameters)
+        groups = [{"params": list(parameters)}] if recipe.decay_vectors else _by_axes(parameters)
+        self.optimizer = recipe.optimizer.over(groups)
 
     def move(self, epoch: int, number: int) -> float:
         """Set the rate for a step of an epoch, and return it."""
@@ -122,6 +124,16 @@ class Followed:
         way = ways[int(torch.randint(len(ways), ()))]
         mixed, targets = way(images, labels)
         return mixed, targets
+
+
+def _by_axes(parameters: Iterable[Tensor]) -> list[dict[str, Any]]:
+    """The parameters of several axes, and those that have one and do not decay."""
+    several: list[Tensor] = []
+    vectors: list[Tensor] = []
+    for one in parameters:
+        (several if one.ndim > 1 else vectors).append(one)
+    groups: list[dict[str, Any]] = [{"params": several}, {"params": vectors, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
 
 
 class DropPaths:
