@@ -8,7 +8,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from archdsl.cli.main import app
 from archdsl.library import Library
 from archdsl.methods import changed, whole_method
 from archdsl.methods.method import WHERE, Around
@@ -118,6 +120,7 @@ def test_where_it_runs_is_not_the_method_s():
     [
         (("epochs = 0",), 4, "epochs cannot be 0"),
         (("epochs = 1.5",), 4, "epochs cannot be this value"),
+        (("epochs = -3",), 4, "epochs cannot be -3"),
         (("epochs = 1 + 2",), 4, "a setting is a literal or NAME(SETTING=VALUE, ...)"),
         (("epoch = 3",), 4, "a stage has no setting epoch"),
         (("budget = 3",), 4, "budget needs an evaluator"),
@@ -140,6 +143,17 @@ def test_wrong_methods_are_refused_at_their_place(lines, line, says):
     assert says in finding.message
     text = finding.span.source.text
     assert text[: finding.span.start].count("\n") + 1 == line
+
+
+def test_all_of_a_file_is_checked_and_what_is_wrong_in_its_texts_is_a_finding(tmp_path):
+    path = tmp_path / "texts.arch"
+    text = "archdsl 1\ntrain a { epochs = -3 }\ntrain b { precision = bfloat16 }\n"
+    path.write_text(text + "method c { found {} }\nmethod d { budget = 3 }\n")
+    result = CliRunner().invoke(app, ["check", str(path)])
+    assert result.exit_code == 1
+    assert result.output.count("error[E0830]") == result.output.count("error[E0860]") == 2
+    for words in ("found: epochs = -3", 'in quotes: "bfloat16"', "against, found, lock", "judges"):
+        assert words in result.output, result.output
 
 
 def test_every_finding_is_told():

@@ -18,6 +18,9 @@ LONGEST_LINE = 1 << 20
 
 AT_ONCE = 1 << 18
 
+IN_TEXT = frozenset({"E0830", "E0860"})
+"""What is wrong in a recipe or a method, in a file or in `--set`."""
+
 
 def put(text: str) -> None:
     """One piece of data: the text, ending with a newline, at once for whoever waits for it."""
@@ -62,8 +65,10 @@ def report(
 
 
 def exit_code(error: ArchError) -> int:
-    """1 for what is wrong in the user's text (E01 to E06), 2 for files, tools and ourselves."""
-    return max((1 if d.code < "E07" else 2 for d in error.diagnostics), default=2)
+    """1 for what is wrong in the user's text (E01 to E06, and what recipes and methods in one say),
+    2 for files, tools and ourselves."""
+    codes = [one.code for one in error.diagnostics]
+    return max((1 if code < "E07" or code in IN_TEXT else 2 for code in codes), default=2)
 
 
 def input_lines() -> Iterator[tuple[int, str]]:

@@ -14,7 +14,7 @@ from archdsl.cli.command import FINDINGS, Session, Several, command
 from archdsl.cli.output import exit_code, put, put_json, report
 from archdsl.space.wording import exact, number, short
 from archdsl.syntax import tree
-from archdsl.syntax.errors import ArchError, fault
+from archdsl.syntax.errors import ArchError, Diagnostic, fault
 
 if TYPE_CHECKING:
     from archdsl.library import Found
@@ -51,15 +51,32 @@ def check(session: Session, named: Several) -> int:
 
 
 def _checked(session: Session, name: str) -> Iterator[Found | Recipe | str]:
-    """All of a file, or what a string names; a method as the words for it."""
+    """All of a file, or what a string names; a method as the words for it.
+
+    Raises ArchError with what is wrong in any of them.
+    """
     if name == "-" or name.endswith(".arch"):
-        for one in session.library.all_in(Path(name)):
-            yield _method(one) if isinstance(one, tree.Method) else one
+        yield from _in_file(session, Path(name))
         return
     found = session.library.find(name)
     if found.architecture is not None:
         found.keep_constraints()
     yield found
+
+
+def _in_file(session: Session, path: Path) -> Iterator[Found | Recipe | str]:
+    findings: list[Diagnostic] = []
+    things = session.library.all_in(path)
+    while True:
+        try:
+            one = next(things)
+            yield _method(one) if isinstance(one, tree.Method) else one
+        except StopIteration:
+            break
+        except ArchError as error:
+            findings += error.diagnostics
+    if findings:
+        raise ArchError(findings)
 
 
 def _method(written: tree.Method) -> str:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from archdsl.methods.method import TAKEN, WHERE, Around, Method, Stage
 from archdsl.ops.binding import Bound, signature
 from archdsl.run.settings import ExploreSettings, SearchSettings, check_settings
-from archdsl.space.named import bound
+from archdsl.space.named import bound, literal
 from archdsl.space.wording import similar
 from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, Diagnostic, fault
@@ -61,7 +61,7 @@ def _stages(written: tree.Method) -> Sequence[tree.Stage]:
                 f"a stage cannot be called {stage.name}",
                 replace(stage.span, end=stage.span.start + len(stage.name)),
                 found=stage.name,
-                expected="another name: the folder of a run has something of this one",
+                expected=f"any name but {', '.join(sorted(TAKEN))}: a run has folders of these",
             )
     return stages or [tree.Stage(name=ONLY, settings=tuple(settings), span=written.span)]
 
@@ -110,10 +110,12 @@ class _Reader:
             return None
         known = [*self.names[self.kind], *self.names[Around], "evaluator"]
         other = SearchSettings if self.kind is ExploreSettings else ExploreSettings
-        why = f"a stage has no setting {setting.name}"
+        why, hint = f"a stage has no setting {setting.name}", similar(setting.name, known)
         if setting.name in self.names[other]:
             how = "is for shared weights" if other is SearchSettings else "needs an evaluator"
             why = f"{setting.name} {how}"
+            judges = other is ExploreSettings
+            hint = 'say who judges, for example evaluator = "train(epochs=3)"' if judges else ""
         elif setting.name in WHERE:
             why = f"{setting.name} is an option of the run, not of a method"
         raise fault(
@@ -122,7 +124,7 @@ class _Reader:
             setting.span,
             found=setting.name,
             expected=", ".join(known),
-            hint=similar(setting.name, known),
+            hint=hint,
         )
 
     def _setting(self, part: type[Bound], setting: tree.Constant) -> object:
@@ -145,8 +147,8 @@ class _Reader:
     def _value(self, value: tree.Expression) -> object:
         """A literal, or a name with settings as the text that `archdsl search` takes."""
         match value:
-            case tree.Number(value=literal) | tree.Flag(value=literal) | tree.Text(value=literal):
-                return literal
+            case tree.Number() | tree.Flag() | tree.Text() | tree.Negate():
+                return literal(value, "E0860")
             case tree.Ref(name=name, index=()):
                 return name
             case tree.Call(index=(), comprehensions=()):

@@ -8,11 +8,11 @@ from archdsl.ops.binding import Bound, signature
 from archdsl.recipes.augment import AUGMENTS
 from archdsl.recipes.optimizers import OPTIMIZERS, SCHEDULES
 from archdsl.recipes.recipe import Plain, Recipe
-from archdsl.space.named import bound
+from archdsl.space.named import bound, literal
 from archdsl.space.wording import similar
 from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, Diagnostic, fault
-from archdsl.syntax.printer import canonical
+from archdsl.syntax.printer import canonical, print_expression
 
 PARTS: dict[str, tuple[type[Bound], ...]] = {
     "optimizer": OPTIMIZERS,
@@ -57,7 +57,7 @@ def _plain(setting: tree.Constant) -> dict[str, object]:
             expected=", ".join(known),
             hint=similar(setting.name, known),
         )
-    found = bound(Plain, (), {setting.name: _literal(setting.value)}, setting.span, "E0830")
+    found = bound(Plain, (), {setting.name: literal(setting.value, "E0830")}, setting.span, "E0830")
     return {setting.name: getattr(found, setting.name)}
 
 
@@ -91,7 +91,14 @@ def _part(written: tree.Expression, setting: str) -> Bound:
         case tree.Call(name=name, index=(), comprehensions=()):
             arguments = written.arguments
         case _:
-            raise _not(written, f"{setting} is a name", ", ".join(known))
+            raise fault(
+                "E0830",
+                f"{setting} is a name, with settings or without",
+                written.span,
+                found=print_expression(written),
+                expected=", ".join(known),
+                hint="one behind the other: flip -> cutout" if setting == "augment" else "",
+            )
     if name not in known:
         raise fault(
             "E0830",
@@ -103,20 +110,13 @@ def _part(written: tree.Expression, setting: str) -> Bound:
         )
     nameless = next((one for one in arguments if one.name is None), None)
     if nameless is not None:
-        raise _not(nameless, f"settings of {name} have names", "NAME=VALUE")
-    given = {one.name or "": _literal(one.value) for one in arguments}
+        names = [f"{one.name}=..." for one in signature(known[name])]
+        raise fault(
+            "E0830",
+            f"settings of {name} have names",
+            nameless.span,
+            found=print_expression(nameless.value),
+            expected=", ".join(names) or f"{name}, which has no settings",
+        )
+    given = {one.name or "": literal(one.value, "E0830") for one in arguments}
     return bound(known[name], (), given, written.span, "E0830")
-
-
-def _literal(value: tree.Expression) -> object:
-    match value:
-        case tree.Number(value=number) | tree.Flag(value=number):
-            return number
-        case tree.Text(value=text):
-            return text
-        case _:
-            raise _not(value, "a setting is a number, yes, no or a text", "one of these")
-
-
-def _not(node: tree.Node, message: str, expected: str) -> ArchError:
-    return fault("E0830", message, node.span, expected=expected)

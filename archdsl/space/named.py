@@ -9,8 +9,10 @@ from archdsl.ops.base import OperationError
 from archdsl.ops.binding import Bound, bind
 from archdsl.space.parameters import parameters_of
 from archdsl.space.wording import similar
+from archdsl.syntax import tree
 from archdsl.syntax.errors import fault
 from archdsl.syntax.parse import parse_genotype
+from archdsl.syntax.printer import print_expression
 from archdsl.syntax.tree import Span
 
 B = TypeVar("B", bound=Bound)
@@ -38,6 +40,26 @@ def named(text: str, known: Iterable[type[B]], what: str, unknown: str) -> B:
         )
     first = (rest,) if short else ()
     return bound(by_name[written.space], first, parameters_of(written), written.span, "E0818")
+
+
+def literal(value: tree.Expression, code: str) -> object:
+    """A number, yes, no or a text, as it is written. Raises ArchError with `code` for all else."""
+    match value:
+        case tree.Number(value=found) | tree.Flag(value=found) | tree.Text(value=found):
+            return found
+        case tree.Negate(value=tree.Number(value=number)):
+            return -number
+        case _:
+            pass
+    word = isinstance(value, tree.Ref) and not value.index
+    raise fault(
+        code,
+        "a setting is a number, yes, no or a text",
+        value.span,
+        found=print_expression(value),
+        expected="one of these",
+        hint=f'a text stands in quotes: "{print_expression(value)}"' if word else "",
+    )
 
 
 def bound(
