@@ -27,23 +27,24 @@ import torchvision.transforms.v2  # noqa: F401
 from safetensors.torch import save_file
 from torch import Tensor
 
-from archdsl.cli.main import app
 from archdsl.controllers.gates import DartsSettings
 from archdsl.evaluate.data import Batch, open_data
 from archdsl.evaluate.followed import Followed
 from archdsl.evaluate.ranks import Ranks, joined
 from archdsl.load import load_network
-from archdsl.recipes import Recipe
+from archdsl.methods import whole_method
+from archdsl.recipes import Recipe, whole_recipe
 from archdsl.recipes.optimizers import SGD
 from archdsl.run.gates import search_gates
 from archdsl.run.retrain import retrain
 from archdsl.run.search import search
-from archdsl.run.settings import RetrainSettings, SearchSettings
+from archdsl.run.settings import RetrainSettings, RunSettings, SearchSettings
 from archdsl.run.stop import Interrupted
+from archdsl.run.whole import run_whole
 from archdsl.syntax.errors import ArchError
+from archdsl.syntax.parse import parse
 from tests.kills import compare_runs, rows_of
 from tests.shipped import written
-from tests.small_runs import words
 
 LOST, STOPPED = 3, 4
 """Exit statuses: of a process that has lost another, and of one that was asked to stop."""
@@ -72,6 +73,16 @@ space gated {
     return c -> global_pool -> linear(10)
   }
 }
+"""
+METHOD = """archdsl 1
+
+method weights_first {
+  weights {
+    controller = random paths = uniform epochs = 2 controller_steps = 0 derive_samples = 1
+  }
+  evolved { evaluator = supernet(run=weights, calibration=2) controller = random budget = 4 }
+}
+train short { epochs = 2 judge_every = 1 }
 """
 
 
@@ -125,8 +136,18 @@ def gates(folder: Path, **method: float | str) -> None:
 
 
 def whole(folder: Path) -> None:
-    """Shared weights, an evolution under them, both again on a part of the space; retrainings."""
-    app(words("glit", folder), standalone_mode=False)
+    """Shared weights, an evolution that the first process runs alone, a retraining."""
+    document = parse(METHOD)
+    (method,), (recipe,) = document.methods, document.recipes
+    run_whole(
+        written(SPACE),
+        whole_method(method),
+        whole_recipe(recipe),
+        out=folder,
+        settings=RunSettings(threads=1),
+        recipes={},
+        quiet=True,
+    )
 
 
 WAYS = {"retrain": retrained, "proposals": proposals, "gates": gates}

@@ -258,7 +258,8 @@ def test_what_works_gets_heavier_than_nothing(method, tmp_path):
         space, method, out=tmp_path / "run", settings=SETTINGS, recipe=recipe, quiet=True
     )
     assert summary.best != "plain/network[nothing]"
-    assert summary.sharpness > summary.even + 0.05
+    assert summary.moved is not None and summary.moved.made
+    assert summary.moved.sharpness > summary.moved.even + 0.05
     *learned, final = read_ledger(tmp_path / "run" / "ledger.sqlite")
     assert [one.kind for one in learned] == ["derive"] * 8
     assert final.kind == "final" and final.text == summary.best

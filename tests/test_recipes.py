@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from archdsl.evaluate.checkpoint import load_checkpoint
 from archdsl.evaluate.data import open_data
 from archdsl.evaluate.followed import DropPaths, Followed
 from archdsl.library import Library
@@ -21,11 +23,13 @@ from archdsl.recipes.read import PARTS
 from archdsl.recipes.recipe import Plain
 from archdsl.resources import shipped_recipe, shipped_recipes
 from archdsl.run.retrain import retrain
+from archdsl.run.running import CHECKPOINT
 from archdsl.run.settings import RetrainSettings
 from archdsl.run.stop import Interrupted
 from archdsl.syntax.errors import ArchError
 from archdsl.syntax.parse import parse
 from archdsl.syntax.printer import format_text
+from tests.killed import killed_at
 from tests.shipped import shipped
 from tests.test_run import interrupt_at
 
@@ -170,6 +174,22 @@ def test_optimizers_learn(part):
     assert loss[-1] < loss[0]
 
 
+def test_parameters_of_one_axis_need_not_decay():
+    network = nn.Sequential(nn.Linear(3, 3), nn.LayerNorm(3))
+    rates = {"learning_rate": 0.1, "weight_decay": 0.5}
+    moved = {}
+    for decays in (True, False):
+        model = deepcopy(network)
+        recipe = Recipe(optimizer=SGD(momentum=0.0, **rates), decay_vectors=decays)
+        followed = Followed(recipe, model.parameters(), steps=1, classes=3)
+        followed.train((lambda x, m=model: 0 * m(x),), (torch.eye(3), torch.arange(3)), 0, 0, 0)
+        moved[decays] = {name: p.detach() for name, p in model.named_parameters()}
+    for name, before in network.named_parameters():
+        assert torch.allclose(moved[True][name], 0.95 * before)
+        left = 0.95 if before.ndim > 1 else 1.0
+        assert torch.allclose(moved[False][name], left * before)
+
+
 def test_every_schedule_stays_between_nothing_and_the_rate():
     for part in SCHEDULES:
         assert all(0 <= part().factor(epoch / 4, 5) <= 1 for epoch in range(21))
@@ -254,6 +274,21 @@ def test_retraining_by_a_recipe_goes_on_to_the_same_weights(network, tmp_path):
     with pytest.raises(ArchError) as caught:  # another recipe is another run
         retrain(network, out=out, settings=settings, recipe=recipe(train("epochs = 4")), quiet=True)
     assert caught.value.diagnostics[0].code == "E0809"
+
+
+def test_retraining_killed_between_judgements_goes_on_from_there(network, tmp_path, monkeypatch):
+    settings, found = RetrainSettings(threads=1), recipe(MINE)
+    whole = retrain(network, out=tmp_path / "whole", settings=settings, recipe=found, quiet=True)
+    monkeypatch.setattr("archdsl.run.retrain.CHECKPOINT_BATCHES", 4)
+
+    def again():
+        return retrain(network, out=tmp_path / "run", settings=settings, recipe=found, quiet=True)
+
+    killed_at(monkeypatch, 2, again, saved=True)
+    assert load_checkpoint(tmp_path / "run" / CHECKPOINT).values["place"]["batch"] == 8
+    assert replace(again(), seconds=0) == replace(whole, seconds=0)
+    ours, theirs = (load_file(tmp_path / f / "best.safetensors") for f in ("run", "whole"))
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 def test_low_precision_trains(network, tmp_path):

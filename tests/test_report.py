@@ -102,7 +102,7 @@ def test_figures_are_those_of_the_ledger(runs: dict[str, Path]) -> None:
     assert f"20 of 20, {told['distinct']} different architectures" in page.text
     best = max(rewards.values())
     row = page.text.partition("The best of the ledger")[2]
-    assert re.search(rf"\b1 {best:.6g} ", row) and told["best"] in row
+    assert re.search(rf"\b1 {100 * best:.1f} % ", row) and told["best"] in row
     assert page.text.count(" dominated by none, in accuracy and latency") == 1
     for one in told["front"]:
         assert f"{one['values']['latency']:.6g} {one['architecture']}" in page.text
@@ -237,7 +237,7 @@ def test_a_run_at_work_is_read_and_nothing_else_written(
         ledger.ask(20, 0, "search", EVERY[1])
         ledger.tell(20, 0.99, {"values": {"accuracy": 0.99, "latency": 1.0}})
         assert read_ledger(folder / "ledger.sqlite")[-1].reward == 0.99
-        assert "reward 0.99" in report(folder).text
+        assert "reward 99.0 % accuracy" in report(folder).text
 
 
 # --- the same bytes, and what it needs -------------------------------------------------------

@@ -240,3 +240,31 @@ def test_mermaid_keeps_names_in_quotes() -> None:
 def test_tables_stay_in_their_lines() -> None:
     assert "\x00" not in as_text(hostile())
     assert as_text(hostile()).count("\n") == as_text(program(MIXER)).count("\n")
+
+
+def test_boxes_of_one_name_say_what_tells_them_apart():
+    space = written(KERNELS)
+    program = space.resolve(space.parse("kernels/layer[five; pool; three]"))
+    (shown,) = panels(program, "layer")
+    said = [box.caption for box in shown.boxes if box.sort is Sort.MODULE]
+    assert ["k=5" in one for one in said] == [True, False]
+    assert ["k=3" in one for one in said] == [False, True]
+    assert "k=5" in as_svg(program, "layer") and "k=3" in as_svg(program, "layer")
+
+
+CHOICE = "{five = conv_bn(c=8, k=5) | three = conv_bn(c=8, k=3) | pool = max_pool(3)}"
+KERNELS = f"""archdsl 1
+
+space kernels {{
+  block conv_bn(x; c, k) = x -> conv(c, k=k) -> bn
+  cell layer(x) {{
+    y = x -> {CHOICE}
+    z = y -> {CHOICE}
+    w = z -> {CHOICE}
+    return w
+  }}
+  net network(image: 1 x 8 x 8) {{
+    return image -> conv(8) -> layer -> global_pool -> linear(10)
+  }}
+}}
+"""

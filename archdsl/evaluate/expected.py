@@ -24,6 +24,8 @@ from archdsl.ops.constants import Identity
 from archdsl.passes.additive import renamed
 from archdsl.passes.uses import Use, distinct, uses
 from archdsl.space.view import SearchSpace
+from archdsl.space.wording import closest
+from archdsl.syntax.errors import ArchError, fault
 
 Price = Callable[[Operation, Types], float]
 Terms = Mapping[Formula, float]
@@ -66,7 +68,12 @@ def _price(what: str) -> Price:
     if what in FIGURES:
         number = FIGURES[::-1].index(what)  # `price` has parameters first
         return lambda operation, inputs: price(operation, inputs)[number]
-    known = read_latencies(Path(what))
+    try:
+        known = read_latencies(Path(what))
+    except ArchError as error:
+        if Path(what).exists():
+            raise
+        raise _unknown(what) from error
 
     def latency(operation: Operation, inputs: Types) -> float:
         row = row_of(operation, inputs)
@@ -75,6 +82,17 @@ def _price(what: str) -> Price:
         return MICROSECONDS * known[row]
 
     return latency
+
+
+def _unknown(what: str) -> ArchError:
+    near = closest(what, FIGURES)
+    return fault(
+        "E0708",
+        f"there is no cost {what!r}, and no file of that name",
+        found=what,
+        expected=f"{', '.join(FIGURES)} or a file that `archdsl tune --operations` wrote",
+        hint=f"did you mean {near}?" if near else "",
+    )
 
 
 def _weight(formula: Formula, weights: Mapping[str, Tensor]) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +37,8 @@ class Followed:
         self.ranks = ranks
         self.steps = steps
         self.classes = classes
-        self.optimizer = recipe.optimizer.over(parameters)
+        groups = [{"params": list(parameters)}] if recipe.decay_vectors else _by_axes(parameters)
+        self.optimizer = recipe.optimizer.over(groups)
 
     def move(self, epoch: int, number: int) -> float:
         """Set the rate for a step of an epoch, and return it."""
@@ -124,6 +126,16 @@ class Followed:
         return mixed, targets
 
 
+def _by_axes(parameters: Iterable[Tensor]) -> list[dict[str, Any]]:
+    """The parameters of several axes, and those that have one and do not decay."""
+    several: list[Tensor] = []
+    vectors: list[Tensor] = []
+    for one in parameters:
+        (several if one.ndim > 1 else vectors).append(one)
+    groups: list[dict[str, Any]] = [{"params": several}, {"params": vectors, "weight_decay": 0.0}]
+    return [group for group in groups if group["params"]]
+
+
 class DropPaths:
     """The drop paths of a network, which rise over the epochs to what a recipe says.
 
@@ -134,16 +146,21 @@ class DropPaths:
         self.recipe = recipe
         found = (m for m in model.modules() if type(m).__name__ == "DropPath")
         self.modules = list(found) if recipe.drop_path >= 0 else []
-        if recipe.drop_path > 0 and not self.modules:
-            raise fault(
-                "E0810",
-                f"{recipe.name} sets the drop paths of a network that has none",
-                found=f"drop_path = {recipe.drop_path}",
-                expected="a network with drop_path",
-                hint="write `-> drop_path(0.1)` in its text, or leave the setting out",
-            )
+        refuse_drop_paths(recipe, len(self.modules))
 
     def rise(self, epoch: int) -> None:
         """Set them for an epoch."""
         for module in self.modules:
             module.p = self.recipe.drop_path * epoch / self.recipe.epochs  # type: ignore[assignment]
+
+
+def refuse_drop_paths(recipe: Recipe, count: int) -> None:
+    """Raise ArchError E0810 where a recipe sets drop paths of a network that has `count` of 0."""
+    if recipe.drop_path > 0 and not count:
+        raise fault(
+            "E0810",
+            f"{recipe.name} sets the drop paths of a network that has none",
+            found=f"drop_path = {recipe.drop_path}",
+            expected="a network with drop_path",
+            hint="write `-> drop_path(0.1)` in its text, or leave the setting out",
+        )

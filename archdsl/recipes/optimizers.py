@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import cos, pi
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from archdsl.ops.binding import Bound
 from archdsl.recipes.ranges import at_least, share
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.optim import Optimizer
 
-    Parameters = Iterable[Tensor]
+    Parameters = Iterable[Tensor] | Iterable[dict[str, Any]]
 
 
 class OptimizerPart(Bound, Protocol):

@@ -22,7 +22,9 @@ class Plain:
     appendix A.7); left out, they keep what the text of the network says. `clip` bounds the norm
     of the gradient, 0 is off. `auxiliary` is the weight of the loss of every output of a network
     behind the first (as in that paper); without any it says nothing. `judge_every` epochs
-    validation says which weights are the best, and all is saved. `normalise`: images have the
+    validation says which weights are the best, and all is saved. Without `decay_vectors` the decay
+    of the optimizer leaves parameters of one axis alone: biases, and what norms scale by (as
+    DeiT's code does). `normalise`: images have the
     mean of those trained on taken away, and are over their deviation, channel by channel.
     `precision` is that of autocast. `compile`: a network that is retrained is compiled by torch;
     supernets, which run another path each time, are not.
@@ -40,6 +42,7 @@ class Plain:
     clip: float = 0.0
     auxiliary: float = 0.4
     judge_every: int = 10
+    decay_vectors: bool = True
     normalise: bool = False
     precision: Literal["float32", "bfloat16"] = "float32"
     compile: bool = False

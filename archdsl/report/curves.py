@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from archdsl.report.figure import (
     BLUE,
+    GREY,
     MOST_DOTS,
     ORANGE,
     RED,
@@ -28,10 +29,15 @@ from archdsl.space.wording import count
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ACROSS = 4
+ACROSS = 3
+CAPTION = "Each titled by the heaviest alternative at the end; the grey line is the even weight. "
+CAPTION += "Where weights have hardly left it, the axis shows that part alone."
 MOST_GATES = 48
 """Decisions whose gates are drawn; a page of more is not looked at."""
-COLOURS = ("#3b6fb6", "#d07b1f", "#3f9153", "#b8433a", "#7d5bb0", "#8a6a4f", "#d172b0", "#66717f",
+STYLES = ("-", "--", "-.", ":")
+NEAR = 0.1
+"""Weights as near to even ones are drawn on an axis of their own range, not from 0."""
+COLOURS = ("#1f4e9c", "#e08a00", "#1b9e77", "#c2185b", "#7d5bb0", "#8a6a4f", "#d172b0", "#66717f",
            "#a9a72c", "#2f9fb5", "#9fc0e8", "#f2bd83", "#9ad3a6", "#e69a95", "#c2b0de")  # fmt: skip
 
 
@@ -196,6 +202,20 @@ def _heaviest(labels: Sequence[str], weights: Sequence[float]) -> str:
     return max(known, key=lambda one: one[0])[1] if known else "not decided"
 
 
+def _against_even(axes: Axes, told: Sequence[Sequence[float]]) -> None:
+    """The weight of each of as many as are left, were they alike; the axis around it where little
+    has moved, else from 0."""
+    known = [[one for one in row if not isnan(one)] for row in told]
+    even = 1 / max(len(known[-1]), 1)
+    axes.axhline(even, color=GREY, linewidth=0.8, zorder=1)
+    reach = max((abs(one - even) for row in known for one in row), default=0.0)
+    if reach < NEAR * even:
+        axes.set_ylim(even - 1.2 * max(reach, 1e-6), even + 1.2 * max(reach, 1e-6))
+        axes.ticklabel_format(axis="y", useOffset=False)
+    else:
+        axes.set_ylim(0, None)
+
+
 def _panels(epochs: Sequence[int], labels: Sequence[str], weights: Weights) -> Pictures:
     """A small plot for each of some decisions with the same alternatives."""
     columns = min(ACROSS, len(weights))
@@ -206,9 +226,11 @@ def _panels(epochs: Sequence[int], labels: Sequence[str], weights: Weights) -> P
         for axes, (key, told) in zip(all_axes, weights.items(), strict=False):
             for i, label in enumerate(plotted):
                 values = [one[i] for one in told]
-                axes.plot(epochs, values, color=COLOURS[i], marker=".", markersize=3, label=label)
+                style = STYLES[i % len(STYLES)]
+                axes.plot(epochs, values, style, color=COLOURS[i], marker=".", markersize=4,
+                          label=label)  # fmt: skip
+            _against_even(axes, told)
             axes.set_title(f"{key}: {_heaviest(labels, told[-1])}", loc="left", fontsize=7.5)
-            axes.set_ylim(0, None)
             axes.tick_params(labelsize=7)
             whole_numbers(axes)
         for axes in all_axes[len(weights) :]:
@@ -218,6 +240,6 @@ def _panels(epochs: Sequence[int], labels: Sequence[str], weights: Weights) -> P
         whole.legend(lines, names, loc="outside lower center", ncols=min(len(names), 5))
 
     alt = f"weights of {', '.join(labels[:8])} by epoch, for {len(weights)} decisions"
-    height = 1.65 * rows + 0.35 + 0.2 * -(-len(plotted) // 5)
-    svg = figure(draw, columns=columns, rows=rows, width=max(2.6 * columns, 4), height=height)
-    return Pictures((Picture.of(svg, alt, "Each titled by the heaviest alternative at the end."),))
+    height = 2.1 * rows + 0.35 + 0.2 * -(-len(plotted) // 5)
+    svg = figure(draw, columns=columns, rows=rows, width=max(3.2 * columns, 4), height=height)
+    return Pictures((Picture.of(svg, alt, CAPTION),))

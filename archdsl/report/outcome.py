@@ -12,9 +12,11 @@ from typing import Any
 from archdsl.files import read_text
 from archdsl.recipes import whole_recipe
 from archdsl.report.view import Facts, Lines, Part, Words
+from archdsl.run.moved import moved, moved_rows
 from archdsl.run.record import Kind, Record
+from archdsl.run.settings import PROPOSING
 from archdsl.run.summary import measure_signal
-from archdsl.run.tables import percent, signal_rows
+from archdsl.run.tables import percent, signal_rows, worth
 from archdsl.space.wording import count, number
 from archdsl.syntax.errors import fault
 from archdsl.syntax.parse import parse
@@ -32,11 +34,19 @@ def outcome(record: Record) -> Iterator[Part]:
 def settings(record: Record) -> Iterator[Part]:
     """All that a run was started with, and on."""
     texts = {name: value for name, value in record.settings.items() if name == "recipe"}
-    rows = ((n.replace("_", " "), said(v)) for n, v in record.settings.items() if n not in texts)
+    left = {*texts, *_unused(record)}
+    rows = ((n.replace("_", " "), said(v)) for n, v in record.settings.items() if n not in left)
     yield Facts(tuple((name, value) for name, value in rows if value != ""))
     for text in filter(None, texts.values()):
         yield Lines(str(text))
     yield Facts(tuple((name, said(value)) for name, value in record.environment.items()))
+
+
+def _unused(record: Record) -> set[str]:
+    """What means nothing where gates are learned; where they are not, some are drawn and judged."""
+    if record.kind is not Kind.GATES:
+        return set()
+    return set(PROPOSING) - ({"derive_samples"} if record.told("measure") else set())
 
 
 def said(value: Any) -> str:
@@ -95,6 +105,9 @@ def _gates(record: Record) -> Rows:
     derived = [e for e in record.entries if e.kind == "derive"]
     texts = [e.text for e in derived]
     yield "epochs", f"{len(derived)}{_steady(texts)}"
+    gates = (derived[-1].detail or {}).get("gates") if derived else None
+    if gates and not record.told("measure"):
+        yield from moved_rows(moved(gates))
     yield from _about(record)
 
 
@@ -115,7 +128,7 @@ def _explored(record: Record) -> Rows:
     best = record.best()
     if best and best.text in scores:
         score = scores[best.text]
-        yield "reward", figure_of(score.reward)
+        yield "reward", worth(score.reward, score.values)
         others = {name: value for name, value in score.values.items() if name != "reward"}
         yield "measured", ", ".join(f"{name} {figure_of(value)}" for name, value in others.items())
     told = [e for e in record.entries if e.detail is not None]

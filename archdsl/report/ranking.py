@@ -13,7 +13,7 @@ from archdsl.report.figure import BLUE, GREY, figure, with_units
 from archdsl.report.outcome import figure_of
 from archdsl.report.view import Grid, Part, Picture, Pictures, Words
 from archdsl.run.record import Kind, Record, Score
-from archdsl.run.tables import percent
+from archdsl.run.tables import percent, worth
 from archdsl.space.wording import listed
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _priced(record: Record, texts: Sequence[str]) -> list[tuple[str, tuple[str, 
 
 def _score(record: Record, score: Score) -> str:
     if record.kind is Kind.EXPLORE:
-        return figure_of(score.reward)
+        return worth(score.reward, score.values).removesuffix(" accuracy")
     return percent(score.reward)
 
 

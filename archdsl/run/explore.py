@@ -82,7 +82,7 @@ def explore(
         judge.keep_in(folder)
         with (
             open_leased(folder / "ledger.sqlite") as ledger,
-            progress("search", settings.budget, quiet=quiet) as advance,
+            progress("search", settings.budget, quiet=quiet, folder=folder) as advance,
             _measuring(folder, ledger, judge, settings, stopped, how) as measure,
         ):
             ledger.begin()

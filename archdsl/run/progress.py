@@ -1,9 +1,12 @@
-"""Progress on standard error: a bar on a terminal, nothing otherwise."""
+"""Progress on standard error: a bar on a terminal, else a plain line now and then."""
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol
 
 from rich.console import Console
@@ -16,6 +19,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+PACE = 30.0
+"""Seconds between two plain lines, at least."""
+
 
 class Advance(Protocol):
     """Tell the bar where the work is, and what it is at."""
@@ -24,11 +30,19 @@ class Advance(Protocol):
 
 
 @contextmanager
-def progress(title: str, total: int, *, quiet: bool) -> Iterator[Advance]:
-    """A bar of `total` steps; silent when quiet, or when standard error is not a terminal."""
+def progress(
+    title: str, total: int, *, quiet: bool, folder: Path | None = None
+) -> Iterator[Advance]:
+    """A bar of `total` steps, or lines where standard error is no terminal; silent when quiet.
+
+    Rich prints a bar there only at its end. What works in a `folder` also says that it begins.
+    """
     console = Console(stderr=True)
-    if quiet or not console.is_terminal:
+    if quiet:
         yield lambda done, note="": None
+        return
+    if not console.is_terminal:
+        yield _Lines(f"{title} in {folder}" if folder else title, total, begins=folder is not None)
         return
     columns = (
         TextColumn("{task.description}"),
@@ -45,3 +59,27 @@ def progress(title: str, total: int, *, quiet: bool) -> Iterator[Advance]:
             bars.update(task, completed=done, note=note)
 
         yield advance
+
+
+class _Lines:
+    """Plain lines, at most one in `PACE` seconds after the first."""
+
+    def __init__(self, title: str, total: int, *, begins: bool) -> None:
+        self.title = "".join(c if c.isprintable() else "?" for c in title)
+        self.total = total
+        self.began = self.told = time.monotonic()
+        if begins:
+            self._write(f"{self.title}: {total:,} steps")
+
+    def __call__(self, done: int, note: str = "") -> None:
+        now = time.monotonic()
+        if now - self.told < PACE:
+            return
+        self.told = now
+        said = f", {note}" if note else ""
+        self._write(
+            f"{self.title}: {done:,} of {self.total:,} after {now - self.began:.0f} s{said}"
+        )
+
+    def _write(self, line: str) -> None:
+        print(line, file=sys.stderr, flush=True)

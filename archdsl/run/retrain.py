@@ -27,11 +27,14 @@ from archdsl.ir.cost import cost
 from archdsl.ir.graph import Program
 from archdsl.load import load_network
 from archdsl.recipes import Recipe
-from archdsl.run.running import CHECKPOINT, Running, running
+from archdsl.run.folder import CHECKPOINT
+from archdsl.run.running import Running, running
 from archdsl.run.settings import RetrainSettings, check_settings
 from archdsl.run.summary import RetrainSummary
 from archdsl.run.tables import write_retrain_summary
 from archdsl.syntax.errors import fault
+
+CHECKPOINT_BATCHES = 500  # between two judgements
 
 
 def retrain(
@@ -143,6 +146,8 @@ class _Retrain:
             sound(self.followed.train((self.model,), batch, epoch, step, drawn), epoch)
             spent = self.place.seconds + time.monotonic() - begun
             self.place = replace(self.place, batch=step + 1, seconds=spent)
+            if (epoch * self.data.steps + step + 1) % CHECKPOINT_BATCHES == 0:
+                self._save()
             self.here.advance(
                 epoch * self.data.steps + step + 1, f"best {max(self.place.best, 0):.3f}"
             )

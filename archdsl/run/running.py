@@ -18,13 +18,11 @@ from archdsl.evaluate.ranks import Ranks, joined
 from archdsl.evaluate.training import torch_settings
 from archdsl.files import write_whole
 from archdsl.ir.graph import Program
-from archdsl.run.folder import run_folder
+from archdsl.run.folder import CHECKPOINT, LEDGER, run_folder
 from archdsl.run.ledger import Ledger, copied, open_ledger
 from archdsl.run.progress import Advance, progress
 from archdsl.run.settings import RetrainSettings, SearchSettings, remember
 from archdsl.run.stop import Interrupted, graceful
-
-CHECKPOINT, LEDGER = "checkpoint.safetensors", "ledger.sqlite"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +80,7 @@ def running(
             write_whole(folder / name, text)
         with (
             open_ledger(folder / LEDGER) as ledger,
-            progress(title, total, quiet=quiet or not ranks.first) as advance,
+            progress(title, total, quiet=quiet or not ranks.first, folder=folder) as advance,
         ):
             ledger.begin()
             yield Running(

@@ -17,9 +17,9 @@ from archdsl.methods import Method, Stage
 from archdsl.part import fixed
 from archdsl.recipes import Recipe
 from archdsl.run.explore import HERE, How, explore
+from archdsl.run.folder import LEDGER
 from archdsl.run.gates import search_gates
 from archdsl.run.ledger import copied, reading
-from archdsl.run.running import LEDGER
 from archdsl.run.search import search
 from archdsl.run.settings import PROPOSING, ExploreSettings, RunSettings
 from archdsl.run.summary import (

@@ -16,6 +16,7 @@ from archdsl.ir.graph import Program
 from archdsl.part import left, restricted
 from archdsl.recipes import Recipe
 from archdsl.recipes.optimizers import AdamW, Steps
+from archdsl.run.folder import begun
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import fault
 
@@ -218,8 +219,9 @@ def remember(
 
     `extra` is what else must stay the same (the architecture). The environment and the
     number of `processes` are recorded and may change, and a budget may grow after whole rounds;
-    `anew`: so may all the rest. Raises ArchError E0809 that names every difference, E0807 for a
-    broken file, E0806 for a folder without a run that has files which a run would replace.
+    before the first step, and with `anew`, so may all the rest. Raises ArchError E0809 that names
+    every difference, E0807 for a broken file, E0806 for a folder without a run that has files which
+    a run would replace.
     """
     kept = left(program)
     now = {
@@ -237,7 +239,8 @@ def remember(
         return
     then = read_settings(path)
     names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
-    if names == ["budget"] and _goes_on(then, now):
+    nothing_yet = "hash" in then and not begun(path.parent)
+    if (names and nothing_yet) or (names == ["budget"] and _goes_on(then, now)):
         _write(path, now, processes)
     elif names:
         raise fault(

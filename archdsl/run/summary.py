@@ -13,6 +13,7 @@ from archdsl.evaluate.objectives import objectives_of
 from archdsl.front import front
 from archdsl.ir.cost import cost
 from archdsl.run.ledger import Entry
+from archdsl.run.moved import Moved, moved
 from archdsl.run.settings import ExploreSettings, SearchSettings
 from archdsl.space.view import SearchSpace
 
@@ -70,8 +71,8 @@ class SearchSummary:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatesSummary:
     """The result of a search by gradients. `accuracy` is that of `best` under the supernet's
-    weights, on all of validation; `sharpness` the mean over decisions of their largest weight, of
-    which `even` would be that of nothing learned."""
+    weights, on all of validation. `moved`: how far the gates are from even ones; None where none
+    are learned, and the best of some that were drawn is told."""
 
     space: str
     hash: str
@@ -82,8 +83,7 @@ class GatesSummary:
     epochs: int
     best: str
     accuracy: float
-    sharpness: float
-    even: float
+    moved: Moved | None
     params: int
     macs: int
     seconds: float
@@ -202,7 +202,7 @@ def summarise_gates(
     (final,) = (one for one in entries if one.kind == "final")
     learned = [one for one in entries if one.kind == "derive"]
     costs = cost(space.resolve(space.parse(final.text)))
-    gates = [one for one in (learned[-1].detail or {})["gates"].values() if len(one) > 1]
+    drawn = any(one.kind == "measure" for one in entries)
     return GatesSummary(
         space=space.program.genotype,
         hash=space.program.hash,
@@ -213,8 +213,7 @@ def summarise_gates(
         epochs=len(learned),
         best=final.text,
         accuracy=final.reward or 0.0,
-        sharpness=fmean(map(max, gates)) if gates else 1.0,
-        even=fmean(1 / len(one) for one in gates) if gates else 1.0,
+        moved=None if drawn else moved((learned[-1].detail or {})["gates"]),
         params=costs.params,
         macs=costs.macs,
         seconds=seconds,

@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from archdsl.files import write_whole
+from archdsl.run.moved import moved_rows
 from archdsl.run.summary import (
     ExploreSummary,
     GatesSummary,
@@ -34,6 +35,8 @@ def write_explore_summary(folder: Path, summary: ExploreSummary) -> None:
 def write_gates_summary(folder: Path, summary: GatesSummary) -> None:
     """summary.json and summary.txt."""
     whole = asdict(summary) | {"size": exact(summary.size)}
+    if summary.moved is not None:
+        whole["moved"] |= {"verdict": summary.moved.verdict}
     _write(folder, whole, gates_table(summary))
 
 
@@ -81,10 +84,7 @@ def gates_table(summary: GatesSummary) -> Table:
         ("accuracy, shared weights", percent(summary.accuracy)),
         ("parameters", f"{summary.params:,}"),
         ("MACs", f"{summary.macs:,}"),
-        (
-            "largest weight, mean",
-            f"{summary.sharpness:.2f}, {summary.even:.2f} where nothing was learned",
-        ),
+        *(moved_rows(summary.moved) if summary.moved else ()),
         ("size of the space", number(summary.size)),
         ("controller", summary.controller),
         ("data, seed, epochs", f"{summary.data}, {summary.seed}, {summary.epochs}"),
@@ -98,7 +98,7 @@ def explore_table(summary: ExploreSummary) -> Table:
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in summary.failures.items())
     rows = (
         ("best architecture", summary.best or "none: every evaluation failed"),
-        ("reward", "none" if summary.reward is None else f"{summary.reward:.6g}"),
+        ("reward", "none" if summary.reward is None else worth(summary.reward, summary.values)),
         ("parameters", f"{summary.params:,}"),
         ("MACs", f"{summary.macs:,}"),
         ("evaluations", f"{summary.evaluations:,} of {summary.distinct:,} architectures"),
@@ -128,7 +128,7 @@ def signal_rows(signal: Signal) -> tuple[tuple[str, str], ...]:
 
 def retrain_table(summary: RetrainSummary) -> Table:
     """One retraining as rows of name and value."""
-    error = sqrt(summary.test * (1 - summary.test) / summary.test_images)
+    error = standard_error(summary.test, summary.test_images)
     rows = (
         ("test accuracy", f"{percent(summary.test)}, standard error {100 * error:.1f} points"),
         ("validation accuracy", f"{percent(summary.validation)}, epoch {summary.best_epoch}"),
@@ -139,6 +139,11 @@ def retrain_table(summary: RetrainSummary) -> Table:
         ("seconds", f"{summary.seconds:.1f}"),
     )
     return facts(f"Retraining of {summary.architecture}", rows)
+
+
+def standard_error(accuracy: float, images: int) -> float:
+    """Of an accuracy on so many independent images: sqrt(p (1 - p) / n)."""
+    return sqrt(accuracy * (1 - accuracy) / images)
 
 
 def _inputs(inputs: Mapping[str, Sequence[float]]) -> Iterable[str]:
@@ -156,6 +161,13 @@ def facts(title: str, rows: Iterable[tuple[str, str]]) -> Table:
     for name, value in rows:
         table.add_row(name, Text(value))
     return table
+
+
+def worth(reward: float, values: Mapping[str, float]) -> str:
+    """A reward: in percent where it is the accuracy that was measured, a share of 1."""
+    if 0 <= reward <= 1 and values.get("accuracy") == reward:
+        return f"{percent(reward)} accuracy"
+    return f"{reward:.6g}"
 
 
 def percent(share: float) -> str:

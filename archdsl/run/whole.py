@@ -17,11 +17,13 @@ from pathlib import Path
 from archdsl.codegen import network_source
 from archdsl.diff import as_text, diff
 from archdsl.evaluate.data import classifies, open_data
+from archdsl.evaluate.followed import refuse_drop_paths
 from archdsl.evaluate.ranks import joined
 from archdsl.files import write_whole
-from archdsl.ir.graph import Program
+from archdsl.ir.graph import Apply, Program
 from archdsl.methods import Method
 from archdsl.methods.method import AGAINST, FOUND
+from archdsl.ops.dropout import DropPath
 from archdsl.recipes import Recipe
 from archdsl.run.against import Other
 from archdsl.run.explore import HERE, How
@@ -86,7 +88,9 @@ def run_whole(
     """
     check_settings(settings)
     check_levels(space, method)
-    _check_data([space.program, *(one.program for one in against)], settings.data)
+    programs = [space.program, *(one.program for one in against)]
+    _check_data(programs, settings.data)
+    _check_drop_paths(programs, recipe)
     texts = {
         "method": method.text,
         "recipe": recipe.text,
@@ -156,6 +160,14 @@ def _check_data(programs: Sequence[Program], data: str) -> None:
     """
     for image, classes in dict.fromkeys(classifies(program.net) for program in programs):
         open_data(data, shape=image, classes=classes, batch_size=1)
+
+
+def _check_drop_paths(programs: Sequence[Program], recipe: Recipe) -> None:
+    """Refuse drop paths that a network cannot have. Raises ArchError E0810."""
+    for program in programs:
+        nodes = (node.kind for graph in program.modules.values() for node in graph.nodes)
+        if not any(isinstance(one, Apply) and isinstance(one.operation, DropPath) for one in nodes):
+            refuse_drop_paths(recipe, 0)
 
 
 def _retrain(

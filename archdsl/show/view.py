@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import assert_never
 
+from archdsl.ir.arithmetic import spell
 from archdsl.ir.graph import (
     Apply,
     Choose,
@@ -89,7 +90,7 @@ def panels(program: Program, module: str | None = None) -> tuple[Panel, ...]:
         graph = program.modules[key]
         if module is None or module in (key, graph.definition, group_name(graph)):
             made = panel(program, key)
-            outline = (made.title, tuple((box.heading, box.args) for box in made.boxes))
+            outline = made.title, tuple((box.heading, box.detail, box.args) for box in made.boxes)
             known = merged.get(outline)
             merged[outline] = _merge(known, made) if known else made
     return tuple(merged.values())
@@ -119,13 +120,9 @@ def printable(text: str) -> str:
 
 
 def _merge(first: Panel, second: Panel) -> Panel:
-    """One panel for both; what differs between them is left out. Smaller uses come first."""
+    """One panel for both; sizes that differ are left out. Smaller uses come first."""
     boxes = tuple(
-        replace(
-            ours,
-            shape=ours.shape if ours.shape == theirs.shape else "",
-            detail=ours.detail if ours.detail == theirs.detail else "",
-        )
+        replace(ours, shape=ours.shape if ours.shape == theirs.shape else "")
         for ours, theirs in zip(first.boxes, second.boxes, strict=True)
     )
     sizes = tuple(dict.fromkeys((*second.sizes, *first.sizes)))
@@ -160,7 +157,7 @@ def _box(program: Program, graph: Graph, inside: Sequence[int], name: str) -> Bo
     """The box of one node, or of the composition `name` with these inside."""
     node = graph.nodes[inside[-1]]
     title, sort = described(program, graph, node)
-    detail = ""
+    detail = _apart(program, graph, node)
     if name:
         parts = [described(program, graph, graph.nodes[i]) for i in inside]
         listed = ", ".join(part for part, _ in parts)
@@ -176,6 +173,22 @@ def _box(program: Program, graph: Graph, inside: Sequence[int], name: str) -> Bo
         detail=detail,
         shape="" if node.types in known else ", ".join(shape(type_) for type_ in node.types),
         group=_group(graph, node),
+    )
+
+
+def _apart(program: Program, graph: Graph, node: Node) -> str:
+    """The arguments that tell the module of a node from others of its name beside it, where their
+    sizes do not."""
+    if not isinstance(node.kind, Invoke):
+        return ""
+    own = program.modules[node.kind.module]
+    used = (program.modules[n.kind.module] for n in graph.nodes if isinstance(n.kind, Invoke))
+    name_and_sizes = group_name(own), own.result_types
+    alike = [one.arguments for one in used if (group_name(one), one.result_types) == name_and_sizes]
+    return ", ".join(
+        f"{name}={spell(value)}"
+        for name, value in own.arguments.items()
+        if any(one.get(name) != value for one in alike)
     )
 
 

@@ -1,0 +1,60 @@
+"""How far gates have moved from where they began: from weighing all alternatives alike.
+
+An architecture that gates point to says something only where they point. Adam moves a logit by
+about its rate in a step, whatever it has learned, so in short runs some alternative is always a
+little heavier. As a rule of thumb, and no test of significance, a decision counts as made from
+`MADE` times the even weight on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+MADE = 1.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """`sharpness`: the mean over decisions of their largest weight, of which `even` would be that
+    of nothing learned. `furthest`: the largest share by which a weight is above even. In `made`
+    of `decisions` it is enough."""
+
+    sharpness: float
+    even: float
+    furthest: float
+    made: int
+    decisions: int
+
+    @property
+    def verdict(self) -> str:
+        if not self.made:
+            return "hardly moved: what they point to is little more than a guess"
+        if self.made < self.decisions:
+            return "moved, but not everywhere: the other decisions are little more than guesses"
+        return "moved"
+
+
+def moved(gates: Mapping[str, Sequence[float]]) -> Moved:
+    """Of the weights of every decision; those of one alternative decide nothing."""
+    several = [one for one in gates.values() if len(one) > 1]
+    above = [max(one) / fmean(one) - 1 if fmean(one) > 0 else 0.0 for one in several]
+    return Moved(
+        sharpness=fmean(map(max, several)) if several else 1.0,
+        even=fmean(1 / len(one) for one in several) if several else 1.0,
+        furthest=max(above, default=0.0),
+        made=sum(one >= MADE - 1 for one in above),
+        decisions=len(several),
+    )
+
+
+def moved_rows(found: Moved) -> Iterator[tuple[str, str]]:
+    """Names and values, for people."""
+    yield "largest weight, mean", f"{found.sharpness:.4f}; even weights would be {found.even:.4f}"
+    yield (
+        "furthest from even",
+        f"{100 * found.furthest:.2g} % above; {found.made:,} of {found.decisions:,} decisions "
+        f"{100 * (MADE - 1):.0f} % or more",
+    )
+    yield "gates", found.verdict
