@@ -43,9 +43,10 @@ def write_whole(path: Path, content: str | bytes) -> Path:
     """Replace a file, so that a crash leaves the old one or the new one, never a part.
 
     Folders are made as needed; a link stays a link, and permissions stay. Raises ArchError
-    E0707 where it cannot be written; what was there is then intact.
+    E0707 where it cannot be written; what was there is then intact. Halves of letters, which
+    JSON can name and UTF-8 cannot say, are written as escapes.
     """
-    raw = content.encode() if isinstance(content, str) else content
+    raw = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and not path.is_file() and not path.is_dir():

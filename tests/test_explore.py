@@ -14,12 +14,14 @@ import pytest
 from archdsl.controllers import CONTROLLERS, RandomController, Told
 from archdsl.evaluate.evaluators import evaluator_of
 from archdsl.evaluate.table import Table
+from archdsl.files import write_whole
 from archdsl.run import explore as explorer
 from archdsl.run.explore import explore
 from archdsl.run.ledger import read_ledger
 from archdsl.run.settings import ExploreSettings
 from archdsl.space.architecture import Architecture
 from archdsl.syntax.errors import ArchError
+from tests.finished_runs import change
 from tests.quick import quick, quickly
 from tests.shipped import written
 from tests.test_cli import CliRunner, app, run
@@ -230,6 +232,33 @@ def test_a_budget_grows_after_whole_rounds(tmp_path: Path, name: str) -> None:
     whole = searched(tmp_path / "whole", evaluator, budget=18, **given)
     searched(tmp_path / "run", evaluator, budget=9, **given)
     assert searched(tmp_path / "run", evaluator, budget=18, **given) == whole
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE ledger SET detail = '[1]'",
+        "UPDATE ledger SET detail = '{}'",
+        "UPDATE ledger SET reward = NULL",
+        "UPDATE ledger SET reward = 9e999",
+        "UPDATE ledger SET detail = '{\"values\": {}}'",
+        'UPDATE ledger SET detail = \'{"values": {"reward": "high"}}\'',
+        "UPDATE sessions SET began = 9e999",
+        "ALTER TABLE ledger DROP COLUMN told",
+    ],
+)
+def test_rows_of_somebody_else_s_end_a_search_plainly(tmp_path: Path, statement: str) -> None:
+    evaluator, given = table(tmp_path / "t.csv", rewards()), {"controller": "random", "budget": 2}
+    searched(tmp_path / "run", evaluator, **given)
+    change(tmp_path / "run", statement)
+    with pytest.raises(ArchError) as caught:
+        searched(tmp_path / "run", evaluator, **given)
+    assert caught.value.diagnostics[0].code == "E0807"
+
+
+def test_halves_of_letters_are_written_as_escapes(tmp_path: Path) -> None:
+    """What an evaluator says of a failure is JSON, which can name them; UTF-8 cannot."""
+    assert write_whole(tmp_path / "x", "\ud800").read_text() == "\\ud800"
 
 
 def test_names_that_nothing_measures_end_a_search_at_once(tmp_path: Path) -> None:

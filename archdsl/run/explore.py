@@ -21,6 +21,7 @@ from typing import Protocol
 from archdsl.codegen import network_source
 from archdsl.controllers import Controller, Told, make_controller
 from archdsl.controllers.history import Historic
+from archdsl.evaluate.evaluator import Failed
 from archdsl.files import write_whole
 from archdsl.run.cluster import Problem, cluster, reach
 from archdsl.run.folder import run_folder
@@ -34,7 +35,7 @@ from archdsl.run.summary import ExploreSummary, summarise_exploration
 from archdsl.run.tables import write_explore_summary
 from archdsl.run.workers import workers
 from archdsl.space.view import SearchSpace
-from archdsl.syntax.errors import fault
+from archdsl.syntax.errors import ArchError, fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -180,8 +181,11 @@ class _Exploration:
         return "" if self.worst is None else f"best {self.best:.4g}"
 
     def _row(self, step: int) -> Entry:
+        """A row that was told: what was measured, or how it failed."""
         entry = self.ledger.entry(step)
-        assert entry is not None and entry.detail is not None
+        needs = {"failed", "message"} if entry is None or entry.reward is None else {"values"}
+        if entry is None or not needs <= (entry.detail or {}).keys():
+            raise _lacks(step, ", ".join(sorted(needs)))
         return entry
 
     def _told(self, measured: Sequence[Entry]) -> list[Told]:
@@ -217,4 +221,17 @@ class _Exploration:
 
     def _worth(self, entry: Entry) -> Worth:
         assert entry.detail is not None
-        return self.judge.worth(entry.detail["values"])
+        try:
+            return self.judge.worth(entry.detail["values"])
+        except Failed as failure:  # never judged so: somebody else wrote it
+            raise _lacks(entry.step, failure.lacks) from None
+
+
+def _lacks(step: int, what: str) -> ArchError:
+    return fault(
+        "E0807",
+        f"row {step} of the ledger is not what archdsl wrote",
+        found=f"nothing under {what}",
+        expected="a reward with its values, or how it failed",
+        hint="move the folder away to begin anew",
+    )

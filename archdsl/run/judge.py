@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from math import isfinite
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,6 +16,7 @@ from archdsl.evaluate.objectives import objectives_of, rule_of
 from archdsl.ir.cost import cost
 from archdsl.ir.types import Cost
 from archdsl.run.ledger import read_ledger
+from archdsl.run.rows import number
 from archdsl.run.settings import ExploreSettings
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
@@ -88,7 +88,7 @@ class Judge:
             costs = self._costs(architecture)  # first: a table that lacks one costs no training
             values = {**costs, **self.evaluator(architecture, step, again)}
             worth = self.worth(values)
-            if not all(map(isfinite, worth)):
+            if not all(map(number, worth)):
                 raise Failed("not a number", f"the reward is {worth[0]}")
         except Failed as failure:
             return Judged.failed(failure.kind, str(failure), failure.lacks)
@@ -96,7 +96,7 @@ class Judge:
             return Judged.failed("memory", str(problem))
         except (Exception, SystemExit) as problem:
             return Judged.failed(_kind(problem), f"{type(problem).__name__}: {problem}")
-        finite = {name: value for name, value in values.items() if isfinite(value)}
+        finite = {name: value for name, value in values.items() if number(value)}
         return Judged(worth[0], {"values": finite})
 
     def worth(self, values: Mapping[str, float]) -> Worth:

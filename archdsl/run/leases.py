@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from archdsl.run.ledger import Entry, Ledger, connected, told_plainly
+from archdsl.run.ledger import Entry, Ledger, connected, read_plainly, told_plainly
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS leases (
@@ -102,18 +102,18 @@ class LeasedLedger(Ledger):
 
     def leases(self) -> list[Lease]:
         """All that are there, also those that have run out."""
-        rows = self._connection.execute("SELECT step, worker, since, until, tries FROM leases")
-        return [
-            Lease(step=step, worker=worker, since=since, until=until, tries=tries)
-            for step, worker, since, until, tries in rows
-        ]
+        with read_plainly(self._path):
+            rows = self._connection.execute("SELECT step, worker, since, until, tries FROM leases")
+            return [
+                Lease(step=step, worker=worker, since=since, until=until, tries=tries)
+                for step, worker, since, until, tries in rows
+            ]
 
     def open_among(self, first: int, last: int) -> list[int]:
         """The steps from `first` to `last` that are not told."""
-        rows = self._connection.execute(
-            "SELECT step FROM ledger WHERE told IS NULL AND step BETWEEN ? AND ?", (first, last)
-        )
-        return [step for (step,) in rows]
+        query = "SELECT step FROM ledger WHERE told IS NULL AND step BETWEEN ? AND ?"
+        with read_plainly(self._path):
+            return [step for (step,) in self._connection.execute(query, (first, last))]
 
 
 @contextmanager

@@ -15,11 +15,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
-from json import JSONDecodeError
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
+from archdsl.run.rows import sound
 from archdsl.syntax.errors import ArchError, fault
 
 SCHEMA = """
@@ -113,11 +113,15 @@ class Ledger:
 
     def seconds(self) -> float:
         """Time that sessions took, each from its beginning to the last row that it told."""
-        told = [row[0] for row in self._connection.execute("SELECT told FROM ledger") if row[0]]
-        sessions = self._connection.execute("SELECT began FROM sessions ORDER BY began")
-        total = 0.0
-        for began, following in pairwise([*(began for (began,) in sessions), inf]):
-            total += max((one for one in told if began < one < following), default=began) - began
+        with read_plainly(self._path):
+            told = [row[0] for row in self._connection.execute("SELECT told FROM ledger") if row[0]]
+            sessions = self._connection.execute("SELECT began FROM sessions ORDER BY began")
+            total = 0.0
+            for began, following in pairwise([*(began for (began,) in sessions), inf]):
+                last = max((one for one in told if began < one < following), default=began)
+                total += last - began
+            if not isfinite(total):
+                raise ValueError("its times mean nothing")
         return total
 
     def begin(self) -> None:
@@ -127,7 +131,7 @@ class Ledger:
 
     def check(self, rows: int) -> None:
         """Raise ArchError E0808 where there are fewer rows than a checkpoint knows of."""
-        with _read_plainly(self._path):
+        with read_plainly(self._path):
             ((count,),) = self._connection.execute("SELECT count(*) FROM ledger")
         if count < rows:
             raise fault(
@@ -140,9 +144,9 @@ class Ledger:
 
     def _read(self, rest: str, *values: int) -> Iterator[Entry]:
         query = f"SELECT step, epoch, kind, text, reward, detail FROM ledger {rest}"
-        with _read_plainly(self._path):
+        with read_plainly(self._path):
             for step, epoch, kind, text, reward, detail in self._connection.execute(query, values):
-                yield Entry(
+                entry = Entry(
                     step=step,
                     epoch=epoch,
                     kind=kind,
@@ -150,6 +154,9 @@ class Ledger:
                     reward=reward,
                     detail=json.loads(detail) if detail is not None else None,
                 )
+                if not sound(entry):
+                    raise ValueError(f"its row {step} means nothing")
+                yield entry
 
 
 @contextmanager
@@ -221,11 +228,11 @@ def told_plainly(path: Path | None = None) -> Iterator[None]:
 
 
 @contextmanager
-def _read_plainly(path: Path) -> Iterator[None]:
-    """The errors of rows that are not there, or whose details are no JSON, as ours."""
+def read_plainly(path: Path) -> Iterator[None]:
+    """The errors of rows that are not there, or that archdsl has not written so, as ours."""
     try:
         yield
-    except (sqlite3.Error, JSONDecodeError, RecursionError) as error:
+    except (sqlite3.Error, ValueError, TypeError, RecursionError) as error:
         raise _broken(error, path) from error
 
 

@@ -5,7 +5,7 @@ Only read, and without torch: for reports, and for what looks at searches afterw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 from archdsl.ir.graph import Program
 from archdsl.library import Library
 from archdsl.run.ledger import Entry, reading
+from archdsl.run.rows import number
 from archdsl.run.settings import read_settings, space_of
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
@@ -136,7 +137,7 @@ def read_record(folder: Path) -> Record:
         entries, seconds = ledger.entries(), ledger.seconds()
     kind = _kind(settings, entries)
     for entry in entries:
-        if not (_sound(entry) and (kind is Kind.EXPLORE or 0 <= (entry.reward or 0) <= 1)):
+        if kind is not Kind.EXPLORE and not 0 <= (entry.reward or 0) <= 1:
             raise _strange(folder / "ledger.sqlite", f"its row {entry.step} means nothing")
     try:
         library, space, trained = _opened(folder, kind, settings)
@@ -175,52 +176,9 @@ def _opened(
     return library, space_of(library, settings), None
 
 
-def _sound(entry: Entry) -> bool:
-    """Whether a row is as archdsl writes it; others may hold anything."""
-    written = ((entry.step, int), (entry.epoch, int), (entry.kind, str), (entry.text, str))
-    if not all(isinstance(value, type_) for value, type_ in written):
-        return False
-    if not (entry.reward is None or _number(entry.reward)):
-        return False
-    if entry.detail is None:
-        return True
-    return isinstance(entry.detail, dict) and all(
-        check(entry.detail[name]) for name, check in DETAILS.items() if name in entry.detail
-    )
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
-
-
-def _numbers(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_number, value))
-
-
-def _strings(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) for one in value)
-
-
-def _batch(value: Any) -> bool:
-    """Whether it is how many of how many images."""
-    return _numbers(value) and len(value) == 2 and value[1] > 0
-
-
-DETAILS: Mapping[str, Callable[[Any], bool]] = {
-    "loss": lambda value: isinstance(value, int | float),
-    "hits": lambda value: isinstance(value, list) and all(map(_batch, value)) and bool(value),
-    "gates": lambda value: isinstance(value, dict) and all(map(_numbers, value.values())),
-    "values": lambda value: isinstance(value, dict) and all(map(_number, value.values())),
-    "left": lambda value: isinstance(value, dict) and all(map(_strings, value.values())),
-    "failed": lambda value: isinstance(value, str),
-    "message": lambda value: isinstance(value, str),
-}
-"""What stands beside a reward, and whether it is that."""
-
-
 def _finite(detail: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """A loss that is no number any more is told by its absence."""
-    if detail is None or _number(detail.get("loss", 0.0)):
+    if detail is None or number(detail.get("loss", 0.0)):
         return detail
     return {name: value for name, value in detail.items() if name != "loss"}
 
