@@ -92,10 +92,16 @@ WAYS = (
         for epsilon in EPSILONS
     ),
 )
+LONGER = (
+    Way(name="uniform, four times as long", paths="uniform", epochs=4 * EPOCHS, ranked=True),
+    Way(name="fair, five times as long", paths="fair", epochs=EPOCHS, ranked=True),
+)
+"""Whether more training is what shared weights lack; one seed."""
+UNITS = (*((way, seed) for seed in SEEDS for way in WAYS), *((way, SEEDS[0]) for way in LONGER))
 
 
 def main() -> None:
-    units = [(way, seed) for seed in SEEDS for way in WAYS]
+    units = UNITS
     most = int(sys.argv[1]) if len(sys.argv) > 1 else len(units)
     kept = Kept(KEPT)
     missing = [(way, seed) for way, seed in units if key(way, seed) not in kept.known]
@@ -242,13 +248,15 @@ def ranks(kept: Kept) -> None:
         _ranks("12 epochs, whole networks", "", early, truth),
     ]
     rows += _alone(kept, space, truth)
-    for way in WAYS:
-        for seed in SEEDS:
-            unit = kept.known.get(key(way, seed), {})
-            if "scores" in unit:
-                row = _ranks(f"supernet, {way.name}", str(seed), unit["scores"], truth)
-                minutes = f"{unit['trained'] / 60:.1f}"
-                rows.append(dict(row) | {"epochs": way.epochs, "CPU minutes": minutes})
+    for way, seed in sorted(UNITS, key=lambda unit: (*WAYS, *LONGER).index(unit[0])):
+        unit = kept.known.get(key(way, seed), {})
+        if "scores" in unit:
+            row = _ranks(f"supernet, {way.name}", str(seed), unit["scores"], truth)
+            minutes = f"{unit['trained'] / 60:.1f}"
+            middle = _middle(unit["scores"][:DRAWN])
+            rows.append(
+                dict(row) | {"epochs": way.epochs, "CPU minutes": minutes, "middle half": middle}
+            )
     write(
         "one_shot",
         "Shared weights of NAS-Bench-201: do they rank architectures?",
@@ -275,7 +283,11 @@ def _alone(kept: Kept, space: SearchSpace, truth: Sequence[float]) -> list[Row]:
     few = [truth[i] for i in at]
     note = f"{ALONE} of them"
     rows: list[Row] = [
-        {"score": f"{note}, trained alone, {ALONE_EPOCHS} epochs", "of all": _tau(own, few)}
+        {
+            "score": f"{note}, trained alone, {ALONE_EPOCHS} epochs",
+            "of all": _tau(own, few),
+            "middle half": _middle(own),
+        }
     ]
     for seed in SEEDS:
         scores = kept.known.get(key(UNIFORM, seed), {}).get("scores")
@@ -295,6 +307,12 @@ def _ranks(what: str, seed: str, scores: Sequence[float], truth: Sequence[float]
         "of all": _tau(scores[:DRAWN], truth[:DRAWN]),
         "of the best tenth": _tau(scores[DRAWN:], truth[DRAWN:]),
     }
+
+
+def _middle(scores: Sequence[float]) -> str:
+    """Between which accuracies, in percent, the middle half of the scores lies."""
+    low, high = np.percentile(scores, [25, 75])
+    return f"{100 * low:.1f} to {100 * high:.1f}"
 
 
 def _tau(scores: Sequence[float], truth: Sequence[float]) -> str:
@@ -363,7 +381,7 @@ def _row(what: str, seeds: Sequence[Sequence[str]]) -> Row:
 
 
 def _words(kept: Kept) -> str:
-    missing = [key(way, s) for s in SEEDS for way in WAYS if key(way, s) not in kept.known]
+    missing = [key(way, seed) for way, seed in UNITS if key(way, seed) not in kept.known]
     return f"Not measured yet: {'; '.join(missing)}." if missing else "All units were measured."
 
 
