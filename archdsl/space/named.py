@@ -24,8 +24,8 @@ def named(
     """One of `known` by its keyword, with the settings that the text gives.
 
     `NAME:REST` gives the rest as the first setting. `what` is what they are called, `unknown` the
-    code for another name, `also` names that are known elsewhere. Raises ArchError with that code, E0818 for settings that it has not, and
-    as `parse_genotype` does.
+    code for another name, `also` names that are known elsewhere. Raises ArchError with that code,
+    E0818 for settings that it has not, and as `parse_genotype` does.
     """
     by_name = {one.keyword: one for one in known}
     name, colon, rest = text.partition(":")
