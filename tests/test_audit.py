@@ -259,6 +259,7 @@ def test_what_means_nothing(
     runs: dict[str, Path], tmp_path: Path, arguments: tuple[object, ...], said: str
 ) -> None:
     assert said in run("audit", runs["shared"], "-o", tmp_path / "a", *arguments, code=2).stderr
+    assert not (tmp_path / "a").exists()  # else the right command would be refused there
 
 
 def test_gates_score_one_alone(runs: dict[str, Path], tmp_path: Path) -> None:

@@ -78,6 +78,8 @@ def test_what_changes_is_told(here: Path) -> None:
     ("code", "exit_code", "arguments"),
     [
         ("E0840", 2, ("deepen", "--at", STEM, "--do", "conv(4, k=3) -> tanh")),
+        ("E0840", 2, ("widen", "--at", STEM, "--channels", 99_999_999_999)),
+        ("E0840", 2, ("widen", "--at", STEM, "--units", 99_999_999_999)),
         ("E0841", 2, ("deepen", "--at", "infer.nobody", "--do", "id")),
         ("E0841", 2, ("insert", "--at", N3, "--do", "(id + relu)")),
         ("E0301", 1, ("deepen", "--at", N3, "--do", "conv3(4)")),

@@ -298,6 +298,13 @@ def test_an_unknown_controller_is_named():
     assert caught.value.diagnostics[0].code == "E0801"
 
 
+def test_what_learns_gates_is_suggested_too():
+    with pytest.raises(ArchError) as caught:
+        make_controller("dart", shipped("nas_bench_201"), seed=1)
+    finding = caught.value.diagnostics[0]
+    assert finding.code == "E0801" and "darts" in finding.hint and "darts" in finding.expected
+
+
 @pytest.mark.parametrize(
     ("text", "code", "said"),
     [

@@ -208,6 +208,18 @@ def other(*settings: str):
     return whole_method(found), whole_recipe(recipe)
 
 
+def test_why_a_setting_is_none_is_told():
+    with pytest.raises(ArchError, match="a number is out of range"):
+        other("weights.epochs=1e999")
+
+
+def test_a_setting_is_expected_once():
+    with pytest.raises(ArchError) as caught:
+        other("better.nobody=1")
+    expected = caught.value.diagnostics[0].expected.split(", ")
+    assert len(set(expected)) == len(expected) and "evaluator" in expected
+
+
 def test_other_settings_are_as_if_the_text_said_them():
     found, recipe = other("weights.epochs=1", "better.batch=2", "train.epochs=3", "train.warmup=1")
     assert found.stages[0].settings.epochs == 1

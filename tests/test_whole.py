@@ -148,6 +148,7 @@ def test_stopped_anywhere_the_same_command_goes_on(row, done, tmp_path):
         (("--against=nas_bench_201",), "E0705"),
         (("--against=a=nowhere",), "E0701"),
         (("--against=a=resnet18", "--against=a=resnet50"), "E0863"),
+        (("--against=" + "a" * 300 + "=resnet18",), "E0863"),
         (("--method=nobody",), "E0861"),
         (("--recipe=nobody",), "E0831"),
         (("--set=paths=nobody",), "E0801"),
@@ -189,6 +190,14 @@ def test_what_was_refused_before_it_began_leaves_nothing_behind(tmp_path):
         result = CliRunner().invoke(app, [*words("dasvit", out), more])
         assert result.exit_code in (1, 2) and code in result.output
     assert CliRunner().invoke(app, words("dasvit", out)).exit_code == 0
+
+
+def test_reports_and_audits_are_of_parts(done):
+    out, _ = done("tnas")
+    for name in ("report", "audit"):
+        result = CliRunner().invoke(app, [name, str(out)])
+        assert result.exit_code == 2 and "E0807" in result.output
+        assert "is a whole run" in result.output and str(out / "search") in result.output
 
 
 def test_somebody_else_s_folder_stays_as_it_is(tmp_path):

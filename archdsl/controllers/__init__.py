@@ -76,7 +76,7 @@ def method_of(text: str) -> Method:
             expected=", ".join(CONTROLLERS),
             hint="it goes with shared weights: leave --evaluator out",
         )
-    return named(text, (*METHODS, *OUTSIDE), "controller", "E0801")
+    return named(text, (*METHODS, *OUTSIDE), "controller", "E0801", also=LEARNED)
 
 
 def gates_method(text: str) -> DartsSettings | None:

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 from archdsl.ir.graph import Apply, Graph, Input, Invoke, Item, Node, Program
 from archdsl.ops.base import Operation, OperationError, Types
+from archdsl.ops.binding import LIMIT
 from archdsl.syntax.errors import fault
 
 Place: TypeAlias = tuple[str, int]
@@ -26,6 +27,7 @@ def widened(program: Program, place: Place, channels: int) -> Program:
 
     Raises ArchError E0840 where the class cannot grow.
     """
+    _check(channels)
     classes = _Classes(program)
     root = classes.find(place)
     node = program.modules[place[0]].nodes[place[1]]
@@ -44,6 +46,7 @@ def widened(program: Program, place: Place, channels: int) -> Program:
 
 def with_units(program: Program, place: Place, units: int) -> Program:
     """The network with so many hidden units in a perceptron. Raises ArchError E0840."""
+    _check(units)
     key, position = place
     graph = program.modules[key]
     node = graph.nodes[position]
@@ -164,6 +167,12 @@ def _kept(operation: Operation, inputs: Types, node: Node) -> Iterator[int]:
     for arg, type_ in enumerate(inputs):
         if type_.channels == node.type.channels and (per_channel or type_ == node.type):
             yield arg
+
+
+def _check(width: int) -> None:
+    """Refuse what no text can say."""
+    if width > LIMIT:
+        raise _refused(f"it would be wider than {LIMIT:,}")
 
 
 def _refused(message: str) -> Exception:

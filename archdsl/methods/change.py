@@ -43,7 +43,7 @@ def _setting(written: str) -> tree.Constant:
     try:
         document = parse(f"archdsl 1 method changed {{\n{written}\n}}", "--set")
     except ArchError as error:
-        raise _no_setting(written) from error
+        raise _no_setting(written, error.diagnostics[0].message) from error
     items = [item for one in document.methods for item in one.items]
     if len(items) != 1 or len(document.methods) != 1 or document.spaces or document.recipes:
         raise _no_setting(written)
@@ -53,8 +53,9 @@ def _setting(written: str) -> tree.Constant:
     return item
 
 
-def _no_setting(written: str) -> ArchError:
-    return fault("E0860", "this is no setting", found=written, expected=FORM)
+def _no_setting(written: str, why: str = "") -> ArchError:
+    said = f"this is no setting: {why}" if why else "this is no setting"
+    return fault("E0860", said, found=written, expected=FORM)
 
 
 def _put(items: Sequence[Item], setting: tree.Constant) -> Iterator[Item]:

@@ -108,7 +108,7 @@ class _Reader:
                 return part
         if setting.name == "evaluator":
             return None
-        known = [*self.names[self.kind], *self.names[Around], "evaluator"]
+        known = list(dict.fromkeys((*self.names[self.kind], *self.names[Around], "evaluator")))
         other = SearchSettings if self.kind is ExploreSettings else ExploreSettings
         why, hint = f"a stage has no setting {setting.name}", similar(setting.name, known)
         if setting.name in self.names[other]:

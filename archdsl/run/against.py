@@ -15,6 +15,9 @@ from archdsl.syntax.parse import parse_genotype
 
 TITLE = re.compile(r"([A-Za-z0-9][\w .+-]*)=(?=[^=])")
 
+LONGEST = 100
+"""Characters of a title; names of folders end at 255 bytes."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Other:
@@ -29,7 +32,7 @@ def others(library: Library, named: Sequence[str], space: SearchSpace) -> list[O
     """The networks that texts name, each `X` or `TITLE=X`; X is whatever commands take.
 
     A string leaves to the searched space which parameters both have: what it does not say itself
-    is as there. Raises ArchError for what is no architecture, E0863 for two of a title.
+    is as there. Raises ArchError for what is no architecture, E0863 for titles that cannot be.
     """
     found: list[Other] = []
     for text in named:
@@ -37,6 +40,14 @@ def others(library: Library, named: Sequence[str], space: SearchSpace) -> list[O
         program = _network(library, text[match.end() :] if match else text, space)
         title = match.group(1).strip() if match else program.space
         folder = re.sub(r"\W+", "_", title).strip("_").lower()
+        if len(folder) > LONGEST:
+            raise fault(
+                "E0863",
+                "the title of a network to compare with is too long for a folder",
+                found=f"{len(folder)} characters",
+                expected=f"at most {LONGEST}",
+                hint="write TITLE=X, with a short title",
+            )
         if folder in [one.folder for one in found]:
             raise fault(
                 "E0863",

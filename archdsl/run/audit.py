@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from archdsl.evaluate.data import opened_for
 from archdsl.ir.cost import cost
 from archdsl.recipes import Recipe
 from archdsl.run.agreement import advantage, agreement, parts
@@ -108,6 +109,9 @@ def _measure(record: Record, settings: AuditSettings, recipe: Recipe | None) -> 
     if settings.truth:
         judge = Judge(record.space, ExploreSettings(evaluator=settings.truth))
         return lambda here, step, text: judge.keep_in(here.folder)(text, step, 0)
+
+    # Refused before there is a folder, which would belong to what was refused.
+    opened_for(record.space.program.net, settings.data, (recipe or settings.recipe).batch_size)
 
     def retrained(here: Running, step: int, text: str) -> Judged:
         summary = retrain(

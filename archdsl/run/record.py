@@ -132,6 +132,8 @@ class Record:
 def read_record(folder: Path) -> Record:
     """The run in a folder. Raises ArchError E0807 where there is none, or its files are broken."""
     settings = read_settings(folder / "settings.json")
+    if "method" in settings:
+        raise _whole(folder)
     environment = read_settings(folder / "settings.json", "environment")
     with reading(folder / "ledger.sqlite") as ledger:
         entries, seconds = ledger.entries(), ledger.seconds()
@@ -181,6 +183,17 @@ def _finite(detail: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     if detail is None or number(detail.get("loss", 0.0)):
         return detail
     return {name: value for name, value in detail.items() if name != "loss"}
+
+
+def _whole(folder: Path) -> ArchError:
+    parts = sorted(path.parent.name for path in folder.glob("*/settings.json"))
+    return fault(
+        "E0807",
+        f"{folder} is a whole run, of which each part has a folder of its own",
+        found=str(folder),
+        expected=", ".join(str(folder / part) for part in parts) or "a part of it",
+        hint=f"name a part; archdsl report {folder / parts[0]}" if parts else "",
+    )
 
 
 def _strange(path: Path, why: str) -> ArchError:

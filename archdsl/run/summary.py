@@ -16,6 +16,7 @@ from archdsl.run.ledger import Entry
 from archdsl.run.moved import Moved, moved
 from archdsl.run.settings import ExploreSettings, SearchSettings
 from archdsl.space.view import SearchSpace
+from archdsl.syntax.errors import fault
 
 DISTINGUISHABLE = 2.0
 
@@ -153,8 +154,21 @@ def measure_signal(entries: Sequence[Entry], batch_size: int) -> Signal:
     )
 
 
+def _noted(entry: Entry, name: str) -> Any:
+    """What stands beside a reward. Raises ArchError E0807 where somebody took it away."""
+    found = (entry.detail or {}).get(name)
+    if found is None:
+        raise fault(
+            "E0807",
+            f"row {entry.step} of the ledger is not what archdsl wrote: it has no {name}",
+            found=f"{entry.kind} {entry.text}",
+            hint="move the folder away to begin anew",
+        )
+    return found
+
+
 def _batch_variance(entry: Entry, batch_size: int) -> float:
-    counts: list[tuple[int, int]] = (entry.detail or {})["hits"]
+    counts: list[tuple[int, int]] = _noted(entry, "hits")
     full = [hits / total for hits, total in counts if total == batch_size]
     if len(full) > 1:
         return variance(full)

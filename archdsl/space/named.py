@@ -18,12 +18,14 @@ from archdsl.syntax.tree import Span
 B = TypeVar("B", bound=Bound)
 
 
-def named(text: str, known: Iterable[type[B]], what: str, unknown: str) -> B:
+def named(
+    text: str, known: Iterable[type[B]], what: str, unknown: str, *, also: Sequence[str] = ()
+) -> B:
     """One of `known` by its keyword, with the settings that the text gives.
 
     `NAME:REST` gives the rest as the first setting. `what` is what they are called, `unknown` the
-    code for another name. Raises ArchError with that code, E0818 for settings that it has not, and
-    as `parse_genotype` does.
+    code for another name, `also` names that are known elsewhere. Raises ArchError with that code,
+    E0818 for settings that it has not, and as `parse_genotype` does.
     """
     by_name = {one.keyword: one for one in known}
     name, colon, rest = text.partition(":")
@@ -35,8 +37,8 @@ def named(text: str, known: Iterable[type[B]], what: str, unknown: str) -> B:
             f"there is no {what} {written.space!r}",
             written.span,
             found=text,
-            expected=", ".join(by_name),
-            hint=similar(written.space, by_name),
+            expected=", ".join((*by_name, *also)),
+            hint=similar(written.space, (*by_name, *also)),
         )
     first = (rest,) if short else ()
     return bound(by_name[written.space], first, parameters_of(written), written.span, "E0818")

@@ -106,7 +106,7 @@ RUN_ROWS = (
     ),
     row(
         "E0863",
-        "two networks of one title",
+        "two networks of one title, or a title that is too long",
         "What a run compares with has a title in its table and a folder: that of its space, or "
         "`TITLE=X`.",
         "archdsl run s.arch --against a.arch --against a.arch ...",
