@@ -1,4 +1,4 @@
-"""Five hundred random networks, before and after the passes; `make fuzz` has twenty times as many."""
+"""Five hundred random networks, before and after the passes; `make fuzz` has many more."""
 
 from __future__ import annotations
 
