@@ -400,9 +400,9 @@ def test_work_grows_with_the_text_and_no_faster() -> None:
 
 
 def test_mutated_spaces_are_answered() -> None:
-    outcomes = fuzz_pipeline.run(1_000, seed=0)
-    assert outcomes["fine"] > 10
-    assert sum(count for code, count in outcomes.items() if code[:3] in ("E03", "E04", "E05")) > 150
+    outcomes = fuzz_pipeline.run(500, seed=0)
+    assert outcomes["fine"] > 5
+    assert sum(count for code, count in outcomes.items() if code[:3] in ("E03", "E04", "E05")) > 75
 
 
 # --- several outputs -------------------------------------------------------------------------
