@@ -2,6 +2,7 @@
 
     python -m benchmarks.runs [KILLS]
 
+Killed itself, it goes on: what is finished stands in runs/whole/done.jsonl.
 On the digits, and on a subset of CIFAR-10 where the image packs are beside the project. A killed
 run must end with the strings, ledgers, weights and files of the one that nobody disturbed.
 """
@@ -35,6 +36,7 @@ from archdsl.cli.main import app
 from archdsl.run.ledger import read_ledger
 from benchmarks.cifar import HELD, PACKS, TEST, TRAIN, unpacked
 from benchmarks.table import Row, write
+from benchmarks.trainings import Kept
 
 PAGE = Path(__file__).parent.parent / "docs" / "runs.md"
 BLOCK = re.compile(r"at a scale of minutes.*?```\n(.*?)```", re.DOTALL)
@@ -45,12 +47,20 @@ PARTS = {"train": (TRAIN, 1000), "val": (HELD, 500), "test": (TEST, 1000)}
 
 def main(kills: int = 10) -> None:
     rows: list[Row] = []
+    kept = Kept(Path("runs/whole/done.jsonl"))
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         for data, name in _data(folder):
             for words in commands():
-                rows.append(_measured(words, data, name, kills, folder / f"run{len(rows)}"))
+                out = folder / f"run{len(rows)}"
+                key = f"{name}, {kills} kills: {shlex.join(words)}"
+                rows.append(kept.once(key, lambda: _measured(words, data, name, kills, out)))  # noqa: B023
                 print(rows[-1], flush=True)
+                _write(rows)
+
+
+def _write(rows: list[Row]) -> None:
+    """The table of what is finished."""
     write(
         "runs",
         "Whole runs of four methods, killed on the way",
