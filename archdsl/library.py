@@ -174,9 +174,7 @@ class Library:
     def written_recipe(self, named: str, beside: str = "") -> tree.Train:
         """The same as it is written; before it comes the only one of the file `beside`, where that
         has any. Raises ArchError E0831 where there is none."""
-        if beside:
-            return RECIPES.beside(beside, named, self._recipes)
-        return RECIPES.find(named, self._recipes)
+        return RECIPES.find(named, self._recipes, beside)
 
     def written_method(self, named: str, beside: str = "") -> tree.Method:
         """The method that a file holds alone, or that one of the given files or ours calls so;
@@ -184,9 +182,7 @@ class Library:
 
         Raises ArchError E0861 where there is none.
         """
-        if beside:
-            return METHODS.beside(beside, named, self._methods)
-        return METHODS.find(named, self._methods)
+        return METHODS.find(named, self._methods, beside)
 
     def _only(self, document: tree.Document, name: str, folder: Path | None = None) -> Found:
         if not document.spaces:

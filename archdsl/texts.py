@@ -28,10 +28,13 @@ class Texts(Generic[Written]):
     names: Callable[[], tuple[str, ...]]
     text: Callable[[str], str | None]
 
-    def find(self, named: str, known: dict[str, Written]) -> Written:
-        """The only one of a file, one that is known, or one that ships and then is."""
+    def find(self, named: str, known: dict[str, Written], beside: str = "") -> Written:
+        """The only one of a file, one that is known, or one that ships and then is; before these
+        comes the only one of the file `beside`, where that has any."""
+        if beside and (found := self._in(beside)):
+            return self._only(found, beside)
         if named.endswith(".arch"):
-            return self._only(named)
+            return self._only(self._in(named), named)
         if named not in known:
             text = self.text(named)
             if text is None:
@@ -46,14 +49,10 @@ class Texts(Generic[Written]):
             (known[named],) = self.of(parse(text, f"{named}.arch"))
         return known[named]
 
-    def beside(self, file: str, named: str, known: dict[str, Written]) -> Written:
-        """The only one of a file; where it has none, the one that is called so."""
-        if self.of(parse(read_text(Path(file)), file)):
-            return self._only(file)
-        return self.find(named, known)
+    def _in(self, file: str) -> Sequence[Written]:
+        return self.of(parse(read_text(Path(file)), file))
 
-    def _only(self, named: str) -> Written:
-        found = self.of(parse(read_text(Path(named)), named))
+    def _only(self, found: Sequence[Written], named: str) -> Written:
         if len(found) != 1:
             raise fault(
                 self.code,

@@ -24,7 +24,7 @@ from archdsl.ops.constants import Identity
 from archdsl.passes.additive import renamed
 from archdsl.passes.uses import Use, distinct, uses
 from archdsl.space.view import SearchSpace
-from archdsl.space.wording import closest
+from archdsl.space.wording import similar
 from archdsl.syntax.errors import ArchError, fault
 
 Price = Callable[[Operation, Types], float]
@@ -85,13 +85,12 @@ def _price(what: str) -> Price:
 
 
 def _unknown(what: str) -> ArchError:
-    near = closest(what, FIGURES)
     return fault(
         "E0708",
         f"there is no cost {what!r}, and no file of that name",
         found=what,
         expected=f"{', '.join(FIGURES)} or a file that `archdsl tune --operations` wrote",
-        hint=f"did you mean {near}?" if near else "",
+        hint=similar(what, FIGURES),
     )
 
 

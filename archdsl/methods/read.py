@@ -112,10 +112,11 @@ class _Reader:
         other = SearchSettings if self.kind is ExploreSettings else ExploreSettings
         why, hint = f"a stage has no setting {setting.name}", similar(setting.name, known)
         if setting.name in self.names[other]:
-            how = "is for shared weights" if other is SearchSettings else "needs an evaluator"
-            why = f"{setting.name} {how}"
-            judges = other is ExploreSettings
-            hint = 'say who judges, for example evaluator = "train(epochs=3)"' if judges else ""
+            if other is SearchSettings:
+                why, hint = f"{setting.name} is for shared weights", ""
+            else:
+                why = f"{setting.name} needs an evaluator"
+                hint = 'say who judges, for example evaluator = "train(epochs=3)"'
         elif setting.name in WHERE:
             why = f"{setting.name} is an option of the run, not of a method"
         raise fault(

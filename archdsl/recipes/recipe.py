@@ -24,10 +24,9 @@ class Plain:
     behind the first (as in that paper); without any it says nothing. `judge_every` epochs
     validation says which weights are the best, and all is saved. Without `decay_vectors` the decay
     of the optimizer leaves parameters of one axis alone: biases, and what norms scale by (as
-    DeiT's code does). `normalise`: images have the
-    mean of those trained on taken away, and are over their deviation, channel by channel.
-    `precision` is that of autocast. `compile`: a network that is retrained is compiled by torch;
-    supernets, which run another path each time, are not.
+    DeiT's code does). `normalise`: images have the mean of those trained on taken away, and are
+    over their deviation, channel by channel. `precision` is that of autocast. `compile`: a network
+    that is retrained is compiled by torch; supernets, which run another path each time, are not.
     """
 
     keyword: ClassVar[str] = "train"

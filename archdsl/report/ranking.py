@@ -13,7 +13,7 @@ from archdsl.report.figure import BLUE, GREY, figure, with_units
 from archdsl.report.outcome import figure_of
 from archdsl.report.view import Grid, Part, Picture, Pictures, Words
 from archdsl.run.record import Kind, Record, Score
-from archdsl.run.tables import percent, worth
+from archdsl.run.tables import is_accuracy, percent
 from archdsl.space.wording import listed
 
 if TYPE_CHECKING:
@@ -83,8 +83,8 @@ def _priced(record: Record, texts: Sequence[str]) -> list[tuple[str, tuple[str, 
 
 
 def _score(record: Record, score: Score) -> str:
-    if record.kind is Kind.EXPLORE:
-        return worth(score.reward, score.values).removesuffix(" accuracy")
+    if record.kind is Kind.EXPLORE and not is_accuracy(score.reward, score.values):
+        return f"{score.reward:.6g}"
     return percent(score.reward)
 
 

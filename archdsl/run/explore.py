@@ -29,13 +29,14 @@ from archdsl.run.judge import Judge, Worth
 from archdsl.run.leases import LeasedLedger, open_leased
 from archdsl.run.ledger import Entry, Ledger
 from archdsl.run.progress import Advance, progress
+from archdsl.run.rows import lacks
 from archdsl.run.settings import BESIDE, ExploreSettings, check_settings, remember
 from archdsl.run.stop import Interrupted, graceful
 from archdsl.run.summary import ExploreSummary, summarise_exploration
 from archdsl.run.tables import write_explore_summary
 from archdsl.run.workers import workers
 from archdsl.space.view import SearchSpace
-from archdsl.syntax.errors import ArchError, fault
+from archdsl.syntax.errors import fault
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +186,7 @@ class _Exploration:
         entry = self.ledger.entry(step)
         needs = {"failed", "message"} if entry is None or entry.reward is None else {"values"}
         if entry is None or not needs <= (entry.detail or {}).keys():
-            raise _lacks(step, ", ".join(sorted(needs)))
+            raise lacks(step, ", ".join(sorted(needs)))
         return entry
 
     def _told(self, measured: Sequence[Entry]) -> list[Told]:
@@ -224,14 +225,4 @@ class _Exploration:
         try:
             return self.judge.worth(entry.detail["values"])
         except Failed as failure:  # never judged so: somebody else wrote it
-            raise _lacks(entry.step, failure.lacks) from None
-
-
-def _lacks(step: int, what: str) -> ArchError:
-    return fault(
-        "E0807",
-        f"row {step} of the ledger is not what archdsl wrote",
-        found=f"nothing under {what}",
-        expected="a reward with its values, or how it failed",
-        hint="move the folder away to begin anew",
-    )
+            raise lacks(entry.step, failure.lacks) from None

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from archdsl.syntax.errors import ArchError, fault
+
 if TYPE_CHECKING:
     from archdsl.run.ledger import Entry
 
@@ -20,6 +22,17 @@ def sound(entry: Entry) -> bool:
         return True
     return isinstance(entry.detail, dict) and all(
         check(entry.detail[name]) for name, check in DETAILS.items() if name in entry.detail
+    )
+
+
+def lacks(step: int, what: str) -> ArchError:
+    """The error for a row without something that archdsl writes beside a reward: E0807."""
+    return fault(
+        "E0807",
+        f"row {step} of the ledger is not what archdsl wrote",
+        found=f"nothing under {what}",
+        expected="a reward with what was measured, or how it failed",
+        hint="move the folder away to begin anew",
     )
 
 

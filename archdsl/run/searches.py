@@ -117,9 +117,12 @@ def _search(
     settings = stage.at(here)
     if isinstance(settings, ExploreSettings):
         beside = bool(stage.weights)
-        if ranks.first:
-            explore(space, out=out, settings=settings, how=how, beside=beside, quiet=quiet)
-        return _explored(space, out / LEDGER, settings, ranks)
+        if not ranks.first:
+            return _heard(space, out / LEDGER, settings, ranks)
+        summary = explore(space, out=out, settings=settings, how=how, beside=beside, quiet=quiet)
+        if ranks.several:
+            ranks.spread(copied(out / LEDGER))
+        return summary
     recipe = recipes.get(stage.name)
     gates = gates_method(settings.controller)
     if gates is None:
@@ -127,14 +130,14 @@ def _search(
     return search_gates(space, gates, out=out, settings=settings, recipe=recipe, quiet=quiet)
 
 
-def _explored(
+def _heard(
     space: SearchSpace, path: Path, settings: ExploreSettings, ranks: Ranks
 ) -> ExploreSummary:
-    """What a search with an evaluator found, which the first of several processes ran alone."""
-    content = ranks.spread(copied(path) if ranks.several and ranks.first else b"")
-    if not ranks.first:
-        path.parent.mkdir()
-        path.write_bytes(content)
+    """What a search with an evaluator found, which the first process runs alone: from its ledger,
+    put at `path`."""
+    content = ranks.spread(b"")
+    path.parent.mkdir()
+    path.write_bytes(content)
     with reading(path) as ledger:
         return summarise_exploration(space, settings, ledger.entries(), ledger.seconds())
 

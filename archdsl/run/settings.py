@@ -16,7 +16,7 @@ from archdsl.ir.graph import Program
 from archdsl.part import left, restricted
 from archdsl.recipes import Recipe
 from archdsl.recipes.optimizers import AdamW, Steps
-from archdsl.run.folder import begun
+from archdsl.run.folder import CHECKPOINT, LEDGER, begun
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import fault
 
@@ -162,7 +162,7 @@ BESIDE = "runs"
 """What is noted where an evaluator names runs beside its own, not from the working folder."""
 REPLACED = (
     *("space.arch", "network.py", "supernet.py"),
-    *("checkpoint.safetensors", "best.safetensors", "summary.txt", "summary.json"),
+    *(CHECKPOINT, "best.safetensors", "summary.txt", "summary.json"),
 )
 """Files that runs write besides those that only runs have."""
 MOST = {"hypernetwork": 1024}
@@ -213,13 +213,12 @@ def remember(
     extra: Mapping[str, str],
     *,
     processes: int = 1,
-    anew: bool = False,
 ) -> None:
     """Write the settings of a new run, or compare them with those that it was started with.
 
     `extra` is what else must stay the same (the architecture). The environment and the
     number of `processes` are recorded and may change, and a budget may grow after whole rounds;
-    before the first step, and with `anew`, so may all the rest. Raises ArchError E0809 that names
+    before the first step so may all the rest. Raises ArchError E0809 that names
     every difference, E0807 for a broken file, E0806 for a folder without a run that has files which
     a run would replace.
     """
@@ -234,7 +233,6 @@ def remember(
     }
     if not path.exists():
         _check_free(path.parent)
-    if anew or not path.exists():
         _write(path, now, processes)
         return
     then = read_settings(path)
@@ -255,7 +253,7 @@ def remember(
 def _check_free(folder: Path) -> None:
     """Refuse a folder that is no run and has what a run would replace: somebody wrote that."""
     names = [name for name in REPLACED if (folder / name).exists()]
-    if names and not (folder / "ledger.sqlite").exists():
+    if names and not (folder / LEDGER).exists():
         raise fault(
             "E0806",
             f"{folder} is no run, and has files that a run replaces",

@@ -14,9 +14,9 @@ from archdsl.front import front
 from archdsl.ir.cost import cost
 from archdsl.run.ledger import Entry
 from archdsl.run.moved import Moved, moved
+from archdsl.run.rows import lacks
 from archdsl.run.settings import ExploreSettings, SearchSettings
 from archdsl.space.view import SearchSpace
-from archdsl.syntax.errors import fault
 
 DISTINGUISHABLE = 2.0
 
@@ -158,12 +158,7 @@ def _noted(entry: Entry, name: str) -> Any:
     """What stands beside a reward. Raises ArchError E0807 where somebody took it away."""
     found = (entry.detail or {}).get(name)
     if found is None:
-        raise fault(
-            "E0807",
-            f"row {entry.step} of the ledger is not what archdsl wrote: it has no {name}",
-            found=f"{entry.kind} {entry.text}",
-            hint="move the folder away to begin anew",
-        )
+        raise lacks(entry.step, name)
     return found
 
 

@@ -164,10 +164,14 @@ def facts(title: str, rows: Iterable[tuple[str, str]]) -> Table:
 
 
 def worth(reward: float, values: Mapping[str, float]) -> str:
-    """A reward: in percent where it is the accuracy that was measured, a share of 1."""
-    if 0 <= reward <= 1 and values.get("accuracy") == reward:
-        return f"{percent(reward)} accuracy"
-    return f"{reward:.6g}"
+    """A reward: in percent where it is an accuracy."""
+    accuracy = is_accuracy(reward, values)
+    return f"{percent(reward)} accuracy" if accuracy else f"{reward:.6g}"
+
+
+def is_accuracy(reward: float, values: Mapping[str, float]) -> bool:
+    """Whether a reward is the accuracy that was measured, a share of 1."""
+    return 0 <= reward <= 1 and values.get("accuracy") == reward
 
 
 def percent(share: float) -> str:

@@ -27,16 +27,11 @@ from archdsl.ops.dropout import DropPath
 from archdsl.recipes import Recipe
 from archdsl.run.against import Other
 from archdsl.run.explore import HERE, How
+from archdsl.run.folder import SETTINGS
 from archdsl.run.retrain import retrain
 from archdsl.run.running import folder_of
 from archdsl.run.searches import Recipes, Searched, check_levels, run_stages
-from archdsl.run.settings import (
-    RetrainSettings,
-    RunSettings,
-    check_settings,
-    read_settings,
-    remember,
-)
+from archdsl.run.settings import RetrainSettings, RunSettings, check_settings, remember
 from archdsl.run.stop import Interrupted, graceful
 from archdsl.run.summary import RetrainSummary
 from archdsl.space.view import SearchSpace
@@ -102,8 +97,7 @@ def run_whole(
         folder_of(out, ranks) as folder,
         graceful() as stopped,
     ):
-        path, named = folder / "settings.json", _only_named(folder)
-        remember(path, space.program, settings, texts, processes=ranks.world, anew=named)
+        remember(folder / SETTINGS, space.program, settings, texts, processes=ranks.world)
         write_whole(folder / "space.arch", space.program.text)
 
         def pause() -> None:
@@ -144,13 +138,6 @@ def run_whole(
         networks=networks,
         change=as_text(diff(against[0].program, found)) if against else "",
     )
-
-
-def _only_named(folder: Path) -> bool:
-    """Whether a run was to be here and nothing of it has begun, so that all may still change."""
-    path = folder / "settings.json"
-    ours = path.is_file() and "method" in read_settings(path)
-    return ours and not any(folder.glob("*/settings.json"))
 
 
 def _check_data(programs: Sequence[Program], data: str) -> None:
