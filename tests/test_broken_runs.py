@@ -163,6 +163,14 @@ def test_details_that_are_no_json_are_told(tmp_path):
         assert code_of(ledger.entries) == "E0807"
 
 
+@pytest.mark.parametrize(("way", "name"), [("search", "hits"), ("gates", "gates")])
+def test_details_that_somebody_took_away_are_told(way, name, tmp_path):
+    WAYS[way](tmp_path)
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
+        connection.execute(f"UPDATE ledger SET detail = json_remove(detail, '$.{name}')")
+    assert code_of(lambda: WAYS[way](tmp_path)) == "E0807"
+
+
 # ---- drop paths of supernets ---------------------------------------------------------------------
 
 

@@ -222,7 +222,7 @@ def summarise_gates(
         epochs=len(learned),
         best=final.text,
         accuracy=final.reward or 0.0,
-        moved=None if drawn else moved((learned[-1].detail or {})["gates"]),
+        moved=None if drawn else moved(_noted(learned[-1], "gates")),
         params=costs.params,
         macs=costs.macs,
         seconds=seconds,
