@@ -48,7 +48,7 @@ def test_faults_are_told_and_paid_for(tmp_path: Path, two_nodes: Path) -> None:
     told = searched(
         tmp_path / "run",
         "call:tests.somebodys:faulty",
-        How(ray="auto", timeout=15.0),
+        How(ray="auto", timeout=20.0),
         controller="random",
         budget=64,
         batch=16,
@@ -58,9 +58,7 @@ def test_faults_are_told_and_paid_for(tmp_path: Path, two_nodes: Path) -> None:
     assert kinds["not a number"] and kinds["error"] and kinds["timeout"]
     died = {int(path.name) for path in two_nodes.iterdir()}
     assert died, "some workers died"
-    late = {row.step for row in told if (row.detail or {}).get("failed") == "timeout"}
-    assert died - late, "on a busy machine some of those that begin again come too late"
-    assert all(told[step].reward is not None for step in died - late), "others did their work"
+    assert all(told[step].reward is not None for step in died), "and others did their work"
 
 
 def test_no_cluster(tmp_path: Path) -> None:
