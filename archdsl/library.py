@@ -78,6 +78,14 @@ def _reached(program: Program) -> str:
     return f"'{program.genotype}' --space {file}" if program.changed else file
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A method as a file has it; `recipes` are the names of those beside it."""
+
+    method: tree.Method
+    recipes: frozenset[str]
+
+
 class Library:
     """Finds spaces by name: in the given files first, then among those that ship.
 
@@ -101,10 +109,8 @@ class Library:
     def _add(self, document: tree.Document, folder: Path | None = None) -> None:
         keep(self._recipes, document.recipes, "recipes")
         keep(self._methods, document.methods, "methods")
-        for space in document.spaces:
-            if space.name in self._trees:
-                raise fault("E0703", f"two spaces are called {space.name}", space.span)
-            self._trees[space.name] = joined(space, self._used(document, folder))
+        used = self._used(document, folder)
+        keep(self._trees, (joined(space, used) for space in document.spaces), "spaces")
 
     # --- what is named -------------------------------------------------------------------------
 
@@ -141,9 +147,9 @@ class Library:
         """The spaces of the given files, then those that ship."""
         return tuple(dict.fromkeys((*self.given, *shipped_spaces())))
 
-    def all_in(self, path: Path) -> Iterator[Found | Recipe | tree.Method]:
+    def all_in(self, path: Path) -> Iterator[Found | Recipe | Written]:
         """Every space of a file, with its parameters at their defaults, then every recipe, then
-        every method as it is written. `-` is standard input.
+        every method. `-` is standard input.
 
         Raises ArchError with what is wrong in any of them, after the last that is right.
         """
@@ -160,7 +166,15 @@ class Library:
                 yield whole_recipe(recipe)
             except ArchError as error:
                 findings += error.diagnostics
-        yield from document.methods
+        recipes = frozenset(recipe.name for recipe in document.recipes)
+        for method in document.methods:
+            yield Written(method=method, recipes=recipes)
+        try:
+            keep({}, document.spaces, "spaces")
+            keep({}, document.recipes, "recipes")
+            keep({}, document.methods, "methods")
+        except ArchError as error:
+            findings += error.diagnostics
         if findings:
             raise ArchError(findings)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -15,6 +15,7 @@ from archdsl.syntax.errors import fault, hints
 from archdsl.syntax.parse import parse
 
 Written = TypeVar("Written", tree.Train, tree.Method)
+Defined = TypeVar("Defined", tree.Space, tree.Train, tree.Method)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ METHODS: Texts[tree.Method] = Texts(
 )
 
 
-def keep(known: dict[str, Written], found: Sequence[Written], what: str) -> None:
+def keep(known: dict[str, Defined], found: Iterable[Defined], what: str) -> None:
     """Add what a file has. Raises ArchError E0703 for a second one of a name."""
     for one in found:
         if one.name in known:

@@ -48,7 +48,7 @@ FACTORS = (0.0, 0.1, 1.0)
 LEAST, MOST = 0.1, 0.6
 """The thresholds of a kind's share: fixed before the first search, and the defaults."""
 STAGES = {"keep": "8, 5, 3", "grow": "depth=2, 4, 6"}
-EPOCHS = 2
+EPOCHS = 6
 """Of every stage."""
 IMAGES, BATCH = 512, 64
 """So many train and so many validate in a search."""
@@ -58,7 +58,7 @@ SEARCH = Recipe(
     epochs=EPOCHS, batch_size=BATCH, optimizer=AdamW(learning_rate=1e-3), schedule=Cosine()
 )
 RETRAIN = Recipe(
-    epochs=4,
+    epochs=12,
     batch_size=128,
     optimizer=AdamW(learning_rate=1e-3, weight_decay=0.05),
     schedule=Cosine(by_step=True),

@@ -62,8 +62,7 @@ def main(gdas: Path, pc_darts: Path) -> None:
             "cell a stage, temperature 1; the alternatives that do not run add their weights, "
             "0, to the map there (`forward_gdas`), so values are the same and gradients of logits "
             "are those of `forward_gdas_v1`. PC-DARTS: `darts_search(layers=8)` on a quarter of "
-            "the channels; the first node takes both of its sources, which have no gates here, so "
-            "its two are 1 on both sides.",
+            "the channels.",
         ],
     )
 
@@ -156,9 +155,9 @@ def _pc_darts(folder: Path) -> list[float]:
 
 
 def _sources(logits: Tensor) -> Tensor:
-    """Softmax over the sources of each node; 1 for both of the first node."""
-    parts, start = [torch.ones(2, dtype=logits.dtype)], 2
-    for count in (3, 4, 5):
+    """Softmax over the sources of each node."""
+    parts, start = [], 0
+    for count in (2, 3, 4, 5):
         parts.append(logits[start : start + count].softmax(0))
         start += count
     return torch.cat(parts)

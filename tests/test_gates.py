@@ -139,10 +139,21 @@ def test_gumbel_gets_colder():
 
 
 def test_sources_have_gates_where_asked():
-    space = written(SETS)
-    few, all_ = (Gates(space, DartsSettings(sources=on), seed=0) for on in (False, True))
-    assert len(all_.logits) >= len(few.logits)
-    assert {*few.logits} <= {*all_.logits}
+    space = shipped("darts_search")
+    without, with_ = (Gates(space, DartsSettings(sources=on), seed=0) for on in (False, True))
+    of_sources = {one.key for one in space.decisions if one.hole.quantity.name == "SOME"}
+    assert {*with_.logits} - {*without.logits} == of_sources and len(of_sources) == 8
+
+
+def test_sources_that_are_all_taken_are_weighed_too():
+    """The first node of PC-DARTS: two gates that sum to one, and still nothing to decide."""
+    space = shipped("darts_search")
+    gates = Gates(space, DartsSettings(sources=True), seed=0)
+    first = gates.weights(0.0, draw=0)["normal:sources_2"]
+    assert first.requires_grad and float(first.detach().sum()) == pytest.approx(1)
+    with torch.no_grad():
+        gates.logits["normal:sources_2"][0] = -50.0
+    assert gates.architecture().assignment["normal:sources_2"] == (0, 1)
 
 
 # ---- gradients of gates --------------------------------------------------------------------------

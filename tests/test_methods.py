@@ -156,6 +156,28 @@ def test_all_of_a_file_is_checked_and_what_is_wrong_in_its_texts_is_a_finding(tm
         assert words in result.output, result.output
 
 
+def test_recipes_that_methods_name_are_looked_up(tmp_path):
+    path = tmp_path / "texts.arch"
+    text = "archdsl 1\ntrain mine { epochs = 3 }\nmethod a { recipe = mine }\n"
+    path.write_text(text + "method b { recipe = darts }\nmethod c { recipe = nobody }\n")
+    result = CliRunner().invoke(app, ["check", str(path)])
+    assert result.exit_code == 1 and result.output.count("error[") == 1
+    assert "texts.arch:5:21" in result.output and "found: nobody" in result.output
+
+
+def test_two_of_one_name_in_a_file_are_a_finding(tmp_path):
+    path = tmp_path / "texts.arch"
+    path.write_text("archdsl 1\nmethod a { epochs = 1 }\nmethod a { epochs = 2 }\n")
+    result = CliRunner().invoke(app, ["check", str(path)])
+    assert result.exit_code == 1 and "two methods are called a" in result.output
+
+
+def test_an_evaluator_without_quotes_is_helped():
+    with pytest.raises(ArchError) as caught:
+        read(method("evaluator = train(epochs=3)"))
+    assert 'in quotes: "train(...)"' in caught.value.diagnostics[0].hint
+
+
 def test_every_finding_is_told():
     with pytest.raises(ArchError) as caught:
         read(method("a { epochs = 0 nothing = 1 }", "b { fixed = c }"))
@@ -178,7 +200,16 @@ def test_every_finding_is_told():
 def test_what_no_search_takes_is_refused_before_a_start(lines, code):
     with pytest.raises(ArchError) as caught:
         recipes_of(read(method(*lines)), Library())
-    assert caught.value.diagnostics[0].code == code
+    (finding,) = caught.value.diagnostics
+    assert finding.code == code
+    text = finding.span.source.text
+    assert text[: finding.span.start].count("\n") == 2 + len(lines)  # the last is wrong
+
+
+def test_what_is_wrong_with_each_stage_is_told_at_once():
+    with pytest.raises(ArchError) as caught:
+        recipes_of(read(method("a { controller = nobody }", "b { paths = nowhere }")), Library())
+    assert [one.found for one in caught.value.diagnostics] == ["nobody", "nowhere"]
 
 
 def test_methods_that_are_not_there(tmp_path):
@@ -248,6 +279,14 @@ def test_settings_that_mean_nothing(setting, code):
     with pytest.raises(ArchError) as caught:
         other(setting)
     assert caught.value.diagnostics[0].code == code
+
+
+def test_what_is_wrong_with_an_option_is_shown_in_it():
+    with pytest.raises(ArchError) as caught:
+        other("weights.epochs=0")
+    span = caught.value.diagnostics[0].span
+    assert span.source.text == "weights.epochs=0"
+    assert span.source.text[span.start : span.end] == "epochs=0"
 
 
 def test_documentation_names_the_methods_and_runs_their_commands():

@@ -261,12 +261,13 @@ def test_a_product_of_what_may_be_there_is_refused() -> None:
 
 WRONG = (
     ("gates.sources_3[1] * gates.op_3_1", "gates.sources_3[1] * gates.op_3_0"),
-    ("gates.op_2_1[1:4]", "gates.op_2_1[:3]"),  # every weight at the next alternative
-    ("gates.op_2_1[6]", "gates.op_2_1[7]"),
+    ("op_2_1[1:4]", "op_2_1[:3]"),  # every weight at the next alternative
+    ("op_2_1[6]", "op_2_1[7]"),
     ("*statistics, weight,", "*statistics, None,"),  # a norm without its gate
     ("n2 = x + y", "n2 = x + x"),
     ("relu_n1 = F.relu(n1)", "relu_n1 = n1"),
     ("gates.sources_3[0] * ", ""),
+    ("gates.sources_2[1] * ", ""),  # the first node takes all it has, by their gates too
     ("self.dil_conv_3x3_4_2(", "self.dil_conv_3x3_5_2("),
 )
 
@@ -301,4 +302,4 @@ def test_gates_are_named_tuples_of_the_file() -> None:
     gates = mixed.gates({key: torch.ones(size) / size for key, size in mixed.sizes.items()})
     assert type(gates).__name__ == "NetworkGates"
     assert gates.normal.op_2_0.shape == (8,) and gates.reduce.sources_5.shape == (5,)
-    assert len(mixed.sizes) == 2 * (14 + 3)
+    assert len(mixed.sizes) == 2 * (14 + 4)

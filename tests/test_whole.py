@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from math import sqrt
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,7 @@ from archdsl.evaluate.evaluators import evaluator_of
 from archdsl.library import Library
 from archdsl.load import load_network
 from archdsl.part import fixed, left, restricted
+from archdsl.report import report_html
 from archdsl.run.judge import Judge
 from archdsl.run.ledger import read_ledger
 from archdsl.run.settings import explored
@@ -23,6 +26,7 @@ from archdsl.syntax.errors import ArchError
 from tests.kills import compare_runs, rows_of
 from tests.shipped import shipped
 from tests.small_runs import RUNS, words
+from tests.test_report import report
 from tests.test_run import interrupt_at
 
 
@@ -192,12 +196,63 @@ def test_what_was_refused_before_it_began_leaves_nothing_behind(tmp_path):
     assert CliRunner().invoke(app, words("dasvit", out)).exit_code == 0
 
 
-def test_reports_and_audits_are_of_parts(done):
+def test_audits_are_of_parts(done):
     out, _ = done("tnas")
-    for name in ("report", "audit"):
-        result = CliRunner().invoke(app, [name, str(out)])
-        assert result.exit_code == 2 and "E0807" in result.output
-        assert "is a whole run" in result.output and str(out / "search") in result.output
+    result = CliRunner().invoke(app, ["audit", str(out)])
+    assert result.exit_code == 2 and "E0807" in result.output
+    assert "is a whole run" in result.output and str(out / "search") in result.output
+
+
+# ---- reports -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_report_has_what_came_out_and_each_search(name, done):
+    out, _ = done(name)
+    page, summary = report(out), told(out)
+    stages = [f"stage-{one['stage']}" for one in summary["searches"]]
+    begin = ["outcome", "found", "changes", "costs", "retraining"]
+    assert page.sections == [*begin, *stages, "settings", "space", "code"]
+    for one in summary["networks"]:
+        error = 100 * sqrt(one["test"] * (1 - one["test"]) / one["test_images"])
+        told_ = f"{one['title']} {100 * one['test']:.1f} % ± {error:.1f} "
+        assert told_ in page.text and f"{one['params']:,} {one['macs']:,}" in page.text
+    assert f"found {summary['best']} space" in page.text
+    assert all(verdict in page.text for verdict in summary["verdicts"])
+    if len(summary["networks"]) > 1:
+        assert f"--- {summary['networks'][1]['architecture']} +++ {summary['best']}" in page.text
+    assert all(one["best"] in page.text for one in summary["searches"])
+    assert report_html(out) == report_html(out)
+
+
+def test_a_report_of_a_run_that_was_cut_off_has_what_there_is(done, tmp_path):
+    whole, _ = done("glit")
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    for gone in ("against", "details"):
+        shutil.rmtree(out / gone)
+    (out / "summary.json").unlink()
+    (out / "found" / "summary.json").unlink()
+    page = report(out)
+    assert "This run is not finished" in page.text and "found not yet" in page.text
+    assert "best so far" in page.text and told(whole)["searches"][1]["best"] in page.text
+    assert "stage-kinds" in page.sections and "stage-details" not in page.sections
+    shutil.rmtree(out / "found")
+    for stage in ("kinds_weights", "kinds", "details_weights"):
+        shutil.rmtree(out / stage)
+    assert "nothing yet" in report(out).text
+
+
+def test_a_report_of_a_run_that_somebody_changed_is_refused(done, tmp_path):
+    whole, _ = done("glit")
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    settings = json.loads((out / "settings.json").read_text())
+    settings["settings"]["method"] = "archdsl 1\nmethod a { nothing = 1 }"
+    (out / "settings.json").write_text(json.dumps(settings))
+    with pytest.raises(ArchError) as caught:
+        report_html(out)
+    assert caught.value.diagnostics[0].code == "E0807"
 
 
 def test_somebody_else_s_folder_stays_as_it_is(tmp_path):

@@ -12,9 +12,7 @@ from archdsl.cli.output import put, put_json
 
 app = typer.Typer()
 
-Folder = Annotated[
-    Path, typer.Argument(metavar="RUN", help="The folder of a search or a retraining.")
-]
+Folder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run.")]
 
 
 @command(app)

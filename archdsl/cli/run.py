@@ -91,6 +91,7 @@ def run(
     if first():
         put_summary(session, out, write_whole_summary(out, whole))
     session.tell(f"what was found: {out / 'network.py'}, known as {out}:best")
+    session.tell(f"all of it on one page: archdsl report {out}")
 
 
 class _Find(Protocol[T]):

@@ -13,11 +13,10 @@ import typer
 from archdsl.cli.command import FINDINGS, Session, Several, command
 from archdsl.cli.output import exit_code, put, put_json, report
 from archdsl.space.wording import exact, number, short
-from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, Diagnostic, fault
 
 if TYPE_CHECKING:
-    from archdsl.library import Found
+    from archdsl.library import Found, Written
     from archdsl.recipes import Recipe
     from archdsl.space.view import SearchSpace
 
@@ -43,11 +42,17 @@ def check(session: Session, named: Several) -> int:
         try:
             found = list(_checked(session, name))
         except ArchError as error:
-            worst = max(worst, exit_code(error))
+            worst = max(worst, FINDINGS if _is_of(error, name) else exit_code(error))
             _refused(session, name, error)
         else:
             _accepted(session, name, found)
     return worst
+
+
+def _is_of(error: ArchError, file: str) -> bool:
+    """Whether a file itself has all that is wrong, whatever its code says elsewhere."""
+    places = [one.span for one in error.diagnostics]
+    return all(place is not None and place.source.name == file for place in places)
 
 
 def _checked(session: Session, name: str) -> Iterator[Found | Recipe | str]:
@@ -65,12 +70,14 @@ def _checked(session: Session, name: str) -> Iterator[Found | Recipe | str]:
 
 
 def _in_file(session: Session, path: Path) -> Iterator[Found | Recipe | str]:
+    from archdsl.library import Written
+
     findings: list[Diagnostic] = []
     things = session.library.all_in(path)
     while True:
         try:
             one = next(things)
-            yield _method(one) if isinstance(one, tree.Method) else one
+            yield _method(session, one) if isinstance(one, Written) else one
         except StopIteration:
             break
         except ArchError as error:
@@ -79,11 +86,19 @@ def _in_file(session: Session, path: Path) -> Iterator[Found | Recipe | str]:
         raise ArchError(findings)
 
 
-def _method(written: tree.Method) -> str:
-    """A method in words. Raises ArchError E0860 where it means nothing."""
+def _method(session: Session, written: Written) -> str:
+    """A method in words.
+
+    Raises ArchError E0860 where it means nothing, E0831 for a recipe that nobody knows.
+    """
     from archdsl.methods import whole_method
 
-    found = whole_method(written)
+    found = whole_method(written.method)
+    for stage in found.stages:
+        recipe = stage.around.recipe
+        if recipe and recipe not in written.recipes:
+            with stage.reading("recipe"):
+                session.library.written_recipe(recipe)
     return f"method {found.name}: {', '.join(stage.name for stage in found.stages)}"
 
 

@@ -27,6 +27,7 @@ from archdsl.controllers.sampler import Sampler
 from archdsl.controllers.seeds import seed_for
 from archdsl.controllers.stages import Labels, heaviest
 from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
+from archdsl.ir.scopes import Decision
 from archdsl.space.alternatives import skips
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
@@ -47,14 +48,21 @@ class Gates:
         self.skips = skips(space)
         self.fairness = Fairness(space, self.skips)
         self.logits: Weights = {}
-        for index in space.free if self.learns else ():
-            decision = space.decisions[index]
-            if decision.hole.quantity is not Quantity.SOME or settings.sources:
+        free = set(space.free)
+        for index, decision in enumerate(space.decisions if self.learns else ()):
+            if self._has_gates(decision, index in free):
                 start = 1e-3 * torch.randn(len(decision.hole.labels), generator=generator)
                 start = torch.ones_like(start) if settings.relaxation == "scale" else start
                 self.logits[decision.key] = start.requires_grad_()
         self.optimizer = self._optimizer() if self.logits else None
         self.sampler = Sampler(space, settings, seed=seed) if settings.sampled else None
+
+    def _has_gates(self, decision: Decision, free: bool) -> bool:
+        """Sources have gates where asked, also where all of them are taken: Xu et al., "PC-DARTS",
+        equation 3, weighs those of the first node as it does all others."""
+        if decision.hole.quantity is Quantity.SOME:
+            return self.settings.sources and len(decision.hole.labels) > 1
+        return free
 
     @property
     def learns(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import TypeVar
 
 from archdsl.space.wording import similar
@@ -14,6 +14,7 @@ from archdsl.syntax.parse import parse
 RECIPE = "train"
 """The place that stands for the recipe; a word of the language, so no stage is called so."""
 FORM = "NAME=VALUE, STAGE.NAME=VALUE or train.NAME=VALUE"
+V = TypeVar("V")
 Item = TypeVar("Item", tree.Constant, tree.Constant | tree.Stage)
 
 
@@ -28,7 +29,7 @@ def changed(
     for written in settings:
         name = written.partition("=")[0]
         place, dot, _ = name.rpartition(".")
-        setting = _setting(written[len(place + dot) :])
+        setting = _setting(written, len(place + dot))
         if place == RECIPE:
             recipe = replace(recipe, settings=tuple(_put(recipe.settings, setting)))
         elif place:
@@ -38,10 +39,12 @@ def changed(
     return method, recipe
 
 
-def _setting(written: str) -> tree.Constant:
-    """The setting that a text says alone."""
+def _setting(option: str, start: int) -> tree.Constant:
+    """The setting that an option says from a character on."""
+    written = option[start:]
+    head = "archdsl 1 method changed {\n"
     try:
-        document = parse(f"archdsl 1 method changed {{\n{written}\n}}", "--set")
+        document = parse(f"{head}{written}\n}}", "--set")
     except ArchError as error:
         raise _no_setting(written, error.diagnostics[0].message) from error
     items = [item for one in document.methods for item in one.items]
@@ -50,7 +53,23 @@ def _setting(written: str) -> tree.Constant:
     (item,) = items
     if not isinstance(item, tree.Constant):
         raise _no_setting(written)
-    return item
+    return _moved(item, tree.Source(name="--set", text=option), start - len(head))
+
+
+def _moved(value: V, source: tree.Source, by: int) -> V:
+    """A part of a tree whose places are those in another text."""
+    match value:
+        case tree.Span():
+            return replace(value, source=source, start=value.start + by, end=value.end + by)
+        case tree.Node():
+            parts = {one.name: getattr(value, one.name) for one in fields(value)}
+            return replace(
+                value, **{name: _moved(part, source, by) for name, part in parts.items()}
+            )
+        case tuple():
+            return tuple(_moved(part, source, by) for part in value)  # type: ignore[return-value]
+        case _:
+            return value
 
 
 def _no_setting(written: str, why: str = "") -> ArchError:

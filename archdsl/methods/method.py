@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar
 
 from archdsl.run.settings import ExploreSettings, RunSettings, SearchSettings
+from archdsl.syntax.errors import ArchError
+from archdsl.syntax.tree import Span
 
 WHERE = frozenset(field.name for field in fields(RunSettings))
 """The settings of a search that are those of the run it belongs to."""
@@ -36,7 +40,8 @@ class Around:
 class Stage:
     """One search of a method: `settings` as its text says, `given` are those that it names.
 
-    `weights` are the stages before it whose shared weights its evaluator reads.
+    `weights` are the stages before it whose shared weights its evaluator reads; `places` says where
+    its text has each setting.
     """
 
     name: str
@@ -44,6 +49,18 @@ class Stage:
     given: frozenset[str] = frozenset()
     around: Around = Around()
     weights: tuple[str, ...] = ()
+    places: Mapping[str, Span] = field(default_factory=dict, compare=False)
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[None]:
+        """What is wrong with a setting is wrong where the text of the method has it."""
+        try:
+            yield
+        except ArchError as error:
+            place = self.places.get(name)
+            raise ArchError(
+                replace(one, span=place or one.span) for one in error.diagnostics
+            ) from None
 
     def at(self, here: RunSettings) -> SearchSettings | ExploreSettings:
         """The settings of its search in a run."""

@@ -99,6 +99,7 @@ class _Reader:
             given=frozenset(values[self.kind]),
             around=Around(**values[Around]),  # type: ignore[arg-type]
             weights=tuple(self.weights),
+            places={one.name: one.value.span for one in self.written.settings},
         )
 
     def _part(self, setting: tree.Constant) -> type[Bound] | None:

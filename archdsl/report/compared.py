@@ -12,7 +12,6 @@ from archdsl.ir.scopes import group_name
 from archdsl.library import Library
 from archdsl.passes.figures import figures
 from archdsl.report.view import Folded, Grid, Lines, Part, Picture, Pictures, Words
-from archdsl.run.record import Record
 from archdsl.seeds import stream
 from archdsl.show import as_svg
 from archdsl.show.view import panels
@@ -42,12 +41,11 @@ class Other:
     why: str
 
 
-def other(record: Record, found: Architecture, named: str, library: Library) -> Other | None:
+def other(space: SearchSpace, found: Architecture, named: str, library: Library) -> Other | None:
     """What is named, else an architecture drawn from the space; None where there is no other.
 
     Raises ArchError for a name that means nothing.
     """
-    space = record.space
     if named:
         ours = named.partition("/")[0] == space.program.genotype
         program = space.resolve(space.parse(named)) if ours else library.find(named).network()
@@ -68,10 +66,10 @@ def _drawn(space: SearchSpace, found: Architecture) -> Architecture | None:
         return None
 
 
-def pictures(record: Record, found: Program, beside: Other | None) -> Iterator[Part]:
+def pictures(space: SearchSpace, found: Program, beside: Other | None) -> Iterator[Part]:
     """The modules in which decisions fall, of both; then the whole network."""
     both = [("found", found)] + ([(beside.why, beside.program)] if beside else [])
-    names = _decided(record.space) if beside is None or _one_space(found, beside) else []
+    names = _decided(space) if beside is None or _one_space(found, beside) else []
     shown = [name for name in names if any(panels(program, name) for _, program in both)]
     for name in shown[:MOST_PICTURES]:
         yield Pictures(
@@ -99,10 +97,10 @@ def _picture(program: Program, module: str | None, caption: str) -> Picture:
     return Picture.of(as_svg(program, module, header=False), alt, caption)
 
 
-def changes(record: Record, found: Program, beside: Other) -> Iterator[Part]:
+def changes(space: SearchSpace, found: Program, beside: Other) -> Iterator[Part]:
     """The diff from the other one to what was found, in the words of the text."""
     same = beside.program.hash == found.hash and beside.program.parameters == found.parameters
-    made = diff(beside.program, found, record.space.program if same else None)
+    made = diff(beside.program, found, space.program if same else None)
     lines = [as_line(change) for change in made.changes]
     left = len(lines) - MOST_CHANGES
     lines = lines[:MOST_CHANGES] + ([f"... and {left} more"] if left > 0 else [])

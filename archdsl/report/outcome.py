@@ -13,10 +13,11 @@ from archdsl.files import read_text
 from archdsl.recipes import whole_recipe
 from archdsl.report.view import Facts, Lines, Part, Words
 from archdsl.run.moved import moved, moved_rows
-from archdsl.run.record import Kind, Record
+from archdsl.run.record import METHOD, Kind, Record
 from archdsl.run.settings import PROPOSING
 from archdsl.run.summary import measure_signal
 from archdsl.run.tables import percent, signal_rows, worth
+from archdsl.run.whole_record import WholeRecord
 from archdsl.space.wording import count, number
 from archdsl.syntax.errors import fault
 from archdsl.syntax.parse import parse
@@ -31,9 +32,9 @@ def outcome(record: Record) -> Iterator[Part]:
     yield Facts(tuple(ROWS[record.kind](record)))
 
 
-def settings(record: Record) -> Iterator[Part]:
+def settings(record: Record | WholeRecord) -> Iterator[Part]:
     """All that a run was started with, and on."""
-    texts = {name: value for name, value in record.settings.items() if name == "recipe"}
+    texts = {n: v for n, v in record.settings.items() if n == METHOD or n.startswith("recipe")}
     left = {*texts, *_unused(record)}
     rows = ((n.replace("_", " "), said(v)) for n, v in record.settings.items() if n not in left)
     yield Facts(tuple((name, value) for name, value in rows if value != ""))
@@ -42,9 +43,9 @@ def settings(record: Record) -> Iterator[Part]:
     yield Facts(tuple((name, said(value)) for name, value in record.environment.items()))
 
 
-def _unused(record: Record) -> set[str]:
+def _unused(record: Record | WholeRecord) -> set[str]:
     """What means nothing where gates are learned; where they are not, some are drawn and judged."""
-    if record.kind is not Kind.GATES:
+    if isinstance(record, WholeRecord) or record.kind is not Kind.GATES:
         return set()
     return set(PROPOSING) - ({"derive_samples"} if record.told("measure") else set())
 
@@ -153,9 +154,7 @@ def retrained(record: Record) -> Rows:
     yield from _found(record)
     judged = [(e.reward, -e.epoch) for e in record.told("judge") if e.reward is not None]
     if record.finished:
-        known = read_summary(record.folder)
-        test, images = _real(record, known, "test"), _real(record, known, "test_images")
-        error = 100 * sqrt(max(test * (1 - test), 0.0) / max(images, 1))
+        test, error = tested(record)
         yield "test accuracy", f"{percent(test)}, standard error {error:.1f} points"
     if judged:
         best, epoch = max(judged)
@@ -167,6 +166,13 @@ def retrained(record: Record) -> Rows:
     if record.settings.get("inherit"):
         yield "began with", said(record.settings["inherit"])
     yield "time", duration(record.seconds)
+
+
+def tested(record: Record) -> tuple[float, float]:
+    """The accuracy of a finished retraining, 0 to 1, and its standard error in points."""
+    known = read_summary(record.folder)
+    test, images = _real(record, known, "test"), _real(record, known, "test_images")
+    return test, 100 * sqrt(max(test * (1 - test), 0.0) / max(images, 1))
 
 
 ROWS = {

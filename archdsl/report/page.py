@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from archdsl.codegen import network_source
 from archdsl.ir.graph import Program
 from archdsl.library import Library
-from archdsl.report import compared
 from archdsl.report.audits import audit
 from archdsl.report.code import coloured
+from archdsl.report.compared import Other, changes, costs, other, pictures
 from archdsl.report.curves import curves
 from archdsl.report.figure import check_matplotlib
 from archdsl.report.outcome import outcome, retrained, settings
 from archdsl.report.ranking import pareto, ranking
 from archdsl.report.view import Facts, Lines, Page, Part, Section, Words
+from archdsl.report.whole import ended, first_other
 from archdsl.resources import environment
 from archdsl.run.audited import read_audit
 from archdsl.run.record import Kind, Record, read_record
 from archdsl.run.settings import read_settings
+from archdsl.run.whole_record import WholeRecord, is_whole, read_whole
+from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError
 
 
@@ -38,11 +41,18 @@ def report_html(
     Raises ArchError: E0807 for what is no run, E0821 without matplotlib.
     """
     check_matplotlib()
-    record = read_record(folder)
-    trained = [read_record(path) for path in (*_within(folder), *retrainings)]
-    sections = _sections(record, against, trained, library or Library())
+    known, others = library or Library(), [read_record(path) for path in retrainings]
+    record: Record | WholeRecord
+    if is_whole(folder):
+        record, kind = read_whole(folder), "Run"
+        sections = _whole(record, against, others, known)
+    else:
+        record = read_record(folder)
+        kind = record.kind.value.capitalize()
+        within = [read_record(path) for path in _within(folder)]
+        sections = _sections(record, against, [*within, *others], known)
     page = Page(
-        title=f"{record.kind.value.capitalize()}: {record.space.program.genotype}",
+        title=f"{kind}: {record.space.program.genotype}",
         subtitle=record.space.program.title,
         sections=tuple(Section(name, title, tuple(parts)) for name, title, parts in sections),
     )
@@ -58,10 +68,14 @@ def _within(folder: Path) -> Iterator[Path]:
                 yield path
 
 
+Sections = Iterator[tuple[str, str, Iterator[Part]]]
+"""Names, titles and parts, in the order of the page."""
+
+
 def _sections(
     record: Record, against: str, trained: Sequence[Record], library: Library
-) -> Iterator[tuple[str, str, Iterator[Part]]]:
-    """Names, titles and parts, in the order of the page."""
+) -> Sections:
+    """Those of one search or retraining."""
     yield "outcome", "Outcome", outcome(record)
     yield "curves", "Over time", curves(record)
     if record.kind is not Kind.RETRAIN:
@@ -69,27 +83,68 @@ def _sections(
     if record.settings.get("objectives"):
         yield "front", "Pareto front", pareto(record)
     best = record.best()
-    if best is not None:
-        found = record.network(best)
-        beside = compared.other(record, best, against, library)
-        yield "found", "What was found", compared.pictures(record, found, beside)
-        if beside is not None:
-            yield "changes", "What differs", compared.changes(record, found, beside)
-        yield "costs", "What it costs", iter([compared.costs(found, beside)])
+    found = None if best is None else record.network(best)
+    if best is not None and found is not None:
+        yield from _found(record.space, found, other(record.space, best, against, library))
     audited = read_audit(record.folder / "audit")
     if audited is not None:
         yield "audit", "Audit of the scores", audit(audited)
     if trained:
-        yield "retraining", "Retraining", _retrainings(trained)
+        yield "retraining", "Retraining", _retrainings(_named(trained))
+    yield from _texts(record, found)
+
+
+def _whole(
+    record: WholeRecord, against: str, trained: Sequence[Record], library: Library
+) -> Sections:
+    """Those of a whole run: what came out, what was found, the retrainings, each search."""
+    yield "outcome", "Outcome", ended(record)
+    best = record.best()
+    found = None if best is None else record.space.resolve(best)
+    if best is not None and found is not None:
+        beside = None if against else first_other(record)
+        beside = beside or other(record.space, best, against, library)
+        yield from _found(record.space, found, beside)
+    retrainings = [*record.networks, *_named(trained)]
+    if retrainings:
+        yield "retraining", "Retraining", _retrainings(retrainings)
+    for name, one in record.searches:
+        yield f"stage-{name}", f"Search: {name}", _search(one)
+    yield from _texts(record, found)
+
+
+def _search(record: Record) -> Iterator[Part]:
+    yield from outcome(record)
+    yield from curves(record)
+    yield from ranking(record)
+    if record.settings.get("objectives"):
+        yield from pareto(record)
+    audited = read_audit(record.folder / "audit")
+    if audited is not None:
+        yield from audit(audited)
+
+
+def _found(space: SearchSpace, found: Program, beside: Other | None) -> Sections:
+    yield "found", "What was found", pictures(space, found, beside)
+    if beside is not None:
+        yield "changes", "What differs", changes(space, found, beside)
+    yield "costs", "What it costs", iter([costs(found, beside)])
+
+
+def _texts(record: Record | WholeRecord, found: Program | None) -> Sections:
     yield "settings", "Settings", settings(record)
     yield "space", "The space", iter([Lines(record.space.program.text)])
-    if best is not None:
+    if found is not None:
         yield "code", "The network in Python", _code(found)
 
 
-def _retrainings(records: Sequence[Record]) -> Iterator[Part]:
-    for record in records:
-        yield Words(record.folder.name)
+def _named(records: Iterable[Record]) -> list[tuple[str, Record]]:
+    return [(record.folder.name, record) for record in records]
+
+
+def _retrainings(records: Iterable[tuple[str, Record]]) -> Iterator[Part]:
+    for name, record in records:
+        yield Words(name)
         yield Facts(tuple(retrained(record)))
         yield from curves(record)
 

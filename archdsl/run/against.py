@@ -39,7 +39,7 @@ def others(library: Library, named: Sequence[str], space: SearchSpace) -> list[O
         match = TITLE.match(text)
         program = _network(library, text[match.end() :] if match else text, space)
         title = match.group(1).strip() if match else program.space
-        folder = re.sub(r"\W+", "_", title).strip("_").lower()
+        folder = folder_of_title(title)
         if len(folder) > LONGEST:
             raise fault(
                 "E0863",
@@ -57,6 +57,11 @@ def others(library: Library, named: Sequence[str], space: SearchSpace) -> list[O
             )
         found.append(Other(title=title, folder=folder, program=program))
     return found
+
+
+def folder_of_title(title: str) -> str:
+    """The name of the folder in which a network is retrained."""
+    return re.sub(r"\W+", "_", title).strip("_").lower()
 
 
 def _network(library: Library, text: str, space: SearchSpace) -> Program:

@@ -20,6 +20,9 @@ from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
 from archdsl.syntax.errors import ArchError, fault
 
+METHOD = "method"
+"""The setting that only whole runs have: the text of the method."""
+
 
 class Kind(Enum):
     """Who wrote the folder."""
@@ -119,7 +122,7 @@ class Record:
                 return self.library.string(text).require()
             return self.space.parse(text)
         except ArchError as error:
-            raise _strange(
+            raise strange(
                 self.folder / "ledger.sqlite",
                 f"it holds what is no architecture of {self.space.program.genotype}: "
                 f"{error.diagnostics[0].message}",
@@ -132,7 +135,7 @@ class Record:
 def read_record(folder: Path) -> Record:
     """The run in a folder. Raises ArchError E0807 where there is none, or its files are broken."""
     settings = read_settings(folder / "settings.json")
-    if "method" in settings:
+    if METHOD in settings:
         raise _whole(folder)
     environment = read_settings(folder / "settings.json", "environment")
     with reading(folder / "ledger.sqlite") as ledger:
@@ -140,11 +143,11 @@ def read_record(folder: Path) -> Record:
     kind = _kind(settings, entries)
     for entry in entries:
         if kind is not Kind.EXPLORE and not 0 <= (entry.reward or 0) <= 1:
-            raise _strange(folder / "ledger.sqlite", f"its row {entry.step} means nothing")
+            raise strange(folder / "ledger.sqlite", f"its row {entry.step} means nothing")
     try:
         library, space, trained = _opened(folder, kind, settings)
     except (KeyError, TypeError, ValueError) as error:
-        raise _strange(folder / "settings.json", f"it names no space: {error!r}") from error
+        raise strange(folder / "settings.json", f"it names no space: {error!r}") from error
     return Record(
         folder=folder,
         kind=kind,
@@ -192,11 +195,12 @@ def _whole(folder: Path) -> ArchError:
         f"{folder} is a whole run, of which each part has a folder of its own",
         found=str(folder),
         expected=", ".join(str(folder / part) for part in parts) or "a part of it",
-        hint=f"name a part; archdsl report {folder / parts[0]}" if parts else "",
+        hint=f"name a part, for example {folder / parts[0]}" if parts else "",
     )
 
 
-def _strange(path: Path, why: str) -> ArchError:
+def strange(path: Path, why: str) -> ArchError:
+    """The error for a file that means nothing."""
     return fault(
         "E0807",
         f"{path} is not what archdsl wrote: {why}",

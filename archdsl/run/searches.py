@@ -29,7 +29,7 @@ from archdsl.run.summary import (
     summarise_exploration,
 )
 from archdsl.space.view import SearchSpace
-from archdsl.syntax.errors import ArchError, fault
+from archdsl.syntax.errors import ArchError, Diagnostic, fault
 
 Summary = SearchSummary | GatesSummary | ExploreSummary
 Recipes = Mapping[str, Recipe]
@@ -49,9 +49,18 @@ def recipes_of(method: Method, library: Library) -> Recipes:
     """What the stages name. Raises ArchError for all that can be told to be wrong before a start:
     E0831 for recipes, E0801, E0818, E0820 and others for controllers and evaluators, E0860 for
     settings that do not go together."""
+    found: dict[str, Recipe] = {}
+    findings: list[Diagnostic] = []
     for stage in method.stages:
-        _check(stage)
-    return {stage.name: _recipe(stage, library) for stage in method.stages if stage.around.recipe}
+        try:
+            _check(stage)
+            if stage.around.recipe:
+                found[stage.name] = _recipe(stage, library)
+        except ArchError as error:
+            findings += error.diagnostics
+    if findings:
+        raise ArchError(findings)
+    return found
 
 
 def check_levels(space: SearchSpace, method: Method) -> None:
@@ -146,25 +155,33 @@ def _check(stage: Stage) -> None:
     """Refuse what no search takes, before there is one."""
     settings = stage.settings
     if isinstance(settings, ExploreSettings):
-        evaluator_of(settings.evaluator)
-        rule_of(settings.reward)
-        objectives_of(settings.objectives)
-        if settings.latency:
-            clock_of(settings.latency)
-        method_of(settings.controller)
+        with stage.reading("evaluator"):
+            evaluator_of(settings.evaluator)
+        with stage.reading("reward"):
+            rule_of(settings.reward)
+        with stage.reading("objectives"):
+            objectives_of(settings.objectives)
+        with stage.reading("latency"):
+            if settings.latency:
+                clock_of(settings.latency)
+        with stage.reading("controller"):
+            method_of(settings.controller)
         needless = ["recipe"]
-    elif gates_method(settings.controller) is None:
-        method_of(settings.controller)
-        paths_of(settings.paths)
-        needless = []
     else:
-        needless = sorted(PROPOSING)
+        with stage.reading("controller"):
+            gates = gates_method(settings.controller)
+            if gates is None:
+                method_of(settings.controller)
+        with stage.reading("paths"):
+            paths_of(settings.paths)
+        needless = [] if gates is None else sorted(PROPOSING)
     given = stage.given | ({"recipe"} if stage.around.recipe else set())
     for name in needless:
         if name in given:
             raise fault(
                 "E0860",
                 f"{stage.name}: {name} is not for {settings.controller.partition('(')[0]}",
+                stage.places.get(name),
                 found=name,
                 hint="leave it out",
             )
@@ -172,7 +189,8 @@ def _check(stage: Stage) -> None:
 
 def _recipe(stage: Stage, library: Library) -> Recipe:
     """The recipe of a stage, for as many epochs as the stage says."""
-    found = library.recipe(stage.around.recipe)
+    with stage.reading("recipe"):
+        found = library.recipe(stage.around.recipe)
     settings = stage.settings
     if isinstance(settings, ExploreSettings) or "epochs" not in stage.given:
         return found

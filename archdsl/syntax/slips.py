@@ -281,6 +281,10 @@ SLIPS = (
         hint="a statement names its result, `y = ...`, or returns it, `return ...`",
     ),
     Slip(
+        when=lambda c: c.is_("TRAIN") and c.before.kind == "EQUAL",
+        hint='as a setting it stands in quotes: "train(...)"',
+    ),
+    Slip(
         when=lambda c: (
             c.found.kind in DEFINITIONS | {"TITLE", "WHERE", "VARY"} and c.within == "body"
         ),

@@ -32,6 +32,7 @@ class NormalGates(NamedTuple):
     dil_conv_5x5.
     """
 
+    sources_2: Tensor  # 0, 1
     op_2_0: Tensor
     op_2_1: Tensor
     sources_3: Tensor  # 0, 1, 2
@@ -58,6 +59,7 @@ class ReduceGates(NamedTuple):
     dil_conv_5x5.
     """
 
+    sources_2: Tensor  # 0, 1
     op_2_0: Tensor
     op_2_1: Tensor
     sources_3: Tensor  # 0, 1, 2
@@ -414,22 +416,24 @@ class Normal1(nn.Module):
         max_pool_3x3_n0 = self.max_pool_3x3_2_0(n0)
         avg_pool_3x3_n0 = self.avg_pool_3x3_2_0(n0)
         relu_n0 = F.relu(n0)
+        op_2_0 = gates.sources_2[0] * gates.op_2_0
         x = (
-            mix(gates.op_2_0[1:4], max_pool_3x3_n0, avg_pool_3x3_n0, n0)
-            + self.sep_conv_3x3_2_0(relu_n0, gates.op_2_0[4])
-            + self.sep_conv_5x5_2_0(relu_n0, gates.op_2_0[5])
-            + self.dil_conv_3x3_2_0(relu_n0, gates.op_2_0[6])
-            + self.dil_conv_5x5_2_0(relu_n0, gates.op_2_0[7])
+            mix(op_2_0[1:4], max_pool_3x3_n0, avg_pool_3x3_n0, n0)
+            + self.sep_conv_3x3_2_0(relu_n0, op_2_0[4])
+            + self.sep_conv_5x5_2_0(relu_n0, op_2_0[5])
+            + self.dil_conv_3x3_2_0(relu_n0, op_2_0[6])
+            + self.dil_conv_5x5_2_0(relu_n0, op_2_0[7])
         )
         max_pool_3x3_n1 = self.max_pool_3x3_2_1(n1)
         avg_pool_3x3_n1 = self.avg_pool_3x3_2_1(n1)
         relu_n1 = F.relu(n1)
+        op_2_1 = gates.sources_2[1] * gates.op_2_1
         y = (
-            mix(gates.op_2_1[1:4], max_pool_3x3_n1, avg_pool_3x3_n1, n1)
-            + self.sep_conv_3x3_2_1(relu_n1, gates.op_2_1[4])
-            + self.sep_conv_5x5_2_1(relu_n1, gates.op_2_1[5])
-            + self.dil_conv_3x3_2_1(relu_n1, gates.op_2_1[6])
-            + self.dil_conv_5x5_2_1(relu_n1, gates.op_2_1[7])
+            mix(op_2_1[1:4], max_pool_3x3_n1, avg_pool_3x3_n1, n1)
+            + self.sep_conv_3x3_2_1(relu_n1, op_2_1[4])
+            + self.sep_conv_5x5_2_1(relu_n1, op_2_1[5])
+            + self.dil_conv_3x3_2_1(relu_n1, op_2_1[6])
+            + self.dil_conv_5x5_2_1(relu_n1, op_2_1[7])
         )
         n2 = x + y
         op_3_0 = gates.sources_3[0] * gates.op_3_0
@@ -717,25 +721,27 @@ class Reduce(nn.Module):
         avg_pool_3x3_n0 = self.avg_pool_3x3_2_0(n0)
         relu_n0 = F.relu(n0)
         crop_relu_n0 = relu_n0[:, :, 1:, 1:]
+        op_2_0 = gates.sources_2[0] * gates.op_2_0
         x = (
-            mix(gates.op_2_0[1:3], max_pool_3x3_n0, avg_pool_3x3_n0)
-            + self.skip_connect_2_0(relu_n0, crop_relu_n0, gates.op_2_0[3])
-            + self.sep_conv_3x3_2_0(relu_n0, gates.op_2_0[4])
-            + self.sep_conv_5x5_2_0(relu_n0, gates.op_2_0[5])
-            + self.dil_conv_3x3_2_0(relu_n0, gates.op_2_0[6])
-            + self.dil_conv_5x5_2_0(relu_n0, gates.op_2_0[7])
+            mix(op_2_0[1:3], max_pool_3x3_n0, avg_pool_3x3_n0)
+            + self.skip_connect_2_0(relu_n0, crop_relu_n0, op_2_0[3])
+            + self.sep_conv_3x3_2_0(relu_n0, op_2_0[4])
+            + self.sep_conv_5x5_2_0(relu_n0, op_2_0[5])
+            + self.dil_conv_3x3_2_0(relu_n0, op_2_0[6])
+            + self.dil_conv_5x5_2_0(relu_n0, op_2_0[7])
         )
         max_pool_3x3_n1 = self.max_pool_3x3_2_1(n1)
         avg_pool_3x3_n1 = self.avg_pool_3x3_2_1(n1)
         relu_n1 = F.relu(n1)
         crop_relu_n1 = relu_n1[:, :, 1:, 1:]
+        op_2_1 = gates.sources_2[1] * gates.op_2_1
         y = (
-            mix(gates.op_2_1[1:3], max_pool_3x3_n1, avg_pool_3x3_n1)
-            + self.skip_connect_2_1(relu_n1, crop_relu_n1, gates.op_2_1[3])
-            + self.sep_conv_3x3_2_1(relu_n1, gates.op_2_1[4])
-            + self.sep_conv_5x5_2_1(relu_n1, gates.op_2_1[5])
-            + self.dil_conv_3x3_2_1(relu_n1, gates.op_2_1[6])
-            + self.dil_conv_5x5_2_1(relu_n1, gates.op_2_1[7])
+            mix(op_2_1[1:3], max_pool_3x3_n1, avg_pool_3x3_n1)
+            + self.skip_connect_2_1(relu_n1, crop_relu_n1, op_2_1[3])
+            + self.sep_conv_3x3_2_1(relu_n1, op_2_1[4])
+            + self.sep_conv_5x5_2_1(relu_n1, op_2_1[5])
+            + self.dil_conv_3x3_2_1(relu_n1, op_2_1[6])
+            + self.dil_conv_5x5_2_1(relu_n1, op_2_1[7])
         )
         n2 = x + y
         op_3_0 = gates.sources_3[0] * gates.op_3_0
@@ -994,22 +1000,24 @@ class Normal2(nn.Module):
         max_pool_3x3_n0 = self.max_pool_3x3_2_0(n0)
         avg_pool_3x3_n0 = self.avg_pool_3x3_2_0(n0)
         relu_n0 = F.relu(n0)
+        op_2_0 = gates.sources_2[0] * gates.op_2_0
         x = (
-            mix(gates.op_2_0[1:4], max_pool_3x3_n0, avg_pool_3x3_n0, n0)
-            + self.sep_conv_3x3_2_0(relu_n0, gates.op_2_0[4])
-            + self.sep_conv_5x5_2_0(relu_n0, gates.op_2_0[5])
-            + self.dil_conv_3x3_2_0(relu_n0, gates.op_2_0[6])
-            + self.dil_conv_5x5_2_0(relu_n0, gates.op_2_0[7])
+            mix(op_2_0[1:4], max_pool_3x3_n0, avg_pool_3x3_n0, n0)
+            + self.sep_conv_3x3_2_0(relu_n0, op_2_0[4])
+            + self.sep_conv_5x5_2_0(relu_n0, op_2_0[5])
+            + self.dil_conv_3x3_2_0(relu_n0, op_2_0[6])
+            + self.dil_conv_5x5_2_0(relu_n0, op_2_0[7])
         )
         max_pool_3x3_n1 = self.max_pool_3x3_2_1(n1)
         avg_pool_3x3_n1 = self.avg_pool_3x3_2_1(n1)
         relu_n1 = F.relu(n1)
+        op_2_1 = gates.sources_2[1] * gates.op_2_1
         y = (
-            mix(gates.op_2_1[1:4], max_pool_3x3_n1, avg_pool_3x3_n1, n1)
-            + self.sep_conv_3x3_2_1(relu_n1, gates.op_2_1[4])
-            + self.sep_conv_5x5_2_1(relu_n1, gates.op_2_1[5])
-            + self.dil_conv_3x3_2_1(relu_n1, gates.op_2_1[6])
-            + self.dil_conv_5x5_2_1(relu_n1, gates.op_2_1[7])
+            mix(op_2_1[1:4], max_pool_3x3_n1, avg_pool_3x3_n1, n1)
+            + self.sep_conv_3x3_2_1(relu_n1, op_2_1[4])
+            + self.sep_conv_5x5_2_1(relu_n1, op_2_1[5])
+            + self.dil_conv_3x3_2_1(relu_n1, op_2_1[6])
+            + self.dil_conv_5x5_2_1(relu_n1, op_2_1[7])
         )
         n2 = x + y
         op_3_0 = gates.sources_3[0] * gates.op_3_0
@@ -1160,8 +1168,12 @@ if __name__ == "__main__":
     model = Supernet().eval()
     parameters = sum(p.numel() for p in model.parameters())
     gates = NetworkGates(
-        normal=NormalGates(*map(torch.ones, (8, 8, 3, 8, 8, 8, 4, 8, 8, 8, 8, 5, 8, 8, 8, 8, 8))),
-        reduce=ReduceGates(*map(torch.ones, (8, 8, 3, 8, 8, 8, 4, 8, 8, 8, 8, 5, 8, 8, 8, 8, 8))),
+        normal=NormalGates(
+            *map(torch.ones, (2, 8, 8, 3, 8, 8, 8, 4, 8, 8, 8, 8, 5, 8, 8, 8, 8, 8))
+        ),
+        reduce=ReduceGates(
+            *map(torch.ones, (2, 8, 8, 3, 8, 8, 8, 4, 8, 8, 8, 8, 5, 8, 8, 8, 8, 8))
+        ),
     )
     output = model(torch.zeros(1, 3, 32, 32), gates)
     assert parameters == 1_930_618, parameters

@@ -1,0 +1,64 @@
+"""What a whole run came to: the networks that it retrained, beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archdsl.ir.cost import cost
+from archdsl.report.compared import Other
+from archdsl.report.outcome import duration, read_summary, tested
+from archdsl.report.view import Facts, Grid, Part, Words
+from archdsl.run.record import Record
+from archdsl.run.tables import percent
+from archdsl.run.whole_record import WholeRecord
+from archdsl.space.wording import number
+
+HEAD = ("network", "test accuracy", "validation accuracy", "parameters", "MACs", "time")
+
+
+def ended(record: WholeRecord) -> Iterator[Part]:
+    """The figures of a run. Raises ArchError E0807 where its files lack what they need."""
+    if not record.finished:
+        yield Words("This run is not finished; the command that began it goes on with it.")
+    if record.networks:
+        rows = tuple(_row(title, one) for title, one in record.networks)
+        yield Grid(head=HEAD, rows=rows, named=True)
+    if record.finished:
+        for verdict in read_summary(record.folder).get("verdicts", ()):
+            yield Words(str(verdict))
+    yield Facts(tuple(_facts(record)))
+
+
+def _row(title: str, record: Record) -> tuple[str, ...]:
+    """A network: accuracies with their standard errors in points, and what it costs."""
+    assert record.trained is not None
+    price = cost(record.network(record.trained))
+    test, error = tested(record) if record.finished else (None, 0.0)
+    judged = [entry.reward for entry in record.told("judge") if entry.reward is not None]
+    return (
+        title,
+        "not yet" if test is None else f"{percent(test)} ± {error:.1f}",
+        percent(max(judged)) if judged else "not yet",
+        f"{price.params:,}",
+        f"{price.macs:,}",
+        duration(record.seconds),
+    )
+
+
+def _facts(record: WholeRecord) -> Iterator[tuple[str, str]]:
+    best = record.best()
+    yield "found" if record.finished else "best so far", best.text if best else "nothing yet"
+    program = record.space.program
+    yield "space", f"{program.genotype}, {number(record.space.size)} architectures"
+    stages = (stage.name for stage in record.method.stages)
+    yield "method", f"{record.method.name}: {', '.join(stages)}"
+    parts = (*record.searches, *record.networks)
+    yield "time", duration(sum(part.seconds for _, part in parts))
+
+
+def first_other(record: WholeRecord) -> Other | None:
+    """The first network that the run compares with, once its retraining has begun."""
+    for title, one in record.networks[1:]:
+        if one.trained is not None:
+            return Other(program=one.network(one.trained), why=title)
+    return None
