@@ -26,7 +26,7 @@ EPOCHS = 3
 NETWORKS = {
     "small": "metaformer(classes=10, size=16, patch=4, stem_width=8, width1=16, width2=16, "
     "width3=16, width4=16, depth1=1, depth2=1, depth3=1, depth4=1)",
-    "large": "resnet18(classes=10, size=32)",
+    "large": "resnet18(classes=10, size=16)",
 }
 WAYS = {"one, one thread": (1, 1), "one, two threads": (1, 2), "two, one thread each": (2, 1)}
 """So many processes, each with so many threads."""
