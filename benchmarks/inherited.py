@@ -109,7 +109,7 @@ def curves(data: Data, parent: Program, family: Sequence[Child], seed: int) -> I
     """A parent trained once, and its children both ways."""
     settings = TrainSettings(seed=seed)
     network = fresh(parent, seed)
-    known = learned(network, data, settings, BEFORE)[-1]
+    known = learned(network, parent, data, settings, BEFORE)[-1]
     for child in family:
         found = heir(parent, child.program, seed=seed)
         ours, theirs = fresh(child.program, seed), fresh(child.program, seed)
@@ -119,8 +119,11 @@ def curves(data: Data, parent: Program, family: Sequence[Child], seed: int) -> I
         yield Curves(
             child.kind,
             known,
-            (judged(ours, data), *learned(ours, data, later, AFTER)),
-            (judged(theirs, data), *learned(theirs, data, settings, BEFORE + AFTER)),
+            (judged(ours, data), *learned(ours, child.program, data, later, AFTER)),
+            (
+                judged(theirs, data),
+                *learned(theirs, child.program, data, settings, BEFORE + AFTER),
+            ),
             found.preserved,
         )
 

@@ -19,7 +19,6 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
-import torch
 from scipy.stats import bootstrap, kendalltau
 
 from archdsl.controllers import Controller, Told, make_controller
@@ -139,7 +138,6 @@ class _Unit:
         self.controller: Controller = make_controller(way.controller, self.space, seed=seed)
         self.sampler = make_sampler(way.paths, self.space, self.controller, seed=seed)
         self.shared = SharedWeights(self.space, data, recipe=RECIPE, seed=seed, calibration=SHOWN)
-        self.shared.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def run(self) -> dict[str, Any]:
         begun = time.process_time()

@@ -109,7 +109,7 @@ class Lineage:
                 fresh = network.state_dict()
                 network.load_state_dict(parent.heir.weights(parent.saved.tensors, fresh))
             epochs = settings.epochs if parent else settings.first
-            curve = learned(network, self.data, settings, epochs)
+            curve = learned(network, candidate.program, self.data, settings, epochs)
         found = {
             "reward": curve[-1],
             "accuracy": curve[-1],

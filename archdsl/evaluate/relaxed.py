@@ -17,6 +17,7 @@ from archdsl.evaluate.bilevel import first_order, second_order
 from archdsl.evaluate.data import Batch, Data, moved
 from archdsl.evaluate.expected import Expected
 from archdsl.evaluate.followed import DropPaths, Followed
+from archdsl.evaluate.placed import placed
 from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.evaluate.training import Forward, judged, seeded
 from archdsl.evaluate.two_paths import keep_rest, two_paths
@@ -116,7 +117,7 @@ class RelaxedWeights:
             torch.manual_seed(seed_for(seed, "supernet"))
             few = gates.settings.relaxation in ALONE
             self.supernet = _Few(load_paths(space)) if few else _All(_mixture(space, ranks))
-        self.model = self.supernet.net.module.to(self.device)
+        self.model = placed(self.supernet.net.module, space.program, self.device)
         self.drop_paths = DropPaths(recipe, self.model)
         self.followed = Followed(
             recipe,

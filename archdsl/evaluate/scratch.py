@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from archdsl.evaluate.data import Data
+    from archdsl.ir.graph import Program
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +72,8 @@ class Trained:
         settings = self.settings
         epochs = round(settings.epochs * settings.grow**again)
         with torch_settings(settings.threads):
-            network = Candidate(self.space, architecture, settings.seed, 0).network()
-            curve = learned(network, self.data, settings, epochs)
+            candidate = Candidate(self.space, architecture, settings.seed, 0)
+            curve = learned(candidate.network(), candidate.program, self.data, settings, epochs)
         reward = promised(curve, settings.horizon) if settings.horizon > epochs else curve[-1]
         return {"reward": reward, "accuracy": curve[-1], "epochs": float(epochs)}
 
@@ -90,12 +91,15 @@ class Learning(Protocol):
     def seed(self) -> int: ...
 
 
-def learned(network: nn.Module, data: Data, settings: Learning, epochs: int) -> list[float]:
+def learned(
+    network: nn.Module, program: Program, data: Data, settings: Learning, epochs: int
+) -> list[float]:
     """Train a network from the weights that it has; the accuracy on validation after each epoch.
 
     Raises Failed where the loss is no number.
     """
     from archdsl.evaluate.followed import Followed
+    from archdsl.evaluate.placed import placed
     from archdsl.evaluate.training import accuracy, correct
     from archdsl.recipes import Recipe
     from archdsl.recipes.optimizers import AdamW
@@ -103,6 +107,7 @@ def learned(network: nn.Module, data: Data, settings: Learning, epochs: int) -> 
     seed, steps = settings.seed, max(1, round(settings.share * data.steps))
     adamw = AdamW(learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
     recipe = Recipe(epochs=epochs, optimizer=adamw)
+    network = placed(network, program)
     followed = Followed(recipe, network.parameters(), steps=steps, classes=data.classes)
     curve = []
     for epoch in range(epochs):

@@ -13,6 +13,7 @@ from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.data import Batch, Data, moved
 from archdsl.evaluate.followed import DropPaths, Followed
 from archdsl.evaluate.hypernetwork import Hypernetwork
+from archdsl.evaluate.placed import placed
 from archdsl.evaluate.ranks import SINGLE, Ranks
 from archdsl.evaluate.training import Forward, judged
 from archdsl.load import load_supernet
@@ -49,7 +50,7 @@ class SharedWeights:
             self.supernet = load_supernet(space)
             module = self.supernet.module
             self.hyper = Hypernetwork(space, module, code=code) if code else None
-        self.model = (self.hyper or module).to(self.device)
+        self.model = placed(self.hyper or module, space.program, self.device)
         self.drop_paths = DropPaths(recipe, self.model)
         self.new_optimizer()
 

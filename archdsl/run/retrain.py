@@ -22,6 +22,7 @@ from archdsl.controllers.tensors import below, pack_optimizer, unpack_optimizer
 from archdsl.evaluate.checkpoint import Checkpoint, load_checkpoint, restoring
 from archdsl.evaluate.data import Batch, Data, moved, opened_for
 from archdsl.evaluate.followed import DropPaths, Followed
+from archdsl.evaluate.placed import placed
 from archdsl.evaluate.training import accuracy, correct, gathered, sound
 from archdsl.ir.cost import cost
 from archdsl.ir.graph import Program
@@ -106,7 +107,7 @@ class _Retrain:
         self.device = self.ranks.device(settings.device)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_for(settings.seed, "network"))
-            self.model = load_network(program).to(self.device)
+            self.model = placed(load_network(program), program, self.device)
         self.drop_paths = DropPaths(recipe, self.model)
         self.followed = Followed(
             recipe,
