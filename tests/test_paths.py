@@ -15,6 +15,7 @@ from archdsl.controllers import METHODS, make_controller
 from archdsl.controllers.base import Told
 from archdsl.evaluate.data import open_data
 from archdsl.evaluate.paths import make_sampler
+from archdsl.evaluate.placed import placed
 from archdsl.evaluate.shared import SharedWeights
 from archdsl.evaluate.supernet import SupernetSettings
 from archdsl.ir.graph import Static
@@ -346,7 +347,8 @@ def test_gradients_reach_the_hypernetwork():
     )
     code = shared.hyper.coded(shared.hyper._taken(architecture)).detach()
     images, labels = shared.data.training_batch(1, 0, 0)
-    network = load_network(small().resolve(architecture))
+    program = small().resolve(architecture)
+    network = placed(load_network(program), program)  # what runs alike is rounded alike
     known = dict(shared.supernet.module.state_dict()) | shared.hyper.weights(architecture)
     network.load_state_dict({name: known[name].detach() for name in network.state_dict()})
     F.cross_entropy(network(images), labels).backward()
