@@ -15,7 +15,8 @@ M = TypeVar("M", bound=nn.Module)
 
 def placed(module: M, program: Program, device: str | torch.device = "cpu") -> M:
     """The module on a device; on a CPU with channels last, where its convolutions do most of the
-    work: steps are 1.1 to 1.9 times as fast (`benchmarks/results/training_layout.md`).
+    work: steps are 1.25 to 1.6 times as fast, of nine in ten that were measured
+    (`benchmarks/results/training_layout.md`).
 
     Values are the same up to rounding. The order of memory on GPUs was not measured, so it stays.
     """
