@@ -21,7 +21,7 @@ from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, Diagnostic, fault, hints
 from archdsl.syntax.parse import parse, parse_genotype
 from archdsl.syntax.use import joined
-from archdsl.texts import METHODS, RECIPES, keep
+from archdsl.texts import METHODS, RECIPES, keep, twice
 
 FROM_A_FILE = "a space of your own is known where --space FILE gives its file"
 
@@ -101,6 +101,7 @@ class Library:
         self._uses: list[str] = []
         self._recipes: dict[str, tree.Train] = {}
         self._methods: dict[str, tree.Method] = {}
+        self._documents: dict[str, tree.Document] = {}
         for file in files:
             self._add(parse(read_text(file), str(file)), file.parent)
         self.given = tuple(self._trees)
@@ -169,12 +170,9 @@ class Library:
         recipes = frozenset(recipe.name for recipe in document.recipes)
         for method in document.methods:
             yield Written(method=method, recipes=recipes)
-        try:
-            keep({}, document.spaces, "spaces")
-            keep({}, document.recipes, "recipes")
-            keep({}, document.methods, "methods")
-        except ArchError as error:
-            findings += error.diagnostics
+        findings += twice(document.spaces, "spaces")
+        findings += twice(document.recipes, "recipes")
+        findings += twice(document.methods, "methods")
         if findings:
             raise ArchError(findings)
 
@@ -188,15 +186,26 @@ class Library:
     def written_recipe(self, named: str, beside: str = "") -> tree.Train:
         """The same as it is written; before it comes the only one of the file `beside`, where that
         has any. Raises ArchError E0831 where there is none."""
-        return RECIPES.find(named, self._recipes, beside)
+        return RECIPES.find(named, self._recipes, self._document, beside)
 
     def written_method(self, named: str, beside: str = "") -> tree.Method:
         """The method that a file holds alone, or that one of the given files or ours calls so;
-        before it comes the only one of the file `beside`, where that has any.
+        before it comes the only one of the file `beside`, where that has any. The recipes that
+        stand in its file are known from then on, after those of the given files.
 
         Raises ArchError E0861 where there is none.
         """
-        return METHODS.find(named, self._methods, beside)
+        found = METHODS.find(named, self._methods, self._document, beside)
+        document = self._documents.get(found.span.source.name)
+        for recipe in document.recipes if document else ():
+            self._recipes.setdefault(recipe.name, recipe)
+        return found
+
+    def _document(self, path: str) -> tree.Document:
+        """What a file holds, read once."""
+        if path not in self._documents:
+            self._documents[path] = parse(read_text(Path(path)), path)
+        return self._documents[path]
 
     def _only(self, document: tree.Document, name: str, folder: Path | None = None) -> Found:
         if not document.spaces:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
-from archdsl.files import read_text
 from archdsl.resources import shipped_method, shipped_methods, shipped_recipe, shipped_recipes
 from archdsl.space.wording import similar
 from archdsl.syntax import tree
-from archdsl.syntax.errors import fault, hints
+from archdsl.syntax.errors import ArchError, Diagnostic, fault, hints
 from archdsl.syntax.parse import parse
 
+Read = Callable[[str], tree.Document]
+"""What a file holds, by its path."""
 Written = TypeVar("Written", tree.Train, tree.Method)
 Defined = TypeVar("Defined", tree.Space, tree.Train, tree.Method)
 
@@ -29,13 +29,13 @@ class Texts(Generic[Written]):
     names: Callable[[], tuple[str, ...]]
     text: Callable[[str], str | None]
 
-    def find(self, named: str, known: dict[str, Written], beside: str = "") -> Written:
+    def find(self, named: str, known: dict[str, Written], read: Read, beside: str = "") -> Written:
         """The only one of a file, one that is known, or one that ships and then is; before these
         comes the only one of the file `beside`, where that has any."""
-        if beside and (found := self._in(beside)):
+        if beside and (found := self.of(read(beside))):
             return self._only(found, beside)
         if named.endswith(".arch"):
-            return self._only(self._in(named), named)
+            return self._only(self.of(read(named)), named)
         if named not in known:
             text = self.text(named)
             if text is None:
@@ -49,9 +49,6 @@ class Texts(Generic[Written]):
                 )
             (known[named],) = self.of(parse(text, f"{named}.arch"))
         return known[named]
-
-    def _in(self, file: str) -> Sequence[Written]:
-        return self.of(parse(read_text(Path(file)), file))
 
     def _only(self, found: Sequence[Written], named: str) -> Written:
         if len(found) != 1:
@@ -84,8 +81,21 @@ METHODS: Texts[tree.Method] = Texts(
 
 
 def keep(known: dict[str, Defined], found: Iterable[Defined], what: str) -> None:
-    """Add what a file has. Raises ArchError E0703 for a second one of a name."""
+    """Add what a file has. Raises ArchError E0703 for each one whose name is known."""
+    found = tuple(found)
+    findings = twice((*known.values(), *found), what)
+    if findings:
+        raise ArchError(findings)
+    known |= {one.name: one for one in found}
+
+
+def twice(found: Iterable[Defined], what: str) -> list[Diagnostic]:
+    """A finding E0703 for each one whose name another one before it has."""
+    names: set[str] = set()
+    findings = []
     for one in found:
-        if one.name in known:
-            raise fault("E0703", f"two {what} are called {one.name}", one.span)
-        known[one.name] = one
+        if one.name in names:
+            said = f"two {what} are called {one.name}"
+            findings.append(Diagnostic(code="E0703", message=said, span=one.span))
+        names.add(one.name)
+    return findings

@@ -145,6 +145,14 @@ def test_sources_have_gates_where_asked():
     assert {*with_.logits} - {*without.logits} == of_sources and len(of_sources) == 8
 
 
+def test_gates_of_other_decisions_are_not_gone_on_with():
+    """A run of before sources that are all taken had gates: Adam remembers by their order."""
+    space = shipped("darts_search")
+    before, now = (Gates(space, DartsSettings(sources=on), seed=0) for on in (False, True))
+    with pytest.raises(ValueError, match="other decisions"):
+        now.restore(before.state())
+
+
 def test_sources_that_are_all_taken_are_weighed_too():
     """The first node of PC-DARTS: two gates that sum to one, and still nothing to decide."""
     space = shipped("darts_search")

@@ -163,13 +163,37 @@ def test_recipes_that_methods_name_are_looked_up(tmp_path):
     result = CliRunner().invoke(app, ["check", str(path)])
     assert result.exit_code == 1 and result.output.count("error[") == 1
     assert "texts.arch:5:21" in result.output and "found: nobody" in result.output
+    again = CliRunner().invoke(app, ["check", f"{tmp_path}/./texts.arch"])
+    assert again.exit_code == 1
 
 
-def test_two_of_one_name_in_a_file_are_a_finding(tmp_path):
+def test_what_check_finds_in_a_file_a_run_finds_there(tmp_path):
+    """Recipes beside a method are its own, before those that ship and after those of --space."""
+    path = tmp_path / "mine.arch"
+    net = "x -> {a = conv(4) | b = conv(4, k=3)} -> global_pool -> linear(10)"
+    path.write_text(
+        f"archdsl 1\nspace s() {{ net n(x: 1 x 8 x 8) = {net} }}\n"
+        "train darts { epochs = 7 }\nmethod a { controller = darts recipe = darts }\n"
+    )
+    assert CliRunner().invoke(app, ["check", str(path)]).exit_code == 0
+    library = Library()
+    found = whole_method(library.written_method("a", beside=str(path)))
+    assert recipes_of(found, library)["search"].epochs == 7
+    other = tmp_path / "other.arch"
+    other.write_text("archdsl 1\ntrain darts { epochs = 9 }\n")
+    library = Library([other])
+    found = whole_method(library.written_method(str(path)))
+    assert recipes_of(found, library)["search"].epochs == 9
+
+
+def test_all_of_one_name_in_a_file_are_findings(tmp_path):
     path = tmp_path / "texts.arch"
-    path.write_text("archdsl 1\nmethod a { epochs = 1 }\nmethod a { epochs = 2 }\n")
+    twice = "method a { epochs = 1 }\ntrain t { epochs = 2 }\n"
+    path.write_text(f"archdsl 1\n{3 * twice}method b {{ epochs = 1 }}\n")
     result = CliRunner().invoke(app, ["check", str(path)])
-    assert result.exit_code == 1 and "two methods are called a" in result.output
+    assert result.exit_code == 1
+    assert result.output.count("two methods are called a") == 2
+    assert result.output.count("two recipes are called t") == 2
 
 
 def test_an_evaluator_without_quotes_is_helped():
@@ -210,6 +234,14 @@ def test_what_is_wrong_with_each_stage_is_told_at_once():
     with pytest.raises(ArchError) as caught:
         recipes_of(read(method("a { controller = nobody }", "b { paths = nowhere }")), Library())
     assert [one.found for one in caught.value.diagnostics] == ["nobody", "nowhere"]
+    lines = ("controller = nobody", "paths = nowhere", "recipe = no")
+    with pytest.raises(ArchError) as caught:
+        recipes_of(read(method(*lines)), Library())
+    assert [one.found for one in caught.value.diagnostics] == ["nobody", "nowhere", "no"]
+    with pytest.raises(ArchError) as caught:
+        recipes_of(read(method("controller = darts", "paths = nowhere")), Library())
+    (finding,) = caught.value.diagnostics
+    assert "paths is not for darts" in finding.message
 
 
 def test_methods_that_are_not_there(tmp_path):
@@ -266,6 +298,8 @@ def test_other_settings_are_as_if_the_text_said_them():
         ("nobody.epochs=1", "E0860"),
         ("weights.epochs", "E0860"),
         ("weights.=1", "E0860"),
+        (".epochs=1", "E0860"),
+        ("weights.epochs=1\n}\n", "E0860"),
         ("weights.epochs=1 budget=2", "E0860"),
         ("weights.epochs=1 } method b {", "E0860"),
         ("weights.epochs=(", "E0860"),
@@ -287,6 +321,11 @@ def test_what_is_wrong_with_an_option_is_shown_in_it():
     span = caught.value.diagnostics[0].span
     assert span.source.text == "weights.epochs=0"
     assert span.source.text[span.start : span.end] == "epochs=0"
+    with pytest.raises(ArchError) as caught:
+        other("better.evaluator=train(epochs=3)")
+    (finding,) = caught.value.diagnostics
+    assert finding.span.source.text[finding.span.start : finding.span.end] == "train"
+    assert "in quotes" in finding.hint and "NAME=VALUE" in finding.expected
 
 
 def test_documentation_names_the_methods_and_runs_their_commands():

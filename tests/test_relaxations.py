@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from random import Random
+from statistics import fmean
 
 import pytest
 import torch
@@ -90,6 +91,37 @@ def test_the_expected_cost_is_the_mean_over_all_architectures(what):
     for key, ours, theirs in zip(weights, grown, hand, strict=True):
         ours, theirs = ours - ours.mean(), theirs - theirs.mean()  # weights sum to one
         assert torch.allclose(ours, theirs, rtol=1e-4, atol=1.0), key
+
+
+SOURCES = """archdsl 1
+
+space sources {
+  net network(image: 1 x 6 x 6) {
+    n[0] = image -> conv(4)
+    n[1] = n[0] -> conv(4, k=3)
+    n[2] = sum(2 of {n[j] -> conv(4) for j in 0..1})
+    n[3] = sum(2 of {n[j] -> conv(4, k=3) for j in 0..2})
+    return n[3] -> global_pool -> linear(10)
+  }
+}
+"""
+
+
+@pytest.mark.parametrize("what", ["macs", "params"])
+def test_of_several_sources_each_is_there_as_often_as_it_weighs(what):
+    """Of two that are both taken always; of two of three, which weigh alike, twice in three."""
+    space = written(SOURCES)
+    even = {one.key: torch.full((len(one.hole.labels),), 1.0) for one in space.decisions}
+    even = {key: row / len(row) for key, row in even.items()}
+    mean = fmean(getattr(cost(space.resolve(space.unrank(i))), what) for i in range(space.size))
+    assert space.size == 3
+    assert float(Expected(space, what)(even)) == pytest.approx(mean)
+    (forced,) = (key for key, row in even.items() if len(row) == 2)
+    even[forced] = torch.tensor([0.9, 0.1], requires_grad=True)
+    found = Expected(space, what)(even)
+    assert float(found) == pytest.approx(mean)
+    found.backward()
+    assert not even[forced].grad.any()  # nothing can be saved there
 
 
 def table(space, path):

@@ -243,16 +243,58 @@ def test_a_report_of_a_run_that_was_cut_off_has_what_there_is(done, tmp_path):
     assert "nothing yet" in report(out).text
 
 
-def test_a_report_of_a_run_that_somebody_changed_is_refused(done, tmp_path):
+def setting(name: str, value: object, file: str = "settings.json"):
+    """Somebody's change of a run."""
+
+    def change(out: Path) -> None:
+        whole = json.loads((out / file).read_text())
+        (whole["settings"] if file == "settings.json" else whole)[name] = value
+        (out / file).write_text(json.dumps(whole))
+
+    return change
+
+
+def moved(one: str, other: str):
+    def change(out: Path) -> None:
+        shutil.rmtree(out / other)
+        shutil.copytree(out / one, out / other)
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        setting("method", "archdsl 1\nmethod a { nothing = 1 }"),
+        setting("method", "archdsl 1\nmethod a { epochs = 1 } method b { epochs = 1 }"),
+        setting("method", 3),
+        setting("space", "nobody"),
+        setting("parameter depth", 3),
+        setting("parameter depth", None),
+        setting("verdicts", 5, "summary.json"),
+        setting("verdicts", [None], "summary.json"),
+        moved("kinds", "found"),
+        moved("found", "kinds"),
+        moved("kinds_weights", "against/vit"),
+    ],
+)
+def test_a_report_of_a_run_that_somebody_changed_is_refused(change, done, tmp_path):
     whole, _ = done("glit")
     out = tmp_path / "run"
     shutil.copytree(whole, out)
-    settings = json.loads((out / "settings.json").read_text())
-    settings["settings"]["method"] = "archdsl 1\nmethod a { nothing = 1 }"
-    (out / "settings.json").write_text(json.dumps(settings))
+    change(out)
     with pytest.raises(ArchError) as caught:
         report_html(out)
-    assert caught.value.diagnostics[0].code == "E0807"
+    (finding,) = caught.value.diagnostics
+    assert finding.code == "E0807" and "\n" not in finding.message
+
+
+def test_a_report_has_retrainings_of_one_s_own(done, tmp_path):
+    whole, _ = done("glit")
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    shutil.copytree(out / "found", out / "longer")
+    assert report(out).text.count("longer architecture") == 1
 
 
 def test_somebody_else_s_folder_stays_as_it_is(tmp_path):

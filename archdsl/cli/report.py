@@ -24,7 +24,11 @@ def report(
         typer.Option("-o", "--out", metavar="FILE", help="RUN/report.html by default."),
     ] = None,
     against: Annotated[
-        str, typer.Option(metavar="X", help=f"What is compared; drawn by default. {X}")
+        str,
+        typer.Option(
+            metavar="X",
+            help=f"What is compared; by default what a run has beside it, or one drawn. {X}",
+        ),
     ] = "",
     retrained: Annotated[
         list[Path],

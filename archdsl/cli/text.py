@@ -52,7 +52,7 @@ def check(session: Session, named: Several) -> int:
 def _is_of(error: ArchError, file: str) -> bool:
     """Whether a file itself has all that is wrong, whatever its code says elsewhere."""
     places = [one.span for one in error.diagnostics]
-    return all(place is not None and place.source.name == file for place in places)
+    return all(place is not None and place.source.name == str(Path(file)) for place in places)
 
 
 def _checked(session: Session, name: str) -> Iterator[Found | Recipe | str]:

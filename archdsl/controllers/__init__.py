@@ -68,7 +68,7 @@ def method_of(text: str) -> Method:
 
     Raises ArchError E0801 for an unknown name, E0818 for settings that it has not.
     """
-    if _keyword(text) in LEARNED:
+    if is_learned(text):
         raise fault(
             "E0801",
             f"{_keyword(text)} learns the gates of a supernet and proposes nothing",
@@ -84,9 +84,14 @@ def gates_method(text: str) -> DartsSettings | None:
 
     Raises ArchError E0818 for settings that it has not.
     """
-    if _keyword(text) not in LEARNED:
+    if not is_learned(text):
         return None
     return named(text, (DartsSettings,), "controller", "E0801")
+
+
+def is_learned(text: str) -> bool:
+    """Whether a text names a method that learns gates and proposes nothing."""
+    return _keyword(text) in LEARNED
 
 
 def _keyword(text: str) -> str:

@@ -221,8 +221,13 @@ class Gates:
         return State(tensors=tensors, values=self.sampler.values() if self.sampler else {})
 
     def restore(self, state: State) -> None:
+        """Go on from a `state`. Raises ValueError for one with gates of other decisions, since what
+        Adam remembers goes by their order."""
+        saved = below(state.tensors, "logits.")
+        if saved.keys() != self.logits.keys():
+            raise ValueError("it has gates of other decisions")
         with torch.no_grad():
-            for key, one in below(state.tensors, "logits.").items():
+            for key, one in saved.items():
                 self.logits[key].copy_(one)
         if self.optimizer:
             unpack_optimizer(self.optimizer, below(state.tensors, "adam."))

@@ -26,6 +26,7 @@ from archdsl.passes.uses import Use, distinct, uses
 from archdsl.space.view import SearchSpace
 from archdsl.space.wording import similar
 from archdsl.syntax.errors import ArchError, fault
+from archdsl.syntax.tree import Quantity
 
 Price = Callable[[Operation, Types], float]
 Terms = Mapping[Formula, float]
@@ -45,6 +46,8 @@ class Expected:
         self.single: dict[str, Tensor] = {}
         self.mixed: list[tuple[Formula, float]] = []
         sizes = {one.key: len(one.hole.labels) for one in space.decisions}
+        some = (one for one in space.decisions if one.hole.quantity is Quantity.SOME)
+        self.counts = {one.key: one.hole.count for one in some}
         for formula, cost in _terms(space, _price(what), own).items():
             if formula == ALWAYS:
                 self.base += cost
@@ -55,13 +58,26 @@ class Expected:
                 self.mixed.append((formula, cost))
 
     def __call__(self, weights: Mapping[str, Tensor]) -> Tensor:
-        """The cost under the weights (alternatives,) of every decision, with gradients to them."""
+        """The cost under the weights (alternatives,) of every decision, with gradients to them.
+
+        Of k of several each is there k times as often as it weighs, at most always.
+        """
+        weights = {key: self._chances(key, one) for key, one in weights.items()}
         found = torch.tensor(self.base)
         for key, row in self.single.items():
             found = found + (weights[key] * row.to(weights[key])).sum()
         for formula, cost in self.mixed:
             found = found + cost * _weight(formula, weights)
         return found
+
+    def _chances(self, key: str, weights: Tensor) -> Tensor:
+        """How often each alternative is there."""
+        count = self.counts.get(key)
+        if count is None:
+            return weights
+        if count == len(weights):
+            return torch.ones_like(weights)
+        return (count * weights).clamp(max=1)
 
 
 def _price(what: str) -> Price:

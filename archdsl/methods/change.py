@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from archdsl.space.wording import similar
 from archdsl.syntax import tree
-from archdsl.syntax.errors import ArchError, fault
+from archdsl.syntax.errors import ArchError, Diagnostic, fault
 from archdsl.syntax.parse import parse
 
 RECIPE = "train"
@@ -32,28 +32,30 @@ def changed(
         setting = _setting(written, len(place + dot))
         if place == RECIPE:
             recipe = replace(recipe, settings=tuple(_put(recipe.settings, setting)))
-        elif place:
+        elif dot:
             method = replace(method, items=tuple(_within(method, place, setting)))
         else:
             method = replace(method, items=tuple(_put(method.items, setting)))
     return method, recipe
 
 
+HEAD = "archdsl 1 method changed {\n"
+"""What stands before a setting where it is read, as in a method."""
+
+
 def _setting(option: str, start: int) -> tree.Constant:
     """The setting that an option says from a character on."""
-    written = option[start:]
-    head = "archdsl 1 method changed {\n"
     try:
-        document = parse(f"{head}{written}\n}}", "--set")
+        document = parse(f"{HEAD}{option[start:]}\n}}", "--set")
     except ArchError as error:
-        raise _no_setting(written, error.diagnostics[0].message) from error
+        raise _no_setting(option, start, error.diagnostics[0]) from error
     items = [item for one in document.methods for item in one.items]
     if len(items) != 1 or len(document.methods) != 1 or document.spaces or document.recipes:
-        raise _no_setting(written)
+        raise _no_setting(option, start)
     (item,) = items
     if not isinstance(item, tree.Constant):
-        raise _no_setting(written)
-    return _moved(item, tree.Source(name="--set", text=option), start - len(head))
+        raise _no_setting(option, start)
+    return _moved(item, tree.Source(name="--set", text=option), start - len(HEAD))
 
 
 def _moved(value: V, source: tree.Source, by: int) -> V:
@@ -72,9 +74,19 @@ def _moved(value: V, source: tree.Source, by: int) -> V:
             return value
 
 
-def _no_setting(written: str, why: str = "") -> ArchError:
-    said = f"this is no setting: {why}" if why else "this is no setting"
-    return fault("E0860", said, found=written, expected=FORM)
+def _no_setting(option: str, start: int, why: Diagnostic | None = None) -> ArchError:
+    """The error for what is no setting, at the place of what was found there."""
+    whole = tree.Span(source=tree.Source(name="--set", text=option), start=start, end=len(option))
+    found = _moved(why.span, whole.source, start - len(HEAD)) if why and why.span else whole
+    first = min(found.start, len(option))  # what is missing is missed behind the end
+    return fault(
+        "E0860",
+        f"this is no setting: {why.message}" if why else "this is no setting",
+        replace(found, start=first, end=max(first, min(found.end, len(option)))),
+        found=option[start:],
+        expected=FORM,
+        hint=why.hint if why else "",
+    )
 
 
 def _put(items: Sequence[Item], setting: tree.Constant) -> Iterator[Item]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from math import isnan, nan
-from statistics import fmean
 from typing import TYPE_CHECKING
 
 from archdsl.report.figure import (
@@ -23,6 +22,7 @@ from archdsl.report.figure import (
 )
 from archdsl.report.view import Part, Picture, Pictures, Words
 from archdsl.run.ledger import Entry
+from archdsl.run.moved import deciding, moved
 from archdsl.run.record import Kind, Record
 from archdsl.space.wording import count
 
@@ -81,7 +81,7 @@ def _gates(record: Record) -> Iterator[Part]:
         drawn.append(_line(losses, "epoch", "loss", "loss of the supernet's weights, by epoch"))
     weights = _weights(record, derived)
     if weights:
-        sharp = [(e.epoch + 1, _sharpness(e)) for e in derived]
+        sharp = [(e.epoch + 1, _sharpness(record, e)) for e in derived]
         drawn.append(_line(sharp, "epoch", "weight", "largest weight of a decision, the mean"))
     if drawn:
         yield Pictures(tuple(drawn))
@@ -181,10 +181,9 @@ def _told(entry: Entry, labels: Mapping[str, Sequence[str]]) -> dict[str, dict[s
     }
 
 
-def _sharpness(entry: Entry) -> float:
+def _sharpness(record: Record, entry: Entry) -> float:
     """The largest weight of a decision, the mean over those that decide something."""
-    gates = [one for one in (entry.detail or {}).get("gates", {}).values() if len(one) > 1]
-    return fmean(map(max, gates)) if gates else 1.0
+    return moved(deciding(record.space, (entry.detail or {}).get("gates", {}))).sharpness
 
 
 def _alike(record: Record, weights: Weights) -> dict[tuple[str, ...], list[str]]:

@@ -12,7 +12,7 @@ from typing import Any
 from archdsl.files import read_text
 from archdsl.recipes import whole_recipe
 from archdsl.report.view import Facts, Lines, Part, Words
-from archdsl.run.moved import moved, moved_rows
+from archdsl.run.moved import deciding, moved, moved_rows
 from archdsl.run.record import METHOD, Kind, Record
 from archdsl.run.settings import PROPOSING
 from archdsl.run.summary import measure_signal
@@ -108,7 +108,7 @@ def _gates(record: Record) -> Rows:
     yield "epochs", f"{len(derived)}{_steady(texts)}"
     gates = (derived[-1].detail or {}).get("gates") if derived else None
     if gates and not record.told("measure"):
-        yield from moved_rows(moved(gates))
+        yield from moved_rows(moved(deciding(record.space, gates)))
     yield from _about(record)
 
 

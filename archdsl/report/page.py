@@ -9,6 +9,7 @@ from pathlib import Path
 from archdsl.codegen import network_source
 from archdsl.ir.graph import Program
 from archdsl.library import Library
+from archdsl.methods.method import FOUND
 from archdsl.report.audits import audit
 from archdsl.report.code import coloured
 from archdsl.report.compared import Other, changes, costs, other, pictures
@@ -37,7 +38,8 @@ def report_html(
     """The report of the run in a folder, finished or not: the same run gives the same bytes.
 
     `against` names what the architecture is compared with, looked up in `library`; without a name
-    one is drawn. `retrainings` are folders of retrainings, besides those within the run's folder.
+    it is the first that a whole run compares with, or one is drawn. `retrainings` are folders of
+    retrainings, besides those within the run's folder.
     Raises ArchError: E0807 for what is no run, E0821 without matplotlib.
     """
     check_matplotlib()
@@ -45,12 +47,11 @@ def report_html(
     record: Record | WholeRecord
     if is_whole(folder):
         record, kind = read_whole(folder), "Run"
-        sections = _whole(record, against, others, known)
+        sections = _whole(record, against, [*_within(folder, FOUND), *others], known)
     else:
         record = read_record(folder)
         kind = record.kind.value.capitalize()
-        within = [read_record(path) for path in _within(folder)]
-        sections = _sections(record, against, [*within, *others], known)
+        sections = _sections(record, against, [*_within(folder), *others], known)
     page = Page(
         title=f"{kind}: {record.space.program.genotype}",
         subtitle=record.space.program.title,
@@ -60,12 +61,14 @@ def report_html(
     return html.encode("utf-8", "replace").decode()  # halves of letters, which JSON can name
 
 
-def _within(folder: Path) -> Iterator[Path]:
-    """Retrainings that stand in the folder of a run."""
+def _within(folder: Path, known: str = "") -> list[Record]:
+    """Retrainings that stand in the folder of a run, but for the one that is `known`."""
+    paths = []
     for path in sorted(folder.iterdir()):
         with suppress(ArchError):  # what else somebody keeps there is not ours
-            if "architecture" in read_settings(path / "settings.json"):
-                yield path
+            if path.name != known and "architecture" in read_settings(path / "settings.json"):
+                paths.append(path)
+    return [read_record(path) for path in paths]
 
 
 Sections = Iterator[tuple[str, str, Iterator[Part]]]

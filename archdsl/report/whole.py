@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archdsl.ir.cost import cost
+from archdsl.ir.graph import Program
 from archdsl.report.compared import Other
 from archdsl.report.outcome import duration, read_summary, tested
 from archdsl.report.view import Facts, Grid, Part, Words
-from archdsl.run.record import Record
+from archdsl.run.record import Record, strange
 from archdsl.run.tables import percent
 from archdsl.run.whole_record import WholeRecord
 from archdsl.space.wording import number
@@ -24,15 +25,21 @@ def ended(record: WholeRecord) -> Iterator[Part]:
         rows = tuple(_row(title, one) for title, one in record.networks)
         yield Grid(head=HEAD, rows=rows, named=True)
     if record.finished:
-        for verdict in read_summary(record.folder).get("verdicts", ()):
-            yield Words(str(verdict))
+        yield from map(Words, _verdicts(record))
     yield Facts(tuple(_facts(record)))
 
 
+def _verdicts(record: WholeRecord) -> list[str]:
+    """What the run says of its accuracies."""
+    found = read_summary(record.folder).get("verdicts", [])
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise strange(record.folder / "summary.json", "its verdicts are no texts")
+    return found
+
+
 def _row(title: str, record: Record) -> tuple[str, ...]:
-    """A network: accuracies with their standard errors in points, and what it costs."""
-    assert record.trained is not None
-    price = cost(record.network(record.trained))
+    """A network: accuracies, that of the test with its standard error in points, and costs."""
+    price = cost(_network(record))
     test, error = tested(record) if record.finished else (None, 0.0)
     judged = [entry.reward for entry in record.told("judge") if entry.reward is not None]
     return (
@@ -58,7 +65,11 @@ def _facts(record: WholeRecord) -> Iterator[tuple[str, str]]:
 
 def first_other(record: WholeRecord) -> Other | None:
     """The first network that the run compares with, once its retraining has begun."""
-    for title, one in record.networks[1:]:
-        if one.trained is not None:
-            return Other(program=one.network(one.trained), why=title)
+    for title, one in record.others:
+        return Other(program=_network(one), why=title)
     return None
+
+
+def _network(record: Record) -> Program:
+    assert record.trained is not None, "a retraining has one"
+    return record.network(record.trained)

@@ -12,7 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from archdsl.space.view import SearchSpace
+
 MADE = 1.1
+Gates = Mapping[str, Sequence[float]]
+"""By decision, the weights of its alternatives."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +40,18 @@ class Moved:
         return "moved"
 
 
-def moved(gates: Mapping[str, Sequence[float]]) -> Moved:
-    """Of the weights of every decision; those of one alternative decide nothing."""
+def deciding(space: SearchSpace, gates: Gates) -> Gates:
+    """Of all decisions those that leave something to decide and have gates: others weigh 1."""
+    fixed = {one.key for one in space.decisions} - {space.decisions[i].key for i in space.free}
+    return {
+        key: weights
+        for key, weights in gates.items()
+        if key not in fixed and any(weight != 1 for weight in weights)
+    }
+
+
+def moved(gates: Gates) -> Moved:
+    """Of the weights of these decisions; those of one alternative decide nothing."""
     several = [one for one in gates.values() if len(one) > 1]
     above = [max(one) / fmean(one) - 1 if fmean(one) > 0 else 0.0 for one in several]
     return Moved(

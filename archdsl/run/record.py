@@ -5,7 +5,8 @@ Only read, and without torch: for reports, and for what looks at searches afterw
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -22,6 +23,8 @@ from archdsl.syntax.errors import ArchError, fault
 
 METHOD = "method"
 """The setting that only whole runs have: the text of the method."""
+COMPARED = "against "
+"""What stands before the title of a network to compare with, as a setting of a whole run."""
 
 
 class Kind(Enum):
@@ -144,10 +147,8 @@ def read_record(folder: Path) -> Record:
     for entry in entries:
         if kind is not Kind.EXPLORE and not 0 <= (entry.reward or 0) <= 1:
             raise strange(folder / "ledger.sqlite", f"its row {entry.step} means nothing")
-    try:
+    with opening(folder / "settings.json"):
         library, space, trained = _opened(folder, kind, settings)
-    except (KeyError, TypeError, ValueError) as error:
-        raise strange(folder / "settings.json", f"it names no space: {error!r}") from error
     return Record(
         folder=folder,
         kind=kind,
@@ -159,6 +160,17 @@ def read_record(folder: Path) -> Record:
         seconds=seconds,
         trained=trained,
     )
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Settings that name what no space can be are E0807: no text of the user's is to blame."""
+    try:
+        yield
+    except ArchError as error:
+        raise strange(path, f"it names no space: {error.diagnostics[0].message}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise strange(path, f"it names no space: {error!r}") from error
 
 
 def _kind(settings: Mapping[str, Any], entries: Sequence[Entry]) -> Kind:
@@ -205,5 +217,5 @@ def strange(path: Path, why: str) -> ArchError:
         "E0807",
         f"{path} is not what archdsl wrote: {why}",
         found=str(path),
-        expected="the folder of a run of search or retrain",
+        expected="the folder of a run, as the command that began it left it",
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from archdsl.controllers import gates_method, method_of
+from archdsl.controllers import gates_method, is_learned, method_of
 from archdsl.evaluate.evaluators import evaluator_of
 from archdsl.evaluate.latency import clock_of
 from archdsl.evaluate.objectives import objectives_of, rule_of
@@ -52,12 +52,12 @@ def recipes_of(method: Method, library: Library) -> Recipes:
     found: dict[str, Recipe] = {}
     findings: list[Diagnostic] = []
     for stage in method.stages:
-        try:
-            _check(stage)
-            if stage.around.recipe:
+        findings += _findings(stage)
+        if stage.around.recipe:
+            try:
                 found[stage.name] = _recipe(stage, library)
-        except ArchError as error:
-            findings += error.diagnostics
+            except ArchError as error:
+                findings += error.diagnostics
     if findings:
         raise ArchError(findings)
     return found
@@ -151,40 +151,38 @@ def _heard(
         return summarise_exploration(space, settings, ledger.entries(), ledger.seconds())
 
 
-def _check(stage: Stage) -> None:
-    """Refuse what no search takes, before there is one."""
+def _findings(stage: Stage) -> list[Diagnostic]:
+    """What no search takes, before there is one."""
     settings = stage.settings
+    read: dict[str, Callable[[str], object]] = {"controller": method_of}
     if isinstance(settings, ExploreSettings):
-        with stage.reading("evaluator"):
-            evaluator_of(settings.evaluator)
-        with stage.reading("reward"):
-            rule_of(settings.reward)
-        with stage.reading("objectives"):
-            objectives_of(settings.objectives)
-        with stage.reading("latency"):
-            if settings.latency:
-                clock_of(settings.latency)
-        with stage.reading("controller"):
-            method_of(settings.controller)
-        needless = ["recipe"]
+        read |= {"evaluator": evaluator_of, "reward": rule_of, "objectives": objectives_of}
+        read |= {"latency": clock_of} if settings.latency else {}
+        needless = {"recipe"}
+    elif is_learned(settings.controller):
+        read, needless = {"controller": gates_method}, set(PROPOSING)
     else:
-        with stage.reading("controller"):
-            gates = gates_method(settings.controller)
-            if gates is None:
-                method_of(settings.controller)
-        with stage.reading("paths"):
-            paths_of(settings.paths)
-        needless = [] if gates is None else sorted(PROPOSING)
+        read |= {"paths": paths_of}
+        needless = set()
+    findings: list[Diagnostic] = []
+    for name, reader in read.items():
+        try:
+            with stage.reading(name):
+                reader(getattr(settings, name))
+        except ArchError as error:
+            findings += error.diagnostics
     given = stage.given | ({"recipe"} if stage.around.recipe else set())
-    for name in needless:
-        if name in given:
-            raise fault(
-                "E0860",
-                f"{stage.name}: {name} is not for {settings.controller.partition('(')[0]}",
-                stage.places.get(name),
+    for name in sorted(needless & given):
+        findings.append(
+            Diagnostic(
+                code="E0860",
+                message=f"{stage.name}: {name} is not for {settings.controller.partition('(')[0]}",
+                span=stage.places.get(name),
                 found=name,
                 hint="leave it out",
             )
+        )
+    return findings
 
 
 def _recipe(stage: Stage, library: Library) -> Recipe:

@@ -13,7 +13,7 @@ from archdsl.evaluate.objectives import objectives_of
 from archdsl.front import front
 from archdsl.ir.cost import cost
 from archdsl.run.ledger import Entry
-from archdsl.run.moved import Moved, moved
+from archdsl.run.moved import Moved, deciding, moved
 from archdsl.run.rows import lacks
 from archdsl.run.settings import ExploreSettings, SearchSettings
 from archdsl.space.view import SearchSpace
@@ -222,7 +222,7 @@ def summarise_gates(
         epochs=len(learned),
         best=final.text,
         accuracy=final.reward or 0.0,
-        moved=None if drawn else moved(_noted(learned[-1], "gates")),
+        moved=None if drawn else moved(deciding(space, _noted(learned[-1], "gates"))),
         params=costs.params,
         macs=costs.macs,
         seconds=seconds,

@@ -28,6 +28,7 @@ from archdsl.recipes import Recipe
 from archdsl.run.against import Other
 from archdsl.run.explore import HERE, How
 from archdsl.run.folder import SETTINGS
+from archdsl.run.record import COMPARED, METHOD
 from archdsl.run.retrain import retrain
 from archdsl.run.running import folder_of
 from archdsl.run.searches import Recipes, Searched, check_levels, run_stages
@@ -87,10 +88,10 @@ def run_whole(
     _check_data(programs, settings.data)
     _check_drop_paths(programs, recipe)
     texts = {
-        "method": method.text,
+        METHOD: method.text,
         "recipe": recipe.text,
         **{f"recipe of {name}": one.text for name, one in recipes.items()},
-        **{f"against {one.title}": one.program.genotype for one in against},
+        **{COMPARED + one.title: one.program.genotype for one in against},
     }
     with (
         joined(settings.device, silence=ALONE) as ranks,

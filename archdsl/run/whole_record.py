@@ -14,20 +14,17 @@ from archdsl.library import Library
 from archdsl.methods import Method, whole_method
 from archdsl.methods.method import AGAINST, FOUND
 from archdsl.run.against import folder_of_title
-from archdsl.run.record import METHOD, Record, read_record, strange
+from archdsl.run.record import COMPARED, METHOD, Kind, Record, opening, read_record, strange
 from archdsl.run.settings import read_settings, space_of
 from archdsl.space.architecture import Architecture
 from archdsl.space.view import SearchSpace
-from archdsl.syntax.errors import ArchError
 from archdsl.syntax.parse import parse
-
-_AGAINST = "against "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WholeRecord:
-    """One run: the searches that were begun, each with the name of its stage; the retrainings, each
-    with the title of its network: first what was found, titled `found`."""
+    """One run: the searches that were begun, each with the name of its stage; the retrainings of
+    what was found, and of the `others`, each with its title."""
 
     folder: Path
     settings: Mapping[str, Any]
@@ -35,7 +32,13 @@ class WholeRecord:
     space: SearchSpace
     method: Method
     searches: Sequence[tuple[str, Record]]
-    networks: Sequence[tuple[str, Record]]
+    found: Record | None
+    others: Sequence[tuple[str, Record]]
+
+    @property
+    def networks(self) -> list[tuple[str, Record]]:
+        """All retrainings, with their titles."""
+        return [*([(FOUND, self.found)] if self.found else []), *self.others]
 
     @property
     def finished(self) -> bool:
@@ -47,7 +50,8 @@ class WholeRecord:
         for _, record in reversed(self.searches):
             found = record.best()
             if found is not None:
-                return self.space.parse(found.text)
+                with opening(self.folder / "settings.json"):
+                    return self.space.parse(found.text)
         return None
 
 
@@ -60,27 +64,33 @@ def read_whole(folder: Path) -> WholeRecord:
     """The whole run in a folder. Raises ArchError E0807 where its files are broken."""
     path = folder / "settings.json"
     settings = read_settings(path)
-    try:
+    with opening(path):
         (written,) = parse(str(settings[METHOD]), METHOD).methods
         method = whole_method(written)
         space = space_of(Library([folder / "space.arch"]), settings)
-    except (ArchError, KeyError, TypeError, ValueError) as error:
-        raise strange(path, f"it names no space or no method: {error}") from error
-    titles = [name.removeprefix(_AGAINST) for name in settings if name.startswith(_AGAINST)]
-    places = [(FOUND, FOUND), *((one, f"{AGAINST}/{folder_of_title(one)}") for one in titles)]
+    titles = [name.removeprefix(COMPARED) for name in settings if name.startswith(COMPARED)]
+    stages = ((one.name, one.name) for one in method.stages)
+    others = ((one, f"{AGAINST}/{folder_of_title(one)}") for one in titles)
     return WholeRecord(
         folder=folder,
         settings=settings,
         environment=read_settings(path, "environment"),
         space=space,
         method=method,
-        searches=tuple(_begun(folder, ((one.name, one.name) for one in method.stages))),
-        networks=tuple(_begun(folder, places)),
+        searches=tuple(_begun(folder, stages, retrained=False)),
+        found=next((one for _, one in _begun(folder, [(FOUND, FOUND)], retrained=True)), None),
+        others=tuple(_begun(folder, others, retrained=True)),
     )
 
 
-def _begun(folder: Path, places: Iterable[tuple[str, str]]) -> Iterator[tuple[str, Record]]:
-    """The parts that are there, by name."""
+def _begun(
+    folder: Path, places: Iterable[tuple[str, str]], *, retrained: bool
+) -> Iterator[tuple[str, Record]]:
+    """The parts that are there, by name: retrainings, or searches."""
     for name, place in places:
-        if (folder / place / "ledger.sqlite").exists():
-            yield name, read_record(folder / place)
+        if not (folder / place / "ledger.sqlite").exists():
+            continue
+        record = read_record(folder / place)
+        if (record.kind is Kind.RETRAIN) is not retrained:
+            raise strange(folder / place, f"it is a {record.kind.value}")
+        yield name, record

@@ -25,8 +25,9 @@ FILE_ROWS = (
     ),
     row(
         "E0703",
-        "two spaces of one name",
-        "Files given with --space hold spaces of different names. A shipped space may be replaced.",
+        "two of one name",
+        "The spaces of a file and of those given with --space have different names, and so have "
+        "its recipes and its methods. What ships may be replaced.",
     ),
     row(
         "E0704",
