@@ -234,10 +234,10 @@ def test_what_is_wrong_with_each_stage_is_told_at_once():
     with pytest.raises(ArchError) as caught:
         recipes_of(read(method("a { controller = nobody }", "b { paths = nowhere }")), Library())
     assert [one.found for one in caught.value.diagnostics] == ["nobody", "nowhere"]
-    lines = ("controller = nobody", "paths = nowhere", "recipe = no")
+    lines = ("controller = nobody", "paths = nowhere", "recipe = none_")
     with pytest.raises(ArchError) as caught:
         recipes_of(read(method(*lines)), Library())
-    assert [one.found for one in caught.value.diagnostics] == ["nobody", "nowhere", "no"]
+    assert [one.found for one in caught.value.diagnostics] == ["nobody", "nowhere", "none_"]
     with pytest.raises(ArchError) as caught:
         recipes_of(read(method("controller = darts", "paths = nowhere")), Library())
     (finding,) = caught.value.diagnostics
