@@ -1,4 +1,4 @@
-"""Five hundred random networks, before and after the passes; `make fuzz` has many more."""
+"""Three hundred random networks, before and after the passes; `make fuzz` has many more."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.fuzz_rewrites import Found, counted, device, laws, program, run
 from tests.random_networks import DRAWS, JOINS
 from tests.random_programs import network
 
-COUNT, DRAWN = 500, 1_000
+COUNT, DRAWN = 300, 1_000
 BATCH = 100
 
 

@@ -48,12 +48,12 @@ def test_faults_are_told_and_paid_for(tmp_path: Path, two_nodes: Path) -> None:
     told = searched(
         tmp_path / "run",
         "call:tests.somebodys:faulty",
-        How(ray="auto", timeout=20.0),
+        How(ray="auto", timeout=5.0),
         controller="random",
-        budget=64,
+        budget=48,
         batch=16,
     )
-    assert [row.step for row in told] == list(range(64))
+    assert [row.step for row in told] == list(range(48))
     kinds = Counter((row.detail or {}).get("failed", "told") for row in told)
     assert kinds["not a number"] and kinds["error"] and kinds["timeout"]
     died = {int(path.name) for path in two_nodes.iterdir()}

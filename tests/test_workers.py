@@ -60,9 +60,9 @@ def test_killed_workers_are_replaced_and_nothing_is_lost_or_done_twice(
     """One is killed again and again, at random moments, while it works."""
     monkeypatch.setenv("TRACE", str(tmp_path / "trace"))
     monkeypatch.setenv("PAUSE", "0.15")
-    given = settings(CALL.format("traced"), budget=40, batch=8)
+    given = settings(CALL.format("traced"), budget=24, batch=8)
     command = [sys.executable, "-m", "tests.work", str(tmp_path / "run"), given.evaluator, "3"]
-    process = subprocess.Popen([*command, "40", "8"])
+    process = subprocess.Popen([*command, "24", "8"])
     chance, kills = random.Random(0), 0
     while process.poll() is None:
         time.sleep(chance.uniform(0.3, 0.8))
@@ -71,7 +71,7 @@ def test_killed_workers_are_replaced_and_nothing_is_lost_or_done_twice(
             kills += 1
     assert process.returncode == 0 and kills > 3
     told = rows(tmp_path / "run")
-    assert [row.step for row in told] == list(range(40))
+    assert [row.step for row in told] == list(range(24))
     assert all(row.reward is not None for row in told)
     monkeypatch.setenv("TRACE", str(tmp_path / "other"))
     monkeypatch.setenv("PAUSE", "0")
@@ -79,7 +79,7 @@ def test_killed_workers_are_replaced_and_nothing_is_lost_or_done_twice(
         (row.text, row.reward) for row in told
     ]
     calls = Counter(line.split()[0] for line in (tmp_path / "trace").read_text().splitlines())
-    assert sum(calls.values()) <= 40 + kills, "only what a kill undid is measured again"
+    assert sum(calls.values()) <= 24 + kills, "only what a kill undid is measured again"
 
 
 def test_a_killed_driver_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,15 +119,15 @@ def test_faults_are_told_and_paid_for(tmp_path: Path, monkeypatch: pytest.Monkey
     """Values that are no numbers, exceptions, hangs, and workers that die."""
     (tmp_path / "deaths").mkdir()
     monkeypatch.setenv("DEATHS", str(tmp_path / "deaths"))
-    given = settings(CALL.format("faulty"), controller="random", budget=80, batch=16)
+    given = settings(CALL.format("faulty"), controller="random", budget=48, batch=16)
     told = searched(tmp_path / "run", given, workers=4, timeout=1.5)
-    assert [row.step for row in told] == list(range(80))
+    assert [row.step for row in told] == list(range(48))
     kinds = Counter((row.detail or {}).get("failed", "told") for row in told)
     assert kinds["not a number"] and kinds["error"] and kinds["timeout"]
     assert list((tmp_path / "deaths").iterdir()), "some workers died"
     died = {int(path.name) for path in (tmp_path / "deaths").iterdir()}
     assert all(told[step].reward is not None for step in died), "and others did their work"
-    assert sum(kinds.values()) == 80
+    assert sum(kinds.values()) == 48
 
 
 def test_what_ends_every_worker_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

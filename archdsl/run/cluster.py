@@ -1,8 +1,9 @@
 """Proposals measured on a Ray cluster: each is a task, on any node that is free.
 
 The driver alone writes the ledger. A task whose worker or node ends is run again, as often as a
-row is leased again (`workers.TRIES`). A timeout counts from when a task is handed in: a worker that
-has to start first uses some of it. Nodes need archdsl, the data and the user's modules.
+row is leased again (`workers.TRIES`). A timeout counts from when the evaluator is there: what a
+worker takes to start, or a node to be free, is not the proposal's. Nodes need archdsl, the data and
+the user's modules.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from archdsl.run.workers import TRIES
 from archdsl.syntax.errors import ArchError, fault
 
 if TYPE_CHECKING:
-    from ray import ObjectRef
+    from ray import ObjectRef, ObjectRefGenerator
 
 ANSWER = 5.0
 """Seconds in which a cluster has to answer."""
@@ -65,9 +66,15 @@ class Problem:
         )
 
 
-def judged(problem: Problem, text: str, step: int, again: int) -> Mapping[str, Any]:
-    """What a proposal was worth, in plain data; runs on a node."""
-    return asdict(_judge(problem)(text, step, again))
+BEGUN: Mapping[str, Any] = {}
+"""What a task says first."""
+
+
+def judged(problem: Problem, text: str, step: int, again: int) -> Iterator[Mapping[str, Any]]:
+    """That the evaluator is there, then what a proposal was worth, as plain data; on a node."""
+    judge = _judge(problem)
+    yield BEGUN
+    yield asdict(judge(text, step, again))
 
 
 @cache
@@ -101,8 +108,8 @@ class Tasks:
         self.count = min(count or free, free)  # what waits for a processor would be late
         self.problem = ray.put(problem)
         # Ray's own retries would not give the next worker its time anew.
-        self.task = ray.remote(max_retries=0)(judged)
-        self.running: dict[ObjectRef[Any], tuple[int, float]] = {}
+        self.task = ray.remote(max_retries=0, num_returns="streaming")(judged)
+        self.running: dict[ObjectRefGenerator[Any], tuple[int, float | None]] = {}
         self.tries: Counter[int] = Counter()
 
     def measure(self, first: int, last: int, stopped: Callable[[], bool]) -> Iterator[int]:
@@ -126,7 +133,7 @@ class Tasks:
         entry = self.ledger.entry(step)
         assert entry is not None
         task = self.task.remote(self.problem, entry.text, step, entry.epoch)
-        self.running[task] = step, time.monotonic()
+        self.running[task] = step, None
         self.tries[step] += 1
 
     def _collect(self) -> int:
@@ -134,37 +141,44 @@ class Tasks:
         import ray
 
         ready, _ = ray.wait(list(self.running), num_returns=1, timeout=PAUSE)
-        late = [
-            task
-            for task, (_, since) in self.running.items()
-            if self.timeout and task not in ready and time.monotonic() - since > self.timeout
-        ]
+        late = [task for task in self.running if task not in ready and self._late(task)]
+        told = sum(self._hear(task) for task in ready)
         for task in late:
             ray.cancel(task, force=True)
-        told = len(ready) + len(late)
-        for task in ready:
-            step, _ = self.running.pop(task)
-            found = _result(task)
-            if found is None and self.tries[step] < TRIES:
-                self._submit(step)
-                told -= 1
-            else:
-                self._tell(step, found or Judged.failed("error", f"{TRIES} workers ended over it"))
-        for task in late:
             late_by = Judged.failed("timeout", f"it took more than {self.timeout:g} s")
             self._tell(self.running.pop(task)[0], late_by)
-        return told
+        return told + len(late)
+
+    def _late(self, task: ObjectRefGenerator[Any]) -> bool:
+        _, since = self.running[task]
+        late = since is not None and time.monotonic() - since > self.timeout
+        return bool(self.timeout) and late
+
+    def _hear(self, task: ObjectRefGenerator[Any]) -> bool:
+        """Take what a task says next; whether that is the row's result."""
+        step, _ = self.running.pop(task)
+        found = _said(next(task))
+        if found == BEGUN:
+            self.running[task] = step, time.monotonic()
+            return False
+        if found is None and self.tries[step] < TRIES:
+            self._submit(step)
+            return False
+        ended = Judged.failed("error", f"{TRIES} workers ended over it")
+        self._tell(step, Judged(**found) if found else ended)
+        return True
 
     def _tell(self, step: int, found: Judged) -> None:
         self.ledger.tell(step, found.reward, found.detail)
 
 
-def _result(task: ObjectRef[Any]) -> Judged | None:
-    """What a task found, None where its worker or its node ended over it."""
+def _said(one: ObjectRef[Any]) -> Mapping[str, Any] | None:
+    """What a task said, None where its worker or its node ended over it."""
     import ray
 
     try:
-        return Judged(**ray.get(task))
+        found: Mapping[str, Any] = ray.get(one)
+        return found
     except ray.exceptions.RayTaskError as problem:  # not the evaluator's: that is caught there
         raise fault(
             "E0824",
