@@ -39,7 +39,7 @@ METHODS = {
     TWO: f"generations(population={POPULATION}, parents=5, outer={OUTER})",
 }
 SEEDS = 10
-TRAININGS = 0
+TRAININGS = 1
 """Of each network that a search found."""
 SUPERNET, RECIPE = (
     Recipe(
@@ -48,7 +48,7 @@ SUPERNET, RECIPE = (
         optimizer=AdamW(learning_rate=3e-3),
         schedule=Cosine(by_step=True),
     )
-    for epochs in (24, 2)
+    for epochs in (24, 6)
 )
 
 Searches = Mapping[tuple[str, int], list[tuple[str, float]]]

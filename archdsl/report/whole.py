@@ -65,9 +65,10 @@ def _facts(record: WholeRecord) -> Iterator[tuple[str, str]]:
 
 def first_other(record: WholeRecord) -> Other | None:
     """The first network that the run compares with, once its retraining has begun."""
-    for title, one in record.others:
-        return Other(program=_network(one), why=title)
-    return None
+    if not record.others:
+        return None
+    title, one = record.others[0]
+    return Other(program=_network(one), why=title)
 
 
 def _network(record: Record) -> Program:
