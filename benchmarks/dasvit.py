@@ -259,6 +259,18 @@ def _skips(runs: Sequence[Any]) -> str:
     return "; ".join(str(run["encoder"].split("; ").count("skip")) for run in runs)
 
 
+def _blind(deep: Mapping[int, Any]) -> str:
+    """What is said of encoders without attention, whose class token sees nothing of the image."""
+    seeds = [str(seed) for seed in SEEDS if "msa" not in deep[seed]["encoder"]]
+    if not seeds:
+        return ""
+    one = "; ".join(f"`{deep[int(seed)]['encoder']}`" for seed in seeds)
+    return (
+        f" The search in one stage found no attention with seed {', '.join(seeds)} ({one}): its "
+        "class token sees nothing of the image, so it stays at chance."
+    )
+
+
 def report(
     found: Mapping[tuple[float, float, int], Any],
     deep: Mapping[int, Any],
@@ -333,7 +345,7 @@ def report(
             "l2 acts only where the share of a kind leaves these bounds. Retrained networks whose "
             "accuracies on the held-out images differ by less than their deviations are not told "
             "apart.",
-            f"Encoders found with l1 = l2 = 1: {encoders}.",
+            f"Encoders found with l1 = l2 = 1: {encoders}.{_blind(deep)}",
             f"Bytes: one batch of {MEASURED_BATCH}; those kept for backward besides weights, and "
             "how far a step of gates and weights raises the memory of a process.",
             "The plain encoder is `vit_b_16` of the same width, as deep as comes nearest in size.",

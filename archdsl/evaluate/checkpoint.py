@@ -64,8 +64,22 @@ def serialised(checkpoint: Checkpoint) -> bytes:
         "architecture": checkpoint.genotype,
         "values": json.dumps(checkpoint.values, sort_keys=True),
     }
-    tensors = {name: t.detach().cpu().contiguous() for name, t in checkpoint.tensors.items()}
-    return _in_order(save(tensors, metadata))
+    return _in_order(save(_apart(checkpoint.tensors), metadata))
+
+
+def _apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Tensors that may be written, each with memory of its own.
+
+    Of a mixture, statistics of norms whose inputs are equal are one tensor under several names.
+    """
+    found: dict[str, Tensor] = {}
+    known: set[int] = set()
+    for name, tensor in tensors.items():
+        plain = tensor.detach().cpu().contiguous()
+        place = plain.untyped_storage().data_ptr()
+        found[name] = plain.clone() if place in known else plain
+        known.add(place)
+    return found
 
 
 def _in_order(content: bytes) -> bytes:

@@ -45,10 +45,26 @@ def _measure(
 ) -> None:
     for norm in norms:
         norm.reset_running_stats()
-        norm.momentum = None  # the average of all batches
         norm.train()
-    with torch.no_grad():
-        for batch in images:
-            forward(batch)
+    hooks = [norm.register_forward_pre_hook(_average) for norm in norms]
+    try:
+        with torch.no_grad():
+            for batch in images:
+                for norm in norms:  # some are read by others and never called
+                    _average(norm)
+                forward(batch)
+    finally:
+        for hook in hooks:
+            hook.remove()
     for norm in norms:
         norm.eval()
+
+
+def _average(norm: nn.Module, *_: object) -> None:
+    """Let what comes next weigh as much as each before it.
+
+    A momentum of None says the same to a norm of torch's, but not to the fused ones of generated
+    files, which take it as a number.
+    """
+    assert isinstance(norm, _BatchNorm) and norm.num_batches_tracked is not None
+    norm.momentum = 1 / (1 + int(norm.num_batches_tracked))
