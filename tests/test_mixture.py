@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from archdsl.codegen import mixture_source
+from archdsl.evaluate.norms import calibrated
 from archdsl.ir.graph import Apply, Program
 from archdsl.load import Mixture, load_mixture, load_supernet
 from archdsl.ops.pooling import MaxPool
@@ -22,6 +23,7 @@ from archdsl.verify.compare import still
 from archdsl.verify.equal import EXACT, randomise
 from archdsl.verify.mixtures import verify_mixture
 from benchmarks.darts_step import values as values_of_gates
+from benchmarks.pairs import inputs
 from benchmarks.references.darts_search import SearchNetwork, own_name
 from tests.codegen_spaces import SPACES
 from tests.operation_module import values
@@ -228,6 +230,33 @@ def test_statistics_of_what_is_one_are_known_under_all_names() -> None:
     same = [n for n in state if re.match(r"normal\.max_pool_3x3_\d_0\.1\.running_mean", n)]
     assert len(same) == 4
     assert len({state[name].data_ptr() for name in same}) == 1
+
+
+NORMED = [name for name in MIXED if "BatchNorm2d" in mixture_source(tiny(name).program)]
+
+
+@pytest.mark.parametrize("name", NORMED)
+def test_statistics_are_measured_alike_at_both_levels(name: str) -> None:
+    """Averages over batches, also by norms that are fused and read each other's."""
+    space = SearchSpace(still(tiny(name).program))
+    plain, better = (load_mixture(space, level=level) for level in (0, 1))
+    randomise(plain.module, torch.Generator().manual_seed(0))
+    better.module.load_state_dict(plain.module.state_dict(), strict=False)
+    for mixture_ in (plain, better):
+        mixture_.module.double()
+    batches = [tuple(one.double() for one in inputs(space.program, 4, seed)) for seed in range(3)]
+    found = []
+    for mixture_ in (plain, better):
+        module = mixture_.module
+        gates = mixture_.gates(even(mixture_))
+        forward = lambda given, m=module, g=gates: m(*given, g)  # noqa: E731
+        with calibrated(module, forward, batches[:2]), torch.no_grad():  # type: ignore[arg-type]
+            found.append(forward(batches[2]))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-9, atol=1e-9)
+
+
+def even(mixture_: Mixture) -> dict[str, torch.Tensor]:
+    return {key: torch.full((n,), 1 / max(n, 1)).double() for key, n in mixture_.sizes.items()}
 
 
 # --- what is no sum ------------------------------------------------------------------------------

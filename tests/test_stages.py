@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -157,6 +158,19 @@ def test_a_search_goes_on_between_its_stages(save, tmp_path, monkeypatch):
     assert found == expected
     for name in ("network.py", "supernet.py"):
         assert (tmp_path / "broken" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_the_space_of_darts_is_searched_saved_and_gone_on_with(tmp_path, monkeypatch):
+    """Its mixture has statistics that are one under several names, and fused norms."""
+    space, method = shipped("darts_search", layers=1, width=4, size=8), {"sources": True}
+    settings = replace(SETTINGS, epochs=2, batch_size=450)
+    summary, expected = run(space, tmp_path / "whole", settings, **method)
+    assert space.parse(summary.best) and 0 < summary.accuracy < 1
+    again = lambda: run(space, tmp_path / "broken", settings, **method)  # noqa: E731
+    killed_at(monkeypatch, 2, again, saved=False)
+    assert again()[1] == expected
+    one, other = (load_file(tmp_path / n / "checkpoint.safetensors") for n in ("whole", "broken"))
+    assert one.keys() == other.keys() and all(torch.equal(one[n], other[n]) for n in one)
 
 
 # ---- skips -----------------------------------------------------------------------------------
