@@ -78,14 +78,6 @@ def _reached(program: Program) -> str:
     return f"'{program.genotype}' --space {file}" if program.changed else file
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """A method as a file has it; `recipes` are the names of those beside it."""
-
-    method: tree.Method
-    recipes: frozenset[str]
-
-
 class Library:
     """Finds spaces by name: in the given files first, then among those that ship.
 
@@ -148,9 +140,10 @@ class Library:
         """The spaces of the given files, then those that ship."""
         return tuple(dict.fromkeys((*self.given, *shipped_spaces())))
 
-    def all_in(self, path: Path) -> Iterator[Found | Recipe | Written]:
+    def all_in(self, path: Path) -> Iterator[Found | Recipe | tree.Method]:
         """Every space of a file, with its parameters at their defaults, then every recipe, then
-        every method. `-` is standard input.
+        every method as it is written. `-` is standard input. Its recipes are known from then on,
+        after those of the given files.
 
         Raises ArchError with what is wrong in any of them, after the last that is right.
         """
@@ -167,9 +160,8 @@ class Library:
                 yield whole_recipe(recipe)
             except ArchError as error:
                 findings += error.diagnostics
-        recipes = frozenset(recipe.name for recipe in document.recipes)
-        for method in document.methods:
-            yield Written(method=method, recipes=recipes)
+        self._know(document)
+        yield from document.methods
         findings += twice(document.spaces, "spaces")
         findings += twice(document.recipes, "recipes")
         findings += twice(document.methods, "methods")
@@ -197,9 +189,14 @@ class Library:
         """
         found = METHODS.find(named, self._methods, self._document, beside)
         document = self._documents.get(found.span.source.name)
-        for recipe in document.recipes if document else ():
-            self._recipes.setdefault(recipe.name, recipe)
+        if document:
+            self._know(document)
         return found
+
+    def _know(self, document: tree.Document) -> None:
+        """Add the recipes of a document that is no given file, where the name is free."""
+        for recipe in document.recipes:
+            self._recipes.setdefault(recipe.name, recipe)
 
     def _document(self, path: str) -> tree.Document:
         """What a file holds, read once."""
@@ -208,6 +205,7 @@ class Library:
         return self._documents[path]
 
     def _only(self, document: tree.Document, name: str, folder: Path | None = None) -> Found:
+        self._know(document)
         if not document.spaces:
             raise fault(
                 "E0704",

@@ -163,6 +163,7 @@ def test_recipes_that_methods_name_are_looked_up(tmp_path):
     result = CliRunner().invoke(app, ["check", str(path)])
     assert result.exit_code == 1 and result.output.count("error[") == 1
     assert "texts.arch:5:21" in result.output and "found: nobody" in result.output
+    assert "expected: mine, " in result.output
     again = CliRunner().invoke(app, ["check", f"{tmp_path}/./texts.arch"])
     assert again.exit_code == 1
 
@@ -176,6 +177,9 @@ def test_what_check_finds_in_a_file_a_run_finds_there(tmp_path):
         "train darts { epochs = 7 }\nmethod a { controller = darts recipe = darts }\n"
     )
     assert CliRunner().invoke(app, ["check", str(path)]).exit_code == 0
+    library = Library()
+    library.find(str(path))  # as `search FILE --recipe darts` does
+    assert library.recipe("darts").epochs == 7
     library = Library()
     found = whole_method(library.written_method("a", beside=str(path)))
     assert recipes_of(found, library)["search"].epochs == 7

@@ -9,8 +9,10 @@ import pytest
 
 from archdsl.run import progress as lines
 from archdsl.run.moved import moved, moved_rows
+from archdsl.run.settings import RunSettings, remember
 from archdsl.run.tables import worth
 from archdsl.run.whole_tables import verdicts
+from archdsl.syntax.errors import ArchError
 from tests.finished_runs import space
 
 
@@ -86,3 +88,14 @@ def test_quiet_progress_says_nothing(capsys, tmp_path):
     with lines.progress("verify", 10, quiet=False) as advance:
         advance(10)
     assert capsys.readouterr().err == ""
+
+
+def test_of_texts_that_differ_the_lines_that_do_are_told(tmp_path):
+    program, path = space().program, tmp_path / "settings.json"
+    text = "method a {\n  epochs = 3\n  batch_size = 8\n}\n"
+    remember(path, program, RunSettings(), {"method": text})
+    (tmp_path / "checkpoint.safetensors").touch()
+    with pytest.raises(ArchError) as caught:
+        remember(path, program, RunSettings(), {"method": text.replace("3", "4")})
+    (finding,) = caught.value.diagnostics
+    assert (finding.found, finding.expected) == ("method: epochs = 4", "method: epochs = 3")

@@ -201,6 +201,7 @@ def test_audits_are_of_parts(done):
     result = CliRunner().invoke(app, ["audit", str(out)])
     assert result.exit_code == 2 and "E0807" in result.output
     assert "is a whole run" in result.output and str(out / "search") in result.output
+    assert str(out / "found") not in result.output
 
 
 # ---- reports -------------------------------------------------------------------------------------

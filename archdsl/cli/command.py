@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 FINDINGS, FAILED, BROKEN_PIPE, INTERRUPTED = 1, 2, 141, 130
 DEBUG = "ARCHDSL_DEBUG"
 """Set in the environment, errors of archdsl itself keep their traceback."""
+LONG = 300
+"""Characters of what it says that are shown without it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -261,7 +263,7 @@ def _tell_internal(error: Exception) -> None:
         last = last.tb_next
     place = f" in {Path(last.tb_frame.f_code.co_filename).name}:{last.tb_lineno}" if last else ""
     note("error[E0905]: archdsl failed on this input; please report it")
-    note(f"  = found: {type(error).__name__}{place}: {' '.join(str(error).split())}")
+    note(f"  = found: {type(error).__name__}{place}: {' '.join(str(error).split())[:LONG]}")
     note(f"  = hint: {DEBUG}=1 in the environment shows where")
 
 

@@ -13,10 +13,11 @@ import typer
 from archdsl.cli.command import FINDINGS, Session, Several, command
 from archdsl.cli.output import exit_code, put, put_json, report
 from archdsl.space.wording import exact, number, short
+from archdsl.syntax import tree
 from archdsl.syntax.errors import ArchError, Diagnostic, fault
 
 if TYPE_CHECKING:
-    from archdsl.library import Found, Written
+    from archdsl.library import Found
     from archdsl.recipes import Recipe
     from archdsl.space.view import SearchSpace
 
@@ -70,14 +71,12 @@ def _checked(session: Session, name: str) -> Iterator[Found | Recipe | str]:
 
 
 def _in_file(session: Session, path: Path) -> Iterator[Found | Recipe | str]:
-    from archdsl.library import Written
-
     findings: list[Diagnostic] = []
     things = session.library.all_in(path)
     while True:
         try:
             one = next(things)
-            yield _method(session, one) if isinstance(one, Written) else one
+            yield _method(session, one) if isinstance(one, tree.Method) else one
         except StopIteration:
             break
         except ArchError as error:
@@ -86,19 +85,18 @@ def _in_file(session: Session, path: Path) -> Iterator[Found | Recipe | str]:
         raise ArchError(findings)
 
 
-def _method(session: Session, written: Written) -> str:
+def _method(session: Session, written: tree.Method) -> str:
     """A method in words.
 
     Raises ArchError E0860 where it means nothing, E0831 for a recipe that nobody knows.
     """
     from archdsl.methods import whole_method
 
-    found = whole_method(written.method)
+    found = whole_method(written)
     for stage in found.stages:
-        recipe = stage.around.recipe
-        if recipe and recipe not in written.recipes:
+        if stage.around.recipe:
             with stage.reading("recipe"):
-                session.library.written_recipe(recipe)
+                session.library.written_recipe(stage.around.recipe)
     return f"method {found.name}: {', '.join(stage.name for stage in found.stages)}"
 
 

@@ -94,7 +94,7 @@ def _shared(record: Record) -> Rows:
     epochs = sum(e.kind == "train" for e in record.entries)
     yield "asked", f"{len(record.entries):,} strings in {count(epochs, 'outer epoch')}"
     measured = [e for e in record.told("measure") if (e.detail or {}).get("hits")]
-    if len(measured) > 1:
+    if len(measured) > 1 and record.told("search"):  # else no reward was asked for
         yield from signal_rows(measure_signal(measured, _batch_size(record)))
     yield from _about(record)
 

@@ -124,6 +124,7 @@ def _search(record: Record) -> Iterator[Part]:
         yield from pareto(record)
     audited = read_audit(record.folder / "audit")
     if audited is not None:
+        yield Words("Audit of the scores")
         yield from audit(audited)
 
 

@@ -65,10 +65,12 @@ def moved(gates: Gates) -> Moved:
 
 def moved_rows(found: Moved) -> Iterator[tuple[str, str]]:
     """Names and values, for people."""
+    above = 100 * found.furthest
+    percentage = f"{above:,.0f}" if above >= 10 else f"{above:.2g}"
     yield "largest weight, mean", f"{found.sharpness:.4f}; even weights would be {found.even:.4f}"
     yield (
         "furthest from even",
-        f"{100 * found.furthest:.2g} % above; {found.made:,} of {found.decisions:,} decisions "
+        f"{percentage} % above; {found.made:,} of {found.decisions:,} decisions "
         f"{100 * (MADE - 1):.0f} % or more",
     )
     yield "gates", found.verdict

@@ -140,6 +140,14 @@ def read_record(folder: Path) -> Record:
     settings = read_settings(folder / "settings.json")
     if METHOD in settings:
         raise _whole(folder)
+    if "samples" in settings:
+        raise fault(
+            "E0807",
+            f"{folder} is an audit, which stands on the page of its search",
+            found=str(folder),
+            expected="the folder of a search",
+            hint=f"archdsl report {folder.parent}",
+        )
     environment = read_settings(folder / "settings.json", "environment")
     with reading(folder / "ledger.sqlite") as ledger:
         entries, seconds = ledger.entries(), ledger.seconds()
@@ -201,7 +209,8 @@ def _finite(detail: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
 
 
 def _whole(folder: Path) -> ArchError:
-    parts = sorted(path.parent.name for path in folder.glob("*/settings.json"))
+    paths = sorted(folder.glob("*/settings.json"))
+    parts = [path.parent.name for path in paths if "architecture" not in read_settings(path)]
     return fault(
         "E0807",
         f"{folder} is a whole run, of which each part has a folder of its own",

@@ -244,10 +244,18 @@ def remember(
         raise fault(
             "E0809",
             f"the run in {path.parent} was started with other settings: {', '.join(names)}",
-            found=", ".join(f"{name}={now.get(name)}" for name in names),
-            expected=", ".join(f"{name}={then.get(name)}" for name in names),
+            found=", ".join(_differing(name, now, then) for name in names),
+            expected=", ".join(_differing(name, then, now) for name in names),
             hint="give the same settings to go on, or another folder with -o",
         )
+
+
+def _differing(name: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
+    """A setting; of a text only the lines that the other one has not."""
+    value, beside = (str(settings.get(name)) for settings in (one, other))
+    known = set(beside.splitlines())
+    lines = [line.strip() for line in value.splitlines() if line not in known]
+    return f"{name}={value}" if "\n" not in value else f"{name}: {'; '.join(lines) or 'nothing'}"
 
 
 def _check_free(folder: Path) -> None:

@@ -14,6 +14,7 @@ from rich.text import Text
 from archdsl.evaluate.data import classifies
 from archdsl.files import write_whole
 from archdsl.run.searches import Searched
+from archdsl.run.settings import SearchSettings
 from archdsl.run.summary import SearchSummary
 from archdsl.run.tables import as_text, percent, signal_rows, standard_error
 from archdsl.run.whole import Whole
@@ -100,10 +101,13 @@ def searches(whole: Whole) -> Table:
 
 
 def signals(whole: Whole) -> list[str]:
-    """Whether the rewards of each search with shared weights tell its architectures apart."""
+    """Whether the rewards of each search with shared weights that has some tell its architectures
+    apart."""
     told = []
     for one in whole.searches:
-        if isinstance(one.summary, SearchSummary):
+        settings = one.stage.settings
+        rewarded = isinstance(settings, SearchSettings) and settings.controller_steps > 0
+        if rewarded and isinstance(one.summary, SearchSummary):
             rows = "\n".join(f"  {name}: {text}" for name, text in signal_rows(one.summary.signal))
             told.append(f"Do the rewards of {one.stage.name} tell architectures apart?\n{rows}\n")
     return told
