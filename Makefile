@@ -71,10 +71,11 @@ bench-studies: .venv/.dev ## MetaFormer-NAS, GLiT and DASViT on a CIFAR-10 subse
 	$(PY) -m benchmarks.glit_levels
 	$(PY) -m benchmarks.dasvit
 
-verify: .venv/.dev ## supernet path = network = optimised network at full counts; kills and faults
+verify: .venv/.dev ## supernet path = network = optimised network at full counts; trainings, kills and faults
 	$(PY) -m tests.verify_full
 	$(PY) -m tests.verify_spaces
 	$(PY) -m tests.verify_deploy
+	$(PY) -m tests.verify_trained
 	$(PY) -m tests.kill_workers
 	$(PY) -m tests.faults
 
