@@ -20,6 +20,7 @@ from benchmarks import (
     supernet,
     text,
     together,
+    training_layout,
     workers,
 )
 
@@ -38,6 +39,7 @@ EVERY = (
     partial_channels,
     partial_tokens,
     together,
+    training_layout,
     graphs,
     workers,
     latency,
