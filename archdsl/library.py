@@ -114,7 +114,8 @@ class Library:
         """
         if named == "-" or named.endswith(".arch"):
             folder = None if named == "-" else Path(named).parent
-            return self._only(parse(read_text(Path(named)), named), named, folder)
+            document = self._documents[named] = parse(read_text(Path(named)), named)
+            return self._only(document, named, folder)
         if named.endswith(".py"):
             return self._generated(Path(named))
         if ":" in named:
@@ -199,7 +200,7 @@ class Library:
             self._recipes.setdefault(recipe.name, recipe)
 
     def _document(self, path: str) -> tree.Document:
-        """What a file holds, read once."""
+        """What a file holds, read once where `find` has just read it."""
         if path not in self._documents:
             self._documents[path] = parse(read_text(Path(path)), path)
         return self._documents[path]

@@ -122,8 +122,8 @@ class Layout:
     def _build(self, group: object) -> Choices | None:
         keys = self._groups[group]
         first = self.program.modules[keys[0]]
-        asked = is_weighed if self.argument == "gates" else is_open
-        holes = [hole for hole in first.holes if asked(hole)]
+        gates = self.argument == "gates"
+        holes = [hole for hole in first.holes if (hole.weighed if gates else is_open(hole))]
         below = self._below(keys)
         if not holes and not below:
             return None
@@ -232,11 +232,6 @@ def is_open(hole: Hole) -> bool:
     if hole.quantity is Quantity.ANY:
         return True
     return hole.count < len(hole.labels)
-
-
-def is_weighed(hole: Hole) -> bool:
-    """Whether the alternatives of a hole have gates: also where all of several are taken."""
-    return is_open(hole) or len(hole.labels) > 1
 
 
 def hole_value(hole: Hole, taken: tuple[int, ...] | None) -> object:

@@ -173,6 +173,12 @@ class Hole:
     gated: bool = False
     span: Span | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def weighed(self) -> bool:
+        """Whether its alternatives have gates in a mixture: also where all of several are taken
+        (Xu et al., "PC-DARTS", equation 3, weighs the sources of the first node as all others)."""
+        return self.quantity is Quantity.ANY or len(self.labels) > 1
+
 
 class FrameKind(Enum):
     """What a common prefix of paths stands for in the text."""

@@ -105,16 +105,10 @@ class _Reader:
                 return replace(node, under=ALWAYS)
 
     def _closed(self, formula: Formula) -> Formula:
-        """A formula without holes of one alternative, which is taken.
-
-        Where several are taken, each has its gate, also where all of them are (Xu et al.,
-        "PC-DARTS", equation 3, weighs the sources of the first node as those of all others).
-        """
+        """A formula without holes that have no gates: their one alternative is taken."""
         match formula:
             case Taken(hole):
-                known = self.holes[hole]
-                lone = known.quantity is not Quantity.ANY and len(known.labels) == 1
-                return ALWAYS if lone else formula
+                return formula if self.holes[hole].weighed else ALWAYS
             case All(terms):
                 return all_of(self._closed(term) for term in terms)
             case Any(terms):

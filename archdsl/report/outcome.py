@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
-from math import sqrt
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from archdsl.run.moved import deciding, moved, moved_rows
 from archdsl.run.record import METHOD, Kind, Record
 from archdsl.run.settings import PROPOSING
 from archdsl.run.summary import measure_signal
-from archdsl.run.tables import percent, signal_rows, worth
+from archdsl.run.tables import percent, signal_rows, standard_error, worth
 from archdsl.run.whole_record import WholeRecord
 from archdsl.space.wording import count, number
 from archdsl.syntax.errors import fault
@@ -172,7 +171,7 @@ def tested(record: Record) -> tuple[float, float]:
     """The accuracy of a finished retraining, 0 to 1, and its standard error in points."""
     known = read_summary(record.folder)
     test, images = _real(record, known, "test"), _real(record, known, "test_images")
-    return test, 100 * sqrt(max(test * (1 - test), 0.0) / max(images, 1))
+    return test, 100 * standard_error(min(max(test, 0.0), 1.0), max(int(images), 1))
 
 
 ROWS = {

@@ -79,19 +79,12 @@ def _sections(
     record: Record, against: str, trained: Sequence[Record], library: Library
 ) -> Sections:
     """Those of one search or retraining."""
-    yield "outcome", "Outcome", outcome(record)
-    yield "curves", "Over time", curves(record)
-    if record.kind is not Kind.RETRAIN:
-        yield "best", "The best of the ledger", ranking(record)
-    if record.settings.get("objectives"):
-        yield "front", "Pareto front", pareto(record)
+    yield from _ledger(record)
     best = record.best()
     found = None if best is None else record.network(best)
     if best is not None and found is not None:
         yield from _found(record.space, found, other(record.space, best, against, library))
-    audited = read_audit(record.folder / "audit")
-    if audited is not None:
-        yield "audit", "Audit of the scores", audit(audited)
+    yield from _audit(record)
     if trained:
         yield "retraining", "Retraining", _retrainings(_named(trained))
     yield from _texts(record, found)
@@ -101,8 +94,8 @@ def _whole(
     record: WholeRecord, against: str, trained: Sequence[Record], library: Library
 ) -> Sections:
     """Those of a whole run: what came out, what was found, the retrainings, each search."""
-    yield "outcome", "Outcome", ended(record)
     best = record.best()
+    yield "outcome", "Outcome", ended(record, best)
     found = None if best is None else record.space.resolve(best)
     if best is not None and found is not None:
         beside = None if against else first_other(record)
@@ -117,15 +110,28 @@ def _whole(
 
 
 def _search(record: Record) -> Iterator[Part]:
-    yield from outcome(record)
-    yield from curves(record)
-    yield from ranking(record)
+    """What a page of its own says of a search, as one section."""
+    for _, _, parts in _ledger(record):
+        yield from parts
+    for _, title, parts in _audit(record):
+        yield Words(title)
+        yield from parts
+
+
+def _ledger(record: Record) -> Sections:
+    """What the ledger says."""
+    yield "outcome", "Outcome", outcome(record)
+    yield "curves", "Over time", curves(record)
+    if record.kind is not Kind.RETRAIN:
+        yield "best", "The best of the ledger", ranking(record)
     if record.settings.get("objectives"):
-        yield from pareto(record)
+        yield "front", "Pareto front", pareto(record)
+
+
+def _audit(record: Record) -> Sections:
     audited = read_audit(record.folder / "audit")
     if audited is not None:
-        yield Words("Audit of the scores")
-        yield from audit(audited)
+        yield "audit", "Audit of the scores", audit(audited)
 
 
 def _found(space: SearchSpace, found: Program, beside: Other | None) -> Sections:

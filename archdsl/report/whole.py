@@ -12,13 +12,17 @@ from archdsl.report.view import Facts, Grid, Part, Words
 from archdsl.run.record import Record, strange
 from archdsl.run.tables import percent
 from archdsl.run.whole_record import WholeRecord
+from archdsl.space.architecture import Architecture
 from archdsl.space.wording import number
 
 HEAD = ("network", "test accuracy", "validation accuracy", "parameters", "MACs", "time")
 
 
-def ended(record: WholeRecord) -> Iterator[Part]:
-    """The figures of a run. Raises ArchError E0807 where its files lack what they need."""
+def ended(record: WholeRecord, best: Architecture | None) -> Iterator[Part]:
+    """The figures of a run and its best.
+
+    Raises ArchError E0807 where its files lack what they need.
+    """
     if not record.finished:
         yield Words("This run is not finished; the command that began it goes on with it.")
     if record.networks:
@@ -26,7 +30,7 @@ def ended(record: WholeRecord) -> Iterator[Part]:
         yield Grid(head=HEAD, rows=rows, named=True)
     if record.finished:
         yield from map(Words, _verdicts(record))
-    yield Facts(tuple(_facts(record)))
+    yield Facts(tuple(_facts(record, best)))
 
 
 def _verdicts(record: WholeRecord) -> list[str]:
@@ -52,8 +56,7 @@ def _row(title: str, record: Record) -> tuple[str, ...]:
     )
 
 
-def _facts(record: WholeRecord) -> Iterator[tuple[str, str]]:
-    best = record.best()
+def _facts(record: WholeRecord, best: Architecture | None) -> Iterator[tuple[str, str]]:
     yield "found" if record.finished else "best so far", best.text if best else "nothing yet"
     program = record.space.program
     yield "space", f"{program.genotype}, {number(record.space.size)} architectures"

@@ -151,8 +151,7 @@ class Tasks:
 
     def _late(self, task: ObjectRefGenerator[Any]) -> bool:
         _, since = self.running[task]
-        late = since is not None and time.monotonic() - since > self.timeout
-        return bool(self.timeout) and late
+        return since is not None and 0 < self.timeout < time.monotonic() - since
 
     def _hear(self, task: ObjectRefGenerator[Any]) -> bool:
         """Take what a task says next; whether that is the row's result."""
